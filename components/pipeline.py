@@ -1,0 +1,88 @@
+"""The stages of dvc.yaml by name: which component runs each, and on which files.
+
+Paths are relative to the run's folder. tests/test_pipeline.py holds this table equal to dvc.yaml.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from components.errors import ParamsError
+from components.params import Params
+
+RAW = Path("data/raw")
+TABLES = Path("data/tables")
+PREPARED = Path("data/prepared")
+BEHAVIOUR = Path("models/behaviour")
+TEXT = Path("models/text")
+IMAGE = Path("models/image")
+BASELINES = Path("models/baselines")
+FUSED = Path("models/fused")
+REPORTS = Path("reports")
+
+# stage -> (module, function, keyword paths)
+STAGES: dict[str, tuple[str, dict[str, Path]]] = {
+    "data_acquisition": ("components.data_ingestion.acquisition", {"raw": RAW}),
+    "data_ingestion": ("components.data_ingestion.component", {"raw": RAW, "tables": TABLES}),
+    "data_preparation": (
+        "components.data_preparation.component",
+        {"tables": TABLES, "prepared": PREPARED, "summary": REPORTS / "data_summary"},
+    ),
+    "behaviour_pretraining": (
+        "components.behaviour_pretraining.component",
+        {"prepared": PREPARED, "tower": BEHAVIOUR},
+    ),
+    "text_pretraining": (
+        "components.text_pretraining.component",
+        {"prepared": PREPARED, "tower": TEXT},
+    ),
+    "image_pretraining": (
+        "components.image_pretraining.component",
+        {"prepared": PREPARED, "tower": IMAGE},
+    ),
+    "baseline_training": (
+        "components.baseline_training.component",
+        {"prepared": PREPARED, "baselines": BASELINES},
+    ),
+    "fusion_training": (
+        "components.fusion_training.component",
+        {
+            "prepared": PREPARED,
+            "behaviour": BEHAVIOUR,
+            "text": TEXT,
+            "image": IMAGE,
+            "baselines": BASELINES,
+            "fused": FUSED,
+        },
+    ),
+    "evaluation": (
+        "components.evaluation.component",
+        {"prepared": PREPARED, "baselines": BASELINES, "fused": FUSED, "reports": REPORTS / "evaluation"},
+    ),
+    "model_registration": (
+        "components.model_registration.component",
+        {
+            "prepared": PREPARED,
+            "behaviour": BEHAVIOUR,
+            "text": TEXT,
+            "image": IMAGE,
+            "fused": FUSED,
+            "evaluation": REPORTS / "evaluation",
+            "verdict": REPORTS / "registration.json",
+        },
+    ),
+}
+
+
+def run_stage(name: str, params: Params) -> None:
+    """Run one stage in the current folder.
+
+    Raises:
+        ParamsError: no stage has this name.
+
+    """
+    if name not in STAGES:
+        raise ParamsError(f"one of the stages {', '.join(STAGES)}", repr(name), "name one of them")
+    module, paths = STAGES[name]
+    run: Callable[..., None] = import_module(module).run
+    run(params, **paths)

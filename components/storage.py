@@ -1,0 +1,59 @@
+"""S3 behind one module: nothing else imports boto3."""
+
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from components.errors import StorageError
+from components.settings import settings
+
+
+def client() -> Any:
+    """Return an S3 client for the endpoint and keys of the environment."""
+    found = settings()
+    return boto3.client(
+        "s3",
+        endpoint_url=found.s3_endpoint,
+        aws_access_key_id=found.s3_access_key and found.s3_access_key.get_secret_value(),
+        aws_secret_access_key=found.s3_secret_key and found.s3_secret_key.get_secret_value(),
+        config=Config(retries={"max_attempts": 5, "mode": "standard"}),
+    )
+
+
+def ensure_bucket(name: str) -> None:
+    """Create the bucket unless it is there.
+
+    Raises:
+        StorageError: the store cannot be reached or refuses the keys.
+
+    """
+    store = client()
+    try:
+        if name not in {bucket["Name"] for bucket in store.list_buckets()["Buckets"]}:
+            store.create_bucket(Bucket=name)
+    except (BotoCoreError, ClientError) as error:
+        raise _refused(error) from error
+
+
+def upload(path: Path, key: str) -> None:
+    """Copy one local file to the bucket of the environment.
+
+    Raises:
+        StorageError: the store cannot be reached or refuses the write.
+
+    """
+    try:
+        client().upload_file(str(path), settings().s3_bucket, key)
+    except (BotoCoreError, ClientError) as error:
+        raise _refused(error) from error
+
+
+def _refused(error: Exception) -> StorageError:
+    return StorageError(
+        f"an S3 store at {settings().s3_endpoint or 'AWS'}",
+        " ".join(str(error).split()),
+        "check SHOPFUSION_S3_ENDPOINT and its keys, and that the store is up",
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import mlflow
 
+from components.errors import RegistryError
 from components.params import Params
 from components.settings import settings
 
@@ -56,3 +57,21 @@ def log_artifact(path: Path, folder: str | None = None) -> None:
 def set_tags(tags: Mapping[str, Any]) -> None:
     """Tag the open run."""
     mlflow.set_tags({name: str(value) for name, value in tags.items()})
+
+
+def download(uri: str) -> Path:
+    """Fetch a registered model's files, e.g. models:/text-tower/3, into a local folder.
+
+    Raises:
+        RegistryError: the registry has no such model or version, or cannot be reached.
+
+    """
+    connect()
+    try:
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    except mlflow.exceptions.MlflowException as error:
+        raise RegistryError(
+            f"a registered model at {uri}",
+            " ".join(str(error).split()),
+            "see the registry's versions, or train this tower",
+        ) from error

@@ -26,6 +26,7 @@ def run(params: Params, raw: Path, tables: Path) -> None:
                 "dataset": params.data.dataset,
                 "rows": {name: table.num_rows for name, table in found.items()},
                 "protocol": getattr(adapter, "PROTOCOL", None),
+                "simulated": getattr(adapter, "SIMULATED", False),
             },
             folder / "ingestion.json",
         )

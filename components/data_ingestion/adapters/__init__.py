@@ -1,10 +1,13 @@
 """Adapters by dataset name."""
 
 from components.data_ingestion.adapter import Adapter
-from components.data_ingestion.adapters import complete_journey
+from components.data_ingestion.adapters import complete_journey, simulated_shop
 from components.errors import ParamsError
 
-ADAPTERS: dict[str, Adapter] = {"complete-journey": complete_journey}
+ADAPTERS: dict[str, Adapter] = {
+    "complete-journey": complete_journey,
+    "simulated-shop": simulated_shop,
+}
 
 
 def adapter_for(dataset: str) -> Adapter:

@@ -29,6 +29,15 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class SimulationParams(Section):
+    """Size of the simulated world; see docs/simulator.md."""
+
+    seed: int = Field(0, ge=0, description="Seed of the world; trainings have their own")
+    shoppers: int = Field(400, ge=2, le=200_000, description="Shoppers of the world")
+    items: int = Field(300, ge=20, le=50_000, description="Items of the catalogue, at most")
+    days: int = Field(180, ge=14, le=3650, description="Days that are simulated")
+
+
 class DataParams(Section):
     """Where the raw data comes from."""
 
@@ -43,6 +52,7 @@ class DataParams(Section):
     columns: dict[str, dict[str, str]] = Field(
         default_factory=dict, description="tables: contract column -> your column, by table"
     )
+    simulation: SimulationParams = SimulationParams()
 
 
 class PreparationParams(Section):
@@ -72,7 +82,9 @@ class BehaviourParams(Section):
     """Behaviour tower: causal Transformer over the shopper's sequence."""
 
     dim: int = Field(64, ge=8, le=1024, description="Width of item and shopper vectors")
-    epochs: int = Field(12, ge=1, le=1000, description="Passes over the sequences up to the first cut")
+    epochs: int = Field(
+        12, ge=1, le=1000, description="Passes over the sequences up to the first cut"
+    )
 
 
 class TextParams(Section):

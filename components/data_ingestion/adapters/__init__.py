@@ -6,6 +6,7 @@ from components.data_ingestion.adapters import (
     complete_journey,
     fashion_product_images,
     retailrocket,
+    simulated_shop,
     tables,
 )
 from components.errors import ParamsError
@@ -16,6 +17,7 @@ ADAPTERS: dict[str, Adapter] = {
     "amazon-reviews": amazon_reviews,
     "retailrocket": retailrocket,
     "tables": tables,
+    "simulated-shop": simulated_shop,
 }
 
 

@@ -57,6 +57,7 @@ def read(raw: Path, params: Params) -> Extract:
         from transactions left join described using (product_id)"""
     )
     counts = con.sql("select excluded, count(*) from lines where excluded is not null group by 1")
+    excluded = dict(sorted(counts.fetchall()))
     products, images = _products(con), _pictures(con)
     return Extract(
         [
@@ -65,7 +66,7 @@ def read(raw: Path, params: Params) -> Extract:
             Batch("campaigns", "coupons.parquet", _campaigns(con)),
             Batch("images", "products.parquet", images),
         ],
-        excluded={"orders": dict(sorted(counts.fetchall()))},
+        excluded={"orders": excluded} if excluded else {},
         images="rendered",
         protocol=PROTOCOL,
     )

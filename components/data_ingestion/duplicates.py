@@ -65,8 +65,9 @@ def distinct(table: str, parts: list[tuple[str, pa.Table]]) -> Distinct:
 def _resolve(con: duckdb.DuckDBPyConnection, table: str, sources: list[str]) -> list[pa.Table]:
     """Make `kept` from `every`, where some keys come more than once; return the rows that lost."""
     key, columns = ", ".join(KEYS[table]), ", ".join(schemas.TABLES[table].names)
+    fields = ", ".join(f"'{name}': {name}" for name in schemas.TABLES[table].names)
     con.execute(
-        f"""create table again as select *, md5(to_json(struct_pack({_fields(table)}))) as content
+        f"""create table again as select *, md5(to_json({{{fields}}})) as content
         from every semi join (select {key} from every group by {key} having count(*) > 1)
         using ({key})
         qualify row_number() over (partition by {key}, content order by part) = 1"""
@@ -89,10 +90,6 @@ def _resolve(con: duckdb.DuckDBPyConnection, table: str, sources: list[str]) -> 
         reasons = pa.repeat(pa.scalar(reason), rows.num_rows)
         lost.append(quarantine(table, sources[part], reasons, rows))
     return lost
-
-
-def _fields(table: str) -> str:
-    return ", ".join(f"{name} := {name}" for name in schemas.TABLES[table].names)
 
 
 def _count(con: duckdb.DuckDBPyConnection, relation: str) -> int:

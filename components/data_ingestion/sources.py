@@ -28,11 +28,14 @@ def folder_of(params: Params) -> Path:
 def find(folder: Path, pattern: str, missing: str | None = None) -> list[Path]:
     """Return the files whose whole name matches the regular expression, sorted by name.
 
+    Endings come last in the order: orders.csv is before orders-april.csv.
+
     Raises:
         DataError: `missing` (what the files are) is given and there are none.
 
     """
-    files = sorted(p for p in folder.iterdir() if p.is_file() and re.fullmatch(pattern, p.name))
+    matching = [p for p in folder.iterdir() if p.is_file() and re.fullmatch(pattern, p.name)]
+    files = sorted(matching, key=lambda path: (path.name.split(".")[0], path.name))
     if not files and missing is not None:
         found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "an empty folder"
         raise DataError(f"{missing} in {folder}", found, "check data.path and docs/data.md")

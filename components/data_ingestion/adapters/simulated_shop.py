@@ -6,29 +6,29 @@ tagged. The truth is written beside the raw tables and never enters the contract
 
 from pathlib import Path
 
-import pyarrow as pa
-
+from components.data_ingestion.adapter import Batch, Extract
 from components.data_ingestion.simulator.shoppers import Truth
 from components.data_ingestion.simulator.world import simulate
 from components.files import read_table, write_table
-from components.params import DataParams
+from components.params import Params
 
-SIMULATED = True
 TABLES = ("products", "images", "events", "orders")
 TRUTH = "truth.npz"
 
 
-def acquire(params: DataParams, raw: Path) -> None:
-    """Simulate the world of `params.simulation` and write its tables and its truth into `raw`."""
-    world = simulate(params)
+def acquire(params: Params, raw: Path) -> None:
+    """Simulate the world of `data.simulation`; write its tables and its truth into `raw`."""
+    world = simulate(params.data)
     for name in TABLES:
         write_table(world.tables[name], raw / f"{name}.parquet")
     world.truth.save(raw / TRUTH)
 
 
-def read(raw: Path, params: DataParams) -> dict[str, pa.Table]:
+def read(raw: Path, params: Params) -> Extract:
     """Return the contract's tables; the truth stays behind."""
-    return {name: read_table(raw / f"{name}.parquet") for name in TABLES}
+    files = {name: f"{name}.parquet" for name in TABLES}
+    batches = [Batch(name, file, read_table(raw / file)) for name, file in files.items()]
+    return Extract(batches, images="rendered", simulated=True)
 
 
 def truth(raw: Path) -> Truth:

@@ -7,8 +7,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.errors import RegistryError
+from components.pipeline import POLICY
 
-POLICY = Path("mlflow/registry.yaml")
 Margin = Annotated[float, Field(ge=0, le=1)]  # share of the reference's value
 
 

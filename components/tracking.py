@@ -183,7 +183,9 @@ def save(package: Package, folder: Path) -> Path:
     return folder
 
 
-def register(package: Package, name: str, tags: Mapping[str, str], description: str) -> Version:
+def register(
+    package: Package, name: str, tags: Mapping[str, str], description: str = ""
+) -> Version:
     """Log the package to the open run and make it a new version of the registered model.
 
     The files are complete on the server before the version exists.

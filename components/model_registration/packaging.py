@@ -8,13 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
 from components.errors import DataError, ModelError
-from components.files import read_table, write_table
+from components.files import read_table, write_json, write_table
 from components.tracking import Column, Package
 
 REQUIREMENTS = Path("requirements-serving.lock")
+RANKER_LOADER = "components.model_registration.packaged_ranker"
 TOWER_LOADER = "components.model_registration.packaged_tower"
 
 
@@ -52,11 +52,9 @@ def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
     folder = scratch / "packages" / tower.name
     shutil.copytree(tower, folder)
     write_json({"cut": cut}, folder / "package.json")
-    for table in ("users", "items"):
-        write_table(
-            read_table(prepared / f"{table}.parquet", [f"{table[:-1]}_id"]),
-            folder / f"{table}.parquet",
-        )
+    for name in ("user", "item"):
+        ids = read_table(prepared / f"{name}s.parquet", [f"{name}_id"])
+        write_table(ids, folder / f"{name}s.parquet")
     return Package(
         folder=folder,
         loader=TOWER_LOADER,
@@ -64,7 +62,35 @@ def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
         requirements=REQUIREMENTS,
         inputs=(Column("kind", "string"), Column("id", "string")),
         outputs=(Column("vector", "double", many=True),),
-        example=pd.DataFrame({"kind": ["item"], "id": _first(folder / "items.parquet")}),
+        example=pd.DataFrame({"kind": ["item"], "id": [str(ids["item_id"][0])]}),
+    )
+
+
+def ranker_package(fused: Path, prepared: Path, scratch: Path) -> Package:
+    """Put the chosen fused model together with what it needs to answer.
+
+    Raises:
+        ModelError: the fusion stage left no ranker.
+
+    """
+    if not (fused / "ranker").is_dir():
+        raise ModelError(f"a ranker in {fused / 'ranker'}", "none", "run fusion_training again")
+    folder = scratch / "packages" / "ranker"
+    shutil.copytree(fused / "ranker", folder)
+    shopper = str(read_table(prepared / "users.parquet", ["user_id"])["user_id"][0])
+    item = str(read_table(prepared / "items.parquet", ["item_id"])["item_id"][0])
+    return Package(
+        folder=folder,
+        loader=RANKER_LOADER,
+        code=shipped_code(RANKER_LOADER, scratch),
+        requirements=REQUIREMENTS,
+        inputs=(
+            Column("user_id", "string"),
+            Column("history", "string", many=True, required=False),
+            Column("k", "long", required=False),
+        ),
+        outputs=(Column("item_ids", "string", many=True), Column("scores", "double", many=True)),
+        example=pd.DataFrame({"user_id": [shopper], "history": [[item]], "k": [10]}),
     )
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from components.errors import ModelError
-from components.model_registration.gate import Measured, Verdict, interval, judge
+from components.model_registration.gate import Verdict, interval, judge
+from components.model_registration.measurements import Measured
 from components.registry import load_policy
 
 GATE = load_policy().gate.model_copy(update={"bootstrap_samples": 400})

@@ -16,6 +16,9 @@ class Settings(BaseSettings):
     )
     mlflow_experiment: str = Field(default="training", description="MLflow experiment of the runs")
     run_id: str = Field(default="", description="Pipeline run the stages belong to")
+    git_revision: str = Field(
+        default="", description="Revision a run workspace was copied from; empty asks git"
+    )
     s3_endpoint: str | None = Field(default=None, description="S3 endpoint; empty for AWS")
     s3_bucket: str = Field(default="shopfusion", description="Bucket of artifacts and DVC data")
     s3_access_key: SecretStr | None = Field(default=None, description="S3 access key")

@@ -3,21 +3,58 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import mlflow
+import pandas as pd
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types.schema import Array, ColSpec, DataType, Schema
+from requests import RequestException
 
 from components.errors import RegistryError
 from components.params import Params
 from components.settings import settings
 
 
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn MLflow's and the network's errors into one line.
+
+    Raises:
+        RegistryError: the server does not answer, or refuses what was asked.
+
+    """
+    try:
+        yield
+    except (MlflowException, RequestException) as error:
+        raise RegistryError(
+            f"an answer of MLflow at {mlflow.get_tracking_uri()}",
+            " ".join(str(error).split())[:300],
+            "start the services (make up) or set SHOPFUSION_MLFLOW_URI, then run the stage again",
+        ) from error
+
+
 def connect() -> None:
-    """Point MLflow at the server of the environment and at the experiment."""
+    """Point MLflow at the server of the environment and at the experiment.
+
+    Raises:
+        RegistryError: the server does not answer.
+
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # 30 s; MLflow's own: 4 min
     mlflow.set_tracking_uri(settings().mlflow_uri)
-    mlflow.set_experiment(settings().mlflow_experiment)
+    with answering():
+        found = mlflow.set_experiment(settings().mlflow_experiment)
+        # Where two stages create the experiment at once, MLflow 3.17 hands it to the slower one
+        # without pointing at it; by id it does both.
+        mlflow.set_experiment(experiment_id=found.experiment_id)
 
 
 @contextmanager
@@ -35,7 +72,7 @@ def stage_run(stage: str, params: Params, section: str | None = None) -> Iterato
         "dataset": params.data.dataset,
         "simulated": str(params.data.dataset == "simulated-shop").lower(),
     }
-    with mlflow.start_run(run_name=name, tags=tags) as run:
+    with answering(), mlflow.start_run(run_name=name, tags=tags) as run:
         values = getattr(params, section).model_dump(mode="json") if section else {}
         mlflow.log_params({"seed": params.seed, **values})
         yield run.info.run_id
@@ -59,8 +96,137 @@ def set_tags(tags: Mapping[str, Any]) -> None:
     mlflow.set_tags({name: str(value) for name, value in tags.items()})
 
 
+def log_dataset(name: str, digest: str, source: Mapping[str, Any], context: str) -> None:
+    """Name the data that the open run read; `source` says where it came from."""
+    origin = CodeDatasetSource(dict(source))
+    dataset = MetaDataset(origin, name=name, digest=digest[:36])  # type: ignore[abstract]
+    mlflow.log_input(dataset, context=context)
+
+
+# --- the registry ---------------------------------------------------------------------------------
+
+
+class Predictor(Protocol):
+    """A loaded model."""
+
+    def predict(self, requests: pd.DataFrame) -> pd.DataFrame:
+        """Answer one row a request."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a signature: kind is string, long or double; `many` makes it a list."""
+
+    name: str
+    kind: str
+    many: bool = False
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Package:
+    """What becomes one version of a registered model.
+
+    `loader` is a module whose `_load_pyfunc(folder)` returns a Predictor; it and what it imports
+    of this repository are in `code`, a folder called `components`.
+    """
+
+    folder: Path
+    loader: str
+    code: Path
+    requirements: Path
+    inputs: tuple[Column, ...]
+    outputs: tuple[Column, ...]
+    example: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a registered model."""
+
+    name: str
+    version: str
+    run_id: str  # the run that made it
+    tags: Mapping[str, str]
+
+
+def champion(name: str, alias: str = "champion") -> Version | None:
+    """Return the version an alias of a registered model points at, None where there is none.
+
+    Raises:
+        RegistryError: the server does not answer.
+
+    """
+    connect()
+    with answering():
+        try:
+            found = mlflow.MlflowClient().get_model_version_by_alias(name, alias)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+    return _version(found)
+
+
+def tagged(name: str, tag: str, value: str) -> Version | None:
+    """Return the newest version of a registered model that carries this tag, if any."""
+    with answering():
+        found = mlflow.MlflowClient().search_model_versions(
+            f"name = '{name}' AND tags.`{tag}` = '{value}'", order_by=["version_number DESC"]
+        )
+    return _version(found[0]) if found else None
+
+
+def save(package: Package, folder: Path) -> Path:
+    """Write a package as an MLflow model on this machine, as the registry will hold it."""
+    mlflow.pyfunc.save_model(str(folder), **_flavor(package))
+    return folder
+
+
+def register(
+    package: Package, name: str, tags: Mapping[str, str], description: str = ""
+) -> Version:
+    """Log the package to the open run and make it a new version of the registered model.
+
+    The files are complete on the server before the version exists.
+
+    Raises:
+        RegistryError: the server does not answer.
+
+    """
+    with answering():
+        logged = mlflow.pyfunc.log_model(name=name, **_flavor(package))
+        made = mlflow.register_model(logged.model_uri, name, tags=dict(tags))
+        mlflow.MlflowClient().update_model_version(name, made.version, description)
+    return _version(made)
+
+
+def tag_version(version: Version, tags: Mapping[str, str]) -> None:
+    """Add tags to a version of a registered model."""
+    with answering():
+        for key, value in tags.items():
+            mlflow.MlflowClient().set_model_version_tag(version.name, version.version, key, value)
+
+
+def move_alias(alias: str, version: Version) -> None:
+    """Point an alias of the registered model at this version."""
+    with answering():
+        mlflow.MlflowClient().set_registered_model_alias(version.name, alias, version.version)
+
+
+def load(uri: str) -> Predictor:
+    """Load a registered (models:/name@alias) or saved (folder) model.
+
+    Raises:
+        RegistryError: there is no such model, or it cannot be loaded.
+
+    """
+    with answering():
+        return mlflow.pyfunc.load_model(uri)
+
+
 def download(uri: str) -> Path:
-    """Fetch a registered model's files, e.g. models:/text-tower/3, into a local folder.
+    """Fetch the folder that was registered, e.g. as models:/text-tower/3.
 
     Raises:
         RegistryError: the registry has no such model or version, or cannot be reached.
@@ -68,10 +234,48 @@ def download(uri: str) -> Path:
     """
     connect()
     try:
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
-    except mlflow.exceptions.MlflowException as error:
+        local = mlflow.artifacts.download_artifacts(artifact_uri=uri)
+        return Path(local) / Model.load(local).flavors["python_function"]["data"]
+    except (MlflowException, RequestException) as error:
         raise RegistryError(
             f"a registered model at {uri}",
             " ".join(str(error).split()),
             "see the registry's versions, or train this tower",
         ) from error
+
+
+def run_folder(version: Version, folder: str) -> Path:
+    """Fetch an artifact folder of the run that made a version.
+
+    Raises:
+        RegistryError: the run or its folder is gone, or the server does not answer.
+
+    """
+    with answering():
+        local = mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path=folder)
+    return Path(local)
+
+
+def _version(found: ModelVersion) -> Version:
+    return Version(found.name, str(found.version), found.run_id or "", found.tags)
+
+
+def _flavor(package: Package) -> dict[str, Any]:
+    return {
+        "loader_module": package.loader,
+        "data_path": str(package.folder),
+        "code_paths": [str(package.code)],
+        "pip_requirements": str(package.requirements),
+        "signature": ModelSignature(_schema(package.inputs), _schema(package.outputs)),
+        "input_example": package.example,
+    }
+
+
+def _schema(columns: tuple[Column, ...]) -> Schema:
+    kinds = [Array(DataType[one.kind]) if one.many else DataType[one.kind] for one in columns]
+    return Schema(
+        [
+            ColSpec(kind, one.name, required=one.required)
+            for kind, one in zip(kinds, columns, strict=True)
+        ]
+    )

@@ -1,0 +1,79 @@
+"""Where a registered model comes from: tags from which its training can be found and rebuilt."""
+
+import hashlib
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.compute as pc
+
+from components.files import read_table
+from components.params import Params
+from components.settings import settings
+
+LOCK = Path("dvc.lock")
+RENDERED = {"complete-journey", "simulated-shop"}  # datasets without photographs of their own
+
+
+def provenance(params: Params, prepared: Path) -> dict[str, str]:
+    """Return the tags that every model registered from this run carries."""
+    cuts = json.loads((prepared / "cuts.json").read_text())
+    return {
+        "dataset": params.data.dataset,
+        "simulated": str(params.data.dataset == "simulated-shop").lower(),
+        "pictures": "rendered" if params.data.dataset in RENDERED else "photographs",
+        "data_first_event": _first_event(prepared, cuts[-1]),
+        "data_as_of": str(params.preparation.as_of or "all"),
+        **{f"cut_{cut['name']}": cut["day"] for cut in cuts},
+        "horizon_days": str(cuts[-1]["horizon_days"]),
+        "test_rows": test_rows(prepared, cuts[-1]["name"]),
+        "dvc_lock": hashlib.sha256(LOCK.read_bytes()).hexdigest() if LOCK.is_file() else "none",
+        "git_revision": _revision(),
+        "pipeline_run": settings().run_id or "none",
+    }
+
+
+def test_rows(prepared: Path, cut: str) -> str:
+    """Return a digest of who is tested on what: (shopper, item) targets and the catalogue.
+
+    Taken over ids, not row numbers, so that two preparations of the same data agree.
+    """
+    users = read_table(prepared / "users.parquet", ["user_id"])["user_id"]
+    items = read_table(prepared / "items.parquet", ["item_id"])["item_id"]
+    targets = read_table(prepared / "cuts" / cut / "targets.parquet")
+    stats = read_table(prepared / "cuts" / cut / "item_stats.parquet", ["item_index", "eligible"])
+    catalogue = stats.filter(stats["eligible"])["item_index"]
+    digest = hashlib.sha256()
+    for rows in (
+        pd.DataFrame(
+            {
+                "user_id": users.take(targets["user_index"]).to_pandas(),
+                "item_id": items.take(targets["item_index"]).to_pandas(),
+            }
+        ),
+        pd.DataFrame({"item_id": items.take(catalogue).to_pandas()}),
+    ):
+        digest.update(pd.util.hash_pandas_object(rows, index=False).sort_values().to_numpy().data)
+    return digest.hexdigest()
+
+
+def _first_event(prepared: Path, cut: dict[str, str]) -> str:
+    """Return the day of the oldest event known at the cut."""
+    days = read_table(prepared / "cuts" / cut["name"] / "sequences.parquet", ["day"])["day"]
+    oldest = pc.max(pc.list_flatten(days)).as_py() or 0.0
+    day = datetime.fromisoformat(cut["day"]).replace(tzinfo=UTC) - timedelta(days=oldest)
+    return day.date().isoformat()
+
+
+def _revision() -> str:
+    if settings().git_revision:
+        return settings().git_revision
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() if found.returncode == 0 else "none"

@@ -52,18 +52,19 @@ whose description says how to rebuild this run.
 
 
 @task(execution_timeout=timedelta(minutes=10))
-def workspace() -> None:
-    """Copy the code, write the run's params, delete workspaces of old runs."""
+def workspace() -> str:
+    """Copy the code, write the run's params, delete workspaces of old runs; return the folder."""
     import os
 
     from orchestration.workspace import create, prune
 
     run = get_current_context()["dag_run"]
     try:
-        create(ROOT, run.run_id, run.conf or {})
+        made = create(ROOT, run.run_id, run.conf or {})
     except (ParamsError, RegistryError) as error:
         raise AirflowFailException(str(error)) from error  # trying again would not help
     prune(int(os.environ.get("SHOPFUSION_KEEP_RUNS", "5")), run.run_id)
+    return str(made)
 
 
 @task(execution_timeout=timedelta(minutes=30))
@@ -79,7 +80,8 @@ def stage_task(name: str, timeout: timedelta) -> BashOperator:
     stage = PIPELINE.stages[name]
     return BashOperator(
         task_id=name,
-        bash_command=f"dvc repro --single-item {name}",
+        # nice: Airflow itself must answer while the stages keep every core busy.
+        bash_command=f"nice dvc repro --single-item {name}",
         cwd="{{ folder(run_id) }}",
         env={
             "SHOPFUSION_RUN_ID": "{{ run_id }}",

@@ -72,7 +72,7 @@ def test_prices_titles_and_campaigns_are_filled(whole: Shop) -> None:
     ) == [(27, 104_011, "2016-11-14")]
     [milk] = query(
         whole,
-        """select title, category, brand, attributes['brand'], round(price, 4)
+        """select title, category, brand, attributes['brand'], round(price::double, 4)
         from products where item_id = '995242'""",
     )
     assert milk == (

@@ -1,5 +1,6 @@
 """supervisord: writes its configuration, asks it for the programs' states, stops everything."""
 
+import contextlib
 import http.client
 import os
 import subprocess
@@ -145,10 +146,8 @@ def stop(settings: ServiceSettings) -> int:
 
 
 def _signal(process: psutil.Process, how: str) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         getattr(process, how)()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _control(settings: ServiceSettings) -> Any:

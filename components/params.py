@@ -18,6 +18,7 @@ Dataset = Literal[
     "tables",
     "simulated-shop",
 ]
+TargetEvent = Literal["view", "click", "add_to_cart", "purchase", "rating"]
 FusionMethod = Literal[
     "weighted-average", "rank-ensemble", "stacking", "gated-attention", "parameter-averaging"
 ]
@@ -27,6 +28,15 @@ class Section(BaseModel):
     """A group of params; unknown keys are refused so that a typing slip is not silence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SimulationParams(Section):
+    """Size of the simulated world; see docs/simulator.md."""
+
+    seed: int = Field(0, ge=0, description="Seed of the world; trainings have their own")
+    shoppers: int = Field(400, ge=2, le=200_000, description="Shoppers of the world")
+    items: int = Field(300, ge=20, le=50_000, description="Items of the catalogue, at most")
+    days: int = Field(180, ge=14, le=3650, description="Days that are simulated")
 
 
 class DataParams(Section):
@@ -43,6 +53,7 @@ class DataParams(Section):
     columns: dict[str, dict[str, str]] = Field(
         default_factory=dict, description="tables: contract column -> your column, by table"
     )
+    simulation: SimulationParams = SimulationParams()
 
 
 class PreparationParams(Section):
@@ -58,13 +69,22 @@ class PreparationParams(Section):
     fit_cuts: int = Field(2, ge=0, le=8, description="Earlier cuts whose targets fit the fusion")
     horizon_days: int = Field(28, ge=1, le=365, description="Length of a target window in days")
     min_item_sessions: int = Field(
-        20, ge=1, description="Sessions with an item before the cut that make it eligible"
+        20,
+        ge=1,
+        le=1_000_000,
+        description="Sessions with an item before the cut that make it eligible",
     )
-    target_events: tuple[str, ...] = Field(
-        ("purchase",), description="Event types that count as a wanted item"
+    target_events: tuple[TargetEvent, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Event types that count as a wanted item; null takes the strongest the data "
+        "has: purchase, rating, add_to_cart, click, view",
     )
     session_gap_minutes: int = Field(
-        30, ge=1, description="A pause this long starts a session where the data names none"
+        30,
+        ge=1,
+        le=10_080,
+        description="A pause this long starts a session where the data names none",
     )
 
 
@@ -72,7 +92,9 @@ class BehaviourParams(Section):
     """Behaviour tower: causal Transformer over the shopper's sequence."""
 
     dim: int = Field(64, ge=8, le=1024, description="Width of item and shopper vectors")
-    epochs: int = Field(12, ge=1, le=1000, description="Passes over the sequences up to the first cut")
+    epochs: int = Field(
+        12, ge=1, le=1000, description="Passes over the sequences up to the first cut"
+    )
 
 
 class TextParams(Section):

@@ -58,7 +58,12 @@ STAGES: dict[str, tuple[str, dict[str, Path]]] = {
     ),
     "evaluation": (
         "components.evaluation.component",
-        {"prepared": PREPARED, "baselines": BASELINES, "fused": FUSED, "reports": REPORTS / "evaluation"},
+        {
+            "prepared": PREPARED,
+            "baselines": BASELINES,
+            "fused": FUSED,
+            "reports": REPORTS / "evaluation",
+        },
     ),
     "model_registration": (
         "components.model_registration.component",

@@ -6,7 +6,8 @@ import hmac
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.settings import settings
+from components.progress import say
+from components.settings import Settings, settings
 
 
 def pseudonym(user_id: str) -> str:
@@ -16,8 +17,26 @@ def pseudonym(user_id: str) -> str:
 
 
 def pseudonymise(table: pa.Table) -> pa.Table:
-    """Replace the column `user_id`; each distinct id is hashed once."""
+    """Replace the column `user_id` if there is one; each distinct id is hashed once.
+
+    An empty id stays missing: hashed, it would pass for a shopper.
+    """
+    if "user_id" not in table.column_names:
+        return table
     encoded = pc.dictionary_encode(table["user_id"]).combine_chunks()
-    hashed = pa.array([pseudonym(str(value)) for value in encoded.dictionary.to_pylist()])
-    column = hashed.take(encoded.indices)
-    return table.set_column(table.column_names.index("user_id"), "user_id", column)
+    if isinstance(encoded, pa.ChunkedArray):  # no rows at all
+        return table
+    ids = [str(value) for value in encoded.dictionary.to_pylist()]
+    hashed = pa.array([pseudonym(text) if text else None for text in ids], pa.string())
+    index = table.column_names.index("user_id")
+    return table.set_column(index, "user_id", hashed.take(encoded.indices))
+
+
+def warn_of_development_key() -> None:
+    """Say loudly that anyone who reads the source can undo the pseudonyms."""
+    default = Settings.model_fields["pseudonym_key"].default
+    if settings().pseudonym_key == default:
+        say(
+            "WARNING: shopper ids are hashed with the public development key. Anyone can reverse "
+            "these pseudonyms. Set SHOPFUSION_PSEUDONYM_KEY to a secret before using real data."
+        )

@@ -1,0 +1,36 @@
+"""A simulated shop: shoppers with known preferences over a rendered or an ingested catalogue.
+
+Nothing in it is real: ids carry the prefix sim-, ingestion.json says so, and MLflow runs are
+tagged. The truth is written beside the raw tables and never enters the contract.
+"""
+
+from pathlib import Path
+
+from components.data_ingestion.adapter import Batch, Extract
+from components.data_ingestion.simulator.shoppers import Truth
+from components.data_ingestion.simulator.world import simulate
+from components.files import read_table, write_table
+from components.params import Params
+
+TABLES = ("products", "images", "events", "orders")
+TRUTH = "truth.npz"
+
+
+def acquire(params: Params, raw: Path) -> None:
+    """Simulate the world of `data.simulation`; write its tables and its truth into `raw`."""
+    world = simulate(params.data)
+    for name in TABLES:
+        write_table(world.tables[name], raw / f"{name}.parquet")
+    world.truth.save(raw / TRUTH)
+
+
+def read(raw: Path, params: Params) -> Extract:
+    """Return the contract's tables; the truth stays behind."""
+    files = {name: f"{name}.parquet" for name in TABLES}
+    batches = [Batch(name, file, read_table(raw / file)) for name, file in files.items()]
+    return Extract(batches, images="rendered", simulated=True)
+
+
+def truth(raw: Path) -> Truth:
+    """Return the truth of the world that `acquire` wrote into `raw`."""
+    return Truth.load(raw / TRUTH)

@@ -1,0 +1,65 @@
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from components.training.losses import in_batch_contrast, sampled_softmax
+
+QUERIES = torch.randn(4, 8, generator=torch.Generator().manual_seed(1))
+ITEMS = torch.randn(50, 8, generator=torch.Generator().manual_seed(2))
+POSITIVES = torch.tensor([3, 7, 7, 49, 20])
+OWNER = torch.tensor([0, 0, 1, 2, 3])
+
+
+def own_hits() -> tuple[torch.Tensor, torch.Tensor]:
+    return OWNER, POSITIVES
+
+
+def test_every_item_as_negative_is_the_exact_softmax():
+    # each owner has one positive: leaving it out of the rest and adding it back is the softmax
+    owner, positives = OWNER[1:], POSITIVES[1:]
+    loss = sampled_softmax(QUERIES, ITEMS[positives], owner, ITEMS, hits=(owner, positives))
+    exact = functional.cross_entropy(QUERIES[owner] @ ITEMS.T, positives, reduction="none")
+    torch.testing.assert_close(loss[1:], exact[1:])
+
+
+def test_a_positive_does_not_compete_with_its_own_siblings():
+    with_hits = sampled_softmax(QUERIES, ITEMS[POSITIVES], OWNER, ITEMS, hits=own_hits())
+    without = sampled_softmax(QUERIES, ITEMS[POSITIVES], OWNER, ITEMS)
+    assert (with_hits < without).all()
+    rest = torch.cat([ITEMS[:3], ITEMS[4:7], ITEMS[8:]])
+    expected = functional.cross_entropy(
+        torch.cat([QUERIES[0] @ ITEMS[3:4].T, QUERIES[0] @ rest.T])[None], torch.tensor([0])
+    )
+    torch.testing.assert_close(with_hits[0], expected)
+
+
+def test_log_q_makes_drawn_negatives_stand_for_all_items():
+    probability = torch.softmax(torch.arange(50) / 20.0, 0)
+    drawn = torch.multinomial(
+        probability, 200_000, replacement=True, generator=torch.Generator().manual_seed(3)
+    )
+    log_q = torch.log(len(drawn) * probability)
+    exact = sampled_softmax(QUERIES, ITEMS[POSITIVES], OWNER, ITEMS)
+    sampled = sampled_softmax(QUERIES, ITEMS[POSITIVES], OWNER, ITEMS[drawn], log_q_N=log_q[drawn])
+    torch.testing.assert_close(sampled, exact, atol=0.02, rtol=0)
+    uncorrected = sampled_softmax(
+        QUERIES, ITEMS[POSITIVES], OWNER, ITEMS[drawn], log_q_N=math.log(len(drawn) / 50)
+    )
+    assert (uncorrected - exact).abs().max() > 0.05
+
+
+def test_contrast_of_aligned_rows_is_small_and_of_shuffled_rows_large():
+    rows = torch.eye(6)
+    aligned = in_batch_contrast(rows, rows, scale=20.0)
+    shuffled = in_batch_contrast(rows, rows.roll(1, 0), scale=20.0)
+    assert aligned < 1e-6
+    assert shuffled > 19.0
+
+
+def test_contrast_leaves_out_false_negatives():
+    rows = torch.eye(4)[[0, 0, 1, 2]]  # rows 0 and 1 are the same product
+    group = torch.tensor([5, 5, 6, 7])
+    assert in_batch_contrast(rows, rows, 20.0).item() == pytest.approx(math.log(2) / 2, abs=1e-4)
+    assert in_batch_contrast(rows, rows, 20.0, group) < 1e-6

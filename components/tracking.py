@@ -49,6 +49,7 @@ def connect() -> None:
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # 30 s; MLflow's own: 4 min
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # lines in a task log
     mlflow.set_tracking_uri(settings().mlflow_uri)
     with answering():
         found = mlflow.set_experiment(settings().mlflow_experiment)

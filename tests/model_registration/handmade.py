@@ -28,9 +28,15 @@ PATHS = {
 }
 
 
-def write_run(folder: Path, *, ndcg: float = 0.45, weights: int = 0, names: str = "") -> None:
-    """Write a whole run folder; `weights` seeds the models, `ndcg` is the chosen one's."""
-    rng = np.random.default_rng(weights)
+def write_run(
+    folder: Path, *, ndcg: float = 0.45, scale: float = 1.0, names: str = "", towers: str = ""
+) -> None:
+    """Write a whole run folder with a fused model of the given NDCG.
+
+    Another `scale` makes another fused model of the same towers. `names` and `towers` are added
+    to the names in the registry.
+    """
+    rng = np.random.default_rng(0)
     users_UD = rng.normal(size=(USERS, DIM)).astype(np.float32)
     items_ID = rng.normal(size=(ITEMS, DIM)).astype(np.float32)
     users_UD[3] = np.nan  # a shopper the towers know nothing of
@@ -41,14 +47,19 @@ def write_run(folder: Path, *, ndcg: float = 0.45, weights: int = 0, names: str 
         write_json({"name": name, "dim": DIM}, tower / "tower.json")
         np.save(tower / "test/user_vectors.npy", users_UD)
         np.save(tower / "test/item_vectors.npy", items_ID)
-    write_fused(folder / "models/fused", users_UD, items_ID)
+    write_fused(folder / "models/fused", users_UD * scale, items_ID)
     write_evaluation(folder / "reports/evaluation", {"stacking": ndcg, "frequency": 0.42})
     (folder / "requirements-serving.lock").write_bytes(
         (ROOT / "requirements-serving.lock").read_bytes()
     )
     policy = yaml.safe_load((ROOT / "mlflow/registry.yaml").read_text())
-    policy["models"] = {key: f"{name}{names}" for key, name in policy["models"].items()}
+    policy["models"] = {
+        key: f"{name}{names if key == 'fused' else towers}"
+        for key, name in policy["models"].items()
+    }
     policy["gate"]["bootstrap_samples"] = 200
+    policy["gate"]["latency"]["noise_ms"] = 1000  # the verdict must not hang on a busy machine
+    policy["gate"]["latency"]["max_ms"] = 1000
     (folder / "mlflow").mkdir(exist_ok=True)
     (folder / "mlflow/registry.yaml").write_text(yaml.safe_dump(policy))
 

@@ -63,6 +63,8 @@ STAGES: dict[str, tuple[str, dict[str, Path]]] = {
             "baselines": BASELINES,
             "fused": FUSED,
             "reports": REPORTS / "evaluation",
+            "leaderboard": REPORTS / "leaderboard.csv",
+            "metrics": REPORTS / "metrics.json",
         },
     ),
     "model_registration": (
@@ -74,6 +76,7 @@ STAGES: dict[str, tuple[str, dict[str, Path]]] = {
             "image": IMAGE,
             "fused": FUSED,
             "evaluation": REPORTS / "evaluation",
+            "leaderboard": REPORTS / "leaderboard.csv",
             "policy": POLICY,
             "verdict": REPORTS / "registration.json",
         },

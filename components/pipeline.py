@@ -70,6 +70,7 @@ STAGES: dict[str, tuple[str, dict[str, Path]]] = {
     "model_registration": (
         "components.model_registration.component",
         {
+            "tables": TABLES,
             "prepared": PREPARED,
             "behaviour": BEHAVIOUR,
             "text": TEXT,

@@ -27,6 +27,7 @@ from components.registry import POLICY, load_policy
 def run(
     params: Params,
     *,
+    tables: Path,
     prepared: Path,
     behaviour: Path,
     text: Path,
@@ -50,8 +51,8 @@ def run(
     chosen, baselines = read_measured(evaluation, prepared, fused)
     with tracking.stage_run("model_registration", params), TemporaryDirectory() as folder:
         scratch = Path(folder)
-        origin = provenance(params, prepared)
-        tracking.log_dataset(params.data.dataset, origin["test_rows"], origin, "testing")
+        origin = provenance(params, tables, prepared)
+        tracking.log_dataset(origin["dataset"], origin["test_rows"], origin, "testing")
         ranker_files = ranker_package(fused, prepared, scratch)
         towers = {
             name: register_tower(tower_package(tower, prepared, scratch), registered, origin)

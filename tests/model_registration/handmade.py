@@ -19,6 +19,7 @@ USERS, ITEMS, DIM = 60, 12, 4
 USER_IDS = [f"shopper-{i:02d}" for i in range(USERS)]
 ITEM_IDS = [f"item-{i:02d}" for i in range(ITEMS)]
 PATHS = {
+    "tables": "data/tables",
     "prepared": "data/prepared",
     "behaviour": "models/behaviour",
     "text": "models/text",
@@ -29,7 +30,13 @@ PATHS = {
 
 
 def write_run(
-    folder: Path, *, ndcg: float = 0.45, scale: float = 1.0, names: str = "", towers: str = ""
+    folder: Path,
+    *,
+    ndcg: float = 0.45,
+    scale: float = 1.0,
+    dataset: str = "complete-journey",
+    names: str = "",
+    towers: str = "",
 ) -> None:
     """Write a whole run folder with a fused model of the given NDCG.
 
@@ -40,6 +47,8 @@ def write_run(
     users_UD = rng.normal(size=(USERS, DIM)).astype(np.float32)
     items_ID = rng.normal(size=(ITEMS, DIM)).astype(np.float32)
     users_UD[3] = np.nan  # a shopper the towers know nothing of
+    account = {"dataset": dataset, "simulated": False, "images": "rendered"}
+    write_json(account, folder / "data/tables/ingestion.json")
     write_prepared(folder / "data/prepared")
     for name in ("behaviour", "text", "image"):
         tower = folder / "models" / name

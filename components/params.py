@@ -18,6 +18,7 @@ Dataset = Literal[
     "tables",
     "simulated-shop",
 ]
+TargetEvent = Literal["view", "click", "add_to_cart", "purchase", "rating"]
 FusionMethod = Literal[
     "weighted-average", "rank-ensemble", "stacking", "gated-attention", "parameter-averaging"
 ]
@@ -68,13 +69,22 @@ class PreparationParams(Section):
     fit_cuts: int = Field(2, ge=0, le=8, description="Earlier cuts whose targets fit the fusion")
     horizon_days: int = Field(28, ge=1, le=365, description="Length of a target window in days")
     min_item_sessions: int = Field(
-        20, ge=1, description="Sessions with an item before the cut that make it eligible"
+        20,
+        ge=1,
+        le=1_000_000,
+        description="Sessions with an item before the cut that make it eligible",
     )
-    target_events: tuple[str, ...] = Field(
-        ("purchase",), description="Event types that count as a wanted item"
+    target_events: tuple[TargetEvent, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Event types that count as a wanted item; null takes the strongest the data "
+        "has: purchase, rating, add_to_cart, click, view",
     )
     session_gap_minutes: int = Field(
-        30, ge=1, description="A pause this long starts a session where the data names none"
+        30,
+        ge=1,
+        le=10_080,
+        description="A pause this long starts a session where the data names none",
     )
 
 

@@ -158,12 +158,6 @@ class EvaluationParams(Section):
     bootstrap_samples: int = Field(1000, ge=100, description="Bootstrap samples over shoppers")
 
 
-class RegistrationParams(Section):
-    """Names in the registry and the gate's margins."""
-
-    fused_name: str = Field("fused-ranker", description="Registered model of the fused ranker")
-
-
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -176,7 +170,6 @@ class Params(Section):
     baselines: BaselineParams = BaselineParams()
     fusion: FusionParams = FusionParams()
     evaluation: EvaluationParams = EvaluationParams()
-    registration: RegistrationParams = RegistrationParams()
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -19,6 +19,7 @@ IMAGE = Path("models/image")
 BASELINES = Path("models/baselines")
 FUSED = Path("models/fused")
 REPORTS = Path("reports")
+POLICY = Path("mlflow/registry.yaml")
 
 # stage -> (module, function, keyword paths)
 STAGES: dict[str, tuple[str, dict[str, Path]]] = {
@@ -57,7 +58,12 @@ STAGES: dict[str, tuple[str, dict[str, Path]]] = {
     ),
     "evaluation": (
         "components.evaluation.component",
-        {"prepared": PREPARED, "baselines": BASELINES, "fused": FUSED, "reports": REPORTS / "evaluation"},
+        {
+            "prepared": PREPARED,
+            "baselines": BASELINES,
+            "fused": FUSED,
+            "reports": REPORTS / "evaluation",
+        },
     ),
     "model_registration": (
         "components.model_registration.component",
@@ -68,6 +74,7 @@ STAGES: dict[str, tuple[str, dict[str, Path]]] = {
             "image": IMAGE,
             "fused": FUSED,
             "evaluation": REPORTS / "evaluation",
+            "policy": POLICY,
             "verdict": REPORTS / "registration.json",
         },
     ),

@@ -49,6 +49,7 @@ def connect() -> None:
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # 30 s; MLflow's own: 4 min
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # lines in a task log
     mlflow.set_tracking_uri(settings().mlflow_uri)
     with answering():
         found = mlflow.set_experiment(settings().mlflow_experiment)
@@ -188,7 +189,9 @@ def save(package: Package, folder: Path) -> Path:
     return folder
 
 
-def register(package: Package, name: str, tags: Mapping[str, str], description: str) -> Version:
+def register(
+    package: Package, name: str, tags: Mapping[str, str], description: str = ""
+) -> Version:
     """Log the package to the open run and make it a new version of the registered model.
 
     The files are complete on the server before the version exists.

@@ -34,6 +34,7 @@ def run(
     image: Path,
     fused: Path,
     evaluation: Path,
+    leaderboard: Path,
     verdict: Path,
     policy: Path = POLICY,
 ) -> None:
@@ -48,7 +49,7 @@ def run(
 
     """
     rules = load_policy(policy)
-    chosen, baselines = read_measured(evaluation, prepared, fused)
+    chosen, baselines = read_measured(evaluation, leaderboard, prepared, fused)
     with tracking.stage_run("model_registration", params), TemporaryDirectory() as folder:
         scratch = Path(folder)
         origin = provenance(params, tables, prepared)

@@ -26,6 +26,7 @@ PATHS = {
     "image": "models/image",
     "fused": "models/fused",
     "evaluation": "reports/evaluation",
+    "leaderboard": "reports/leaderboard.csv",
 }
 
 
@@ -131,7 +132,7 @@ def write_evaluation(evaluation: Path, ndcg: dict[str, float]) -> None:
             whole.append(("all", "all", model, metric, value))
     write_table(pa.Table.from_pandas(pd.concat(rows)), evaluation / "per_user.parquet")
     pd.DataFrame(whole, columns=["view", "slice", "model", "metric", "value"]).to_csv(
-        evaluation / "leaderboard.csv", index=False
+        evaluation.parent / "leaderboard.csv", index=False
     )
 
 

@@ -121,9 +121,8 @@ def _taken_over(source: Path, towers: Sequence[str], dataset: str) -> dict[str, 
     """Return the registry address of the champion's version of each of these towers."""
     if not towers:
         return {}
-    from components.registry import POLICY, load_policy
-
     from components import tracking  # MLflow takes 3 s to import
+    from components.registry import POLICY, load_policy
 
     name = load_policy(source / POLICY).models.fused
     champion = tracking.champion(name)

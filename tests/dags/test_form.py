@@ -4,9 +4,9 @@ import typing
 
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
-from orchestration.form import FIELDS, RETRAIN, TOWERS
 
 from components.params import Dataset, FusionMethod, load_params
+from orchestration.form import FIELDS, RETRAIN, TOWERS
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
+
 from orchestration.cores import threads
 from orchestration.graph import load_pipeline
 

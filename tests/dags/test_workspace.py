@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from orchestration.runs import folder, origin
-from orchestration.workspace import create, prune
 
 from components.errors import ParamsError, RegistryError, StorageError
 from components.params import load_params
 from components.settings import settings
+from orchestration.runs import folder, origin
+from orchestration.workspace import create, prune
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -27,3 +27,7 @@ class ModelError(ShopError):
 
 class RegistryError(ShopError):
     """The model registry refuses or lacks what was asked for."""
+
+
+class ServiceError(ShopError):
+    """A service of the platform cannot start, or does not answer as it should."""

@@ -19,6 +19,7 @@ IMAGE = Path("models/image")
 BASELINES = Path("models/baselines")
 FUSED = Path("models/fused")
 REPORTS = Path("reports")
+POLICY = Path("mlflow/registry.yaml")
 
 # stage -> (module, function, keyword paths)
 STAGES: dict[str, tuple[str, dict[str, Path]]] = {
@@ -57,17 +58,27 @@ STAGES: dict[str, tuple[str, dict[str, Path]]] = {
     ),
     "evaluation": (
         "components.evaluation.component",
-        {"prepared": PREPARED, "baselines": BASELINES, "fused": FUSED, "reports": REPORTS / "evaluation"},
+        {
+            "prepared": PREPARED,
+            "baselines": BASELINES,
+            "fused": FUSED,
+            "reports": REPORTS / "evaluation",
+            "leaderboard": REPORTS / "leaderboard.csv",
+            "metrics": REPORTS / "metrics.json",
+        },
     ),
     "model_registration": (
         "components.model_registration.component",
         {
+            "tables": TABLES,
             "prepared": PREPARED,
             "behaviour": BEHAVIOUR,
             "text": TEXT,
             "image": IMAGE,
             "fused": FUSED,
             "evaluation": REPORTS / "evaluation",
+            "leaderboard": REPORTS / "leaderboard.csv",
+            "policy": POLICY,
             "verdict": REPORTS / "registration.json",
         },
     ),

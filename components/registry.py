@@ -7,8 +7,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.errors import RegistryError
+from components.pipeline import POLICY
 
-POLICY = Path("mlflow/registry.yaml")
 Margin = Annotated[float, Field(ge=0, le=1)]  # share of the reference's value
 
 
@@ -49,10 +49,11 @@ class Slices(_Section):
 
 
 class Latency(_Section):
-    """Median time of one request: never above max_ms, nor above the champion's by the margin."""
+    """Median time of one request: never above max_ms, nor far above the champion's."""
 
     max_ms: float = Field(gt=0)
-    margin: float = Field(ge=0)
+    margin: float = Field(ge=0)  # share of the champion's time
+    noise_ms: float = Field(ge=0)  # a smaller difference says more of the machine than the model
 
 
 class Gate(_Section):

@@ -29,6 +29,11 @@ class Cut:
         """First instant after the target window, UTC."""
         return self.start + timedelta(days=self.horizon_days)
 
+    @property
+    def second(self) -> int:
+        """The cut in seconds since 1970."""
+        return int(self.start.timestamp())
+
     def to_json(self) -> dict[str, Any]:
         """Return the cut as plain values."""
         return {**asdict(self), "day": self.day.isoformat()}
@@ -39,21 +44,21 @@ def derive_cuts(
 ) -> list[Cut]:
     """Return the cuts in time order: fit_1.., validation, test.
 
-    A cut named in params wins; then, when no as-of day is given, the dataset's published protocol;
-    otherwise the last horizon before the end of the data is the test and the one before it the
-    validation. Fit cuts lie one horizon apart before the validation cut.
+    `first` and `last` are the times (UTC) of the first and the last line. A cut named in params
+    wins. When params name neither a cut nor an as-of day, the dataset's published protocol holds.
+    Otherwise the last horizon of the data is the test and the one before it the validation. Fit
+    cuts lie one horizon apart before the validation cut.
 
     Raises:
-        DataError: a cut lies outside the data, or the cuts overlap.
+        DataError: a cut lies outside the data, or two target windows overlap.
 
     """
     horizon = timedelta(days=params.horizon_days)
-    published = protocol if protocol and params.as_of is None else {}
-    end = min(params.as_of or date.max, (last + timedelta(days=1)).date())
+    free = params.as_of is None and params.validation_cut is None and params.test_cut is None
+    published = (protocol or {}) if free else {}
+    end = min(params.as_of or date.max, last.date() + timedelta(days=1))
     test = params.test_cut or _day(published.get("test_cut")) or end - horizon
-    validation = (
-        params.validation_cut or _day(published.get("validation_cut")) or test - horizon
-    )
+    validation = params.validation_cut or _day(published.get("validation_cut")) or test - horizon
     fits = [validation - horizon * back for back in range(params.fit_cuts, 0, -1)]
     cuts = [Cut(f"fit_{i}", "fit", day, params.horizon_days) for i, day in enumerate(fits, 1)]
     cuts.append(Cut("validation", "validation", validation, params.horizon_days))

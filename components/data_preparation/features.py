@@ -1,30 +1,44 @@
-"""Per-cut tables as Ibis expressions; every input is filtered to before the cut first.
+"""What was known of shoppers and items before a cut, as Ibis expressions.
 
-`lines` has user_index, item_index, session (dense, global), timestamp, event_type, is_target,
-quantity; `orders` has user_index, item_index, timestamp, quantity, unit_price, discount. Both
-hold catalogue items and known shoppers only.
+Lines have user_index, item_index, session, timestamp, second, event_type, is_target, is_visit,
+quantity, eligible_since; orders have user_index, item_index, timestamp, eligible_since, quantity,
+unit_price, discount. A cut knows the items that were eligible then and nothing of later ones.
 """
 
 import ibis
-from ibis.expr.types import Table, Value
+from ibis.expr.types import BooleanColumn, FloatingValue, NumericColumn, Table
 
 from components.data_preparation.cuts import Cut
 
+DAY = 86400
 HALF_LIVES_DAYS = (14, 45, 120)
-MAX_BASKET_FOR_PAIRS = 100
-PAIRS_PER_ITEM = 20
-MIN_PAIR_SESSIONS = 3
-
-
-def age_in_days(timestamp: Value, cut: Cut) -> Value:
-    """Days from the event to the cut, > 0 before it."""
-    return (cut.start.timestamp() - timestamp.epoch_seconds()) / 86400.0
+FINE, COARSE = 2.0**40, 2.0**20  # fixed-point steps of decays, and of money and pieces
 
 
 def before(table: Table, cut: Cut) -> Table:
-    """Keep what was known before the cut and give it an `age` in days."""
-    known = table.filter(table.timestamp < ibis.literal(cut.start))
-    return known.mutate(age=age_in_days(known.timestamp, cut))
+    """Keep what happened before the cut to items that were eligible by then."""
+    start = ibis.literal(cut.start)
+    return table.filter(table.timestamp < start, table.eligible_since < start)
+
+
+def exact_sum(
+    values: NumericColumn, step: float = COARSE, where: BooleanColumn | None = None
+) -> FloatingValue:
+    """Sum in fixed point: the order of the rows, hence of threads, cannot change the result."""
+    return (values * step).round().cast("int64").sum(where=where) / step
+
+
+def mean_price(paid: Table, where: BooleanColumn | None = None) -> FloatingValue:
+    """Return the mean of the known unit prices, null where there is none."""
+    known = paid.unit_price.notnull() if where is None else where & paid.unit_price.notnull()
+    return exact_sum(paid.unit_price, where=known) / paid.count(where=known).nullif(0)
+
+
+def discounted_share(paid: Table, where: BooleanColumn | None = None) -> FloatingValue:
+    """Return the share of lines with a discount, null where there is no line."""
+    off = (paid.discount > 0).fill_null(False)
+    cheaper = off if where is None else off & where
+    return paid.count(where=cheaper) / paid.count(where=where).nullif(0)
 
 
 def enrich(left: Table, right: Table, *keys: str) -> Table:
@@ -33,165 +47,97 @@ def enrich(left: Table, right: Table, *keys: str) -> Table:
     return joined.drop(*[f"{key}_right" for key in keys])
 
 
-def sequences(lines: Table, cut: Cut) -> Table:
-    """One row a shopper, lists in time order."""
+def pair_state(lines: Table, cut: Cut) -> Table:
+    """One row a (shopper, item) with a visit before the cut; ages in seconds before the cut."""
     past = before(lines, cut)
-    dense = ibis.dense_rank().over(
-        ibis.window(group_by="user_index", order_by=[past.session_start, past.session])
-    )
-    past = past.mutate(dense=dense.cast("int32"))
-    order = [past.timestamp, past.session, past.item_index, past.event_type]
-    return past.group_by("user_index").aggregate(
-        item_index=past.item_index.collect(order_by=order),
-        day=past.age.cast("float32").collect(order_by=order),
-        session=past.dense.collect(order_by=order),
-        event_type=past.event_type.collect(order_by=order),
-    ).order_by("user_index")
-
-
-def item_sessions(lines: Table, cut: Cut) -> Table:
-    """One row a (shopper, item, session) with a target event before the cut."""
-    past = before(lines, cut).filter(lambda row: row.is_target)
-    return past.group_by("user_index", "item_index", "session").aggregate(
-        age=past.age.min(), quantity=past.quantity.sum()
-    )
-
-
-def user_item(lines: Table, orders: Table, cut: Cut) -> Table:
-    """State of each pair with a target event before the cut."""
-    visits = item_sessions(lines, cut)
+    past = past.mutate(age=ibis.literal(cut.second, "int64") - past.second)
     decays = {
-        f"decayed_{days}": (ibis.literal(2.0) ** (-visits.age / days)).sum()
+        f"decayed_{days}": exact_sum(
+            ibis.literal(2.0) ** (-past.age / (days * DAY)), FINE, past.is_visit
+        )
         for days in HALF_LIVES_DAYS
     }
-    state = visits.group_by("user_index", "item_index").aggregate(
-        sessions=visits.session.nunique(),
-        quantity=visits.quantity.sum(),
-        days_since_first=visits.age.max(),
-        days_since_last=visits.age.min(),
+    state = past.group_by("user_index", "item_index").aggregate(
+        sessions=past.count(where=past.is_visit),
+        interactions=past.count(),
+        quantity=exact_sum(past.quantity, where=past.is_target),
+        oldest=past.age.max(where=past.is_visit),
+        newest=past.age.min(where=past.is_visit),
         **decays,
     )
-    past = before(lines, cut)
-    every = past.group_by("user_index", "item_index").aggregate(interactions=past.count())
+    return state.filter(state.sessions > 0)
+
+
+def user_item(state: Table, orders: Table, cut: Cut) -> Table:
+    """Frequency, recency, decay, spend and discount of each pair."""
     paid = before(orders, cut)
     money = paid.group_by("user_index", "item_index").aggregate(
-        spend=(paid.unit_price * paid.quantity).sum(),
-        discounted_share=(paid.discount > 0).cast("float32").mean(),
+        spend=exact_sum(paid.unit_price * paid.quantity), discounted_share=discounted_share(paid)
     )
-    pair = ["user_index", "item_index"]
-    joined = enrich(enrich(state, every, *pair), money, *pair)
+    joined = enrich(state, money, "user_index", "item_index")
     return joined.mutate(
-        spend=joined.spend.fill_null(0.0), discounted_share=joined.discounted_share.fill_null(0.0)
-    ).order_by(pair)
-
-
-def item_stats(lines: Table, orders: Table, items: Table, cut: Cut, min_sessions: int) -> Table:
-    """Popularity, repetition, price and discount of every catalogue item before the cut."""
-    visits = item_sessions(lines, cut)
-    counts = visits.group_by("item_index").aggregate(
-        sessions=visits.session.nunique(),
-        users=visits.user_index.nunique(),
-        days_since_first=visits.age.max(),
-        **{
-            f"sessions_{days}": visits.session.nunique(where=visits.age <= days)
-            for days in (7, 28, 91)
-        },
-    )
-    pairs = visits.group_by("user_index", "item_index").aggregate(
-        bought=visits.session.nunique(), span=visits.age.max() - visits.age.min()
-    )
-    repeats = pairs.group_by("item_index").aggregate(
-        repeat_rate=(pairs.bought >= 2).cast("float32").mean(),
-        mean_gap_days=pairs.span.sum() / (pairs.bought - 1).sum().nullif(0),
-    )
-    paid = before(orders, cut)
-    recent = paid.age <= 28
-    money = paid.group_by("item_index").aggregate(
-        mean_price=paid.unit_price.mean(),
-        price_28=paid.unit_price.mean(where=recent),
-        discounted_share=(paid.discount > 0).cast("float32").mean(),
-        discounted_share_28=(paid.discount > 0).cast("float32").mean(where=recent),
-    )
-    joined = items.select("item_index")
-    for part in (counts, repeats, money):
-        joined = enrich(joined, part, "item_index")
-    zero = ["sessions", "users", "sessions_7", "sessions_28", "sessions_91", "repeat_rate",
-            "discounted_share", "discounted_share_28"]
-    filled = joined.mutate(**{name: joined[name].fill_null(0) for name in zero})
-    return filled.mutate(eligible=filled.sessions >= min_sessions).order_by("item_index")
-
-
-def user_stats(lines: Table, orders: Table, cut: Cut) -> Table:
-    """Activity, basket, repetition, price and discount of every shopper before the cut."""
-    visits = item_sessions(lines, cut)
-    counts = visits.group_by("user_index").aggregate(
-        sessions=visits.session.nunique(),
-        items=visits.item_index.nunique(),
-        visited=visits.count(),
-        days_since_first=visits.age.max(),
-        days_since_last=visits.age.min(),
-    )
-    paid = before(orders, cut)
-    money = paid.group_by("user_index").aggregate(
-        discounted_share=(paid.discount > 0).cast("float32").mean(),
-        mean_price=paid.unit_price.mean(),
-    )
-    joined = enrich(counts, money, "user_index")
-    return joined.mutate(
-        mean_basket=joined.visited / joined.sessions,
-        mean_gap_days=(joined.days_since_first - joined.days_since_last)
-        / (joined.sessions - 1).nullif(0),
-        repeat_share=1.0 - joined["items"] / joined.visited,
-    ).order_by("user_index")
-
-
-def targets(lines: Table, stats: Table, cut: Cut) -> Table:
-    """What each shopper wanted in the horizon after the cut, eligible items only."""
-    wanted = lines.filter(
-        lines.is_target,
-        lines.timestamp >= ibis.literal(cut.start),
-        lines.timestamp < ibis.literal(cut.end),
-    ).semi_join(stats.filter(stats.eligible), "item_index")
-    wanted = wanted.group_by("user_index", "item_index").aggregate(quantity=wanted.quantity.sum())
-    owned = item_sessions(lines, cut).select("user_index", "item_index").distinct()
-    joined = wanted.left_join(owned, ["user_index", "item_index"])
-    return joined.select(
-        "user_index", "item_index", "quantity", is_repeat=joined.item_index_right.notnull()
+        spend=joined.spend.fill_null(0.0),
+        discounted_share=joined.discounted_share.fill_null(0.0),
+        days_since_first=joined.oldest / DAY,
+        days_since_last=joined.newest / DAY,
     ).order_by("user_index", "item_index")
 
 
-def item_pairs(lines: Table, cut: Cut) -> Table:
-    """Items of one session, both directions, the strongest by lift x sqrt(sessions) an item."""
-    visits = item_sessions(lines, cut).select("session", "item_index")
-    small = visits.group_by("session").having(visits.count() <= MAX_BASKET_FOR_PAIRS).aggregate()
-    basket = visits.semi_join(small, "session")
-    other = basket.view()
-    both = basket.join(other, "session", rname="other_{name}")
-    both = both.filter(both.item_index != both.other_item_index)
-    pairs = both.group_by("item_index", other_index=both.other_item_index).aggregate(
-        sessions=both.count()
+def item_stats(lines: Table, orders: Table, items: Table, state: Table, cut: Cut) -> Table:
+    """Popularity, repetition, price and discount of every item; zero and null if not eligible."""
+    past = before(lines, cut).filter(lambda row: row.is_visit)
+    since = {days: past.second >= cut.second - days * DAY for days in (7, 28, 91)}
+    counts = past.group_by("item_index").aggregate(
+        sessions=past.count(),
+        **{f"sessions_{days}": past.count(where=recent) for days, recent in since.items()},
     )
-    pairs = pairs.filter(pairs.sessions >= MIN_PAIR_SESSIONS)
-    alone = basket.group_by("item_index").aggregate(alone=basket.count())
-    total = basket.session.nunique().as_scalar()
-    mine = pairs.join(alone, "item_index")
-    theirs = alone.rename(other_index="item_index", other_alone="alone")
-    scored = mine.join(theirs, "other_index")
-    scored = scored.mutate(lift=scored.sessions * total / (scored.alone * scored.other_alone))
-    rank = ibis.row_number().over(
-        ibis.window(
-            group_by="item_index",
-            order_by=[ibis.desc(scored.lift * scored.sessions.sqrt()), scored.other_index],
-        )
+    pairs = state.group_by("item_index").aggregate(
+        users=state.count(),
+        days_since_first=state.oldest.max() / DAY,
+        repeat_rate=state.count(where=state.sessions >= 2) / state.count(),
+        mean_gap_days=(state.oldest - state.newest).sum()
+        / DAY
+        / (state.sessions - 1).sum().nullif(0),
     )
-    ranked = scored.mutate(rank=rank)
-    return ranked.filter(ranked["rank"] < PAIRS_PER_ITEM).order_by("item_index", "rank")
+    paid = before(orders, cut)
+    recent = paid.timestamp >= ibis.literal(cut.start) - ibis.interval(days=28)
+    money = paid.group_by("item_index").aggregate(
+        mean_price=mean_price(paid),
+        price_28=mean_price(paid, recent),
+        discounted_share=discounted_share(paid),
+        discounted_share_28=discounted_share(paid, recent),
+    )
+    joined = items.select("item_index", eligible=items.eligible_since < ibis.literal(cut.start))
+    for part in (counts, pairs, money):
+        joined = enrich(joined, part, "item_index")
+    zeros = (
+        "sessions", "users", "sessions_7", "sessions_28", "sessions_91", "repeat_rate",
+        "discounted_share", "discounted_share_28",
+    )  # fmt: skip
+    return joined.mutate(**{name: joined[name].fill_null(0) for name in zeros}).order_by(
+        "item_index"
+    )
 
 
-def query_items(clicked: Table, cut: Cut) -> Table:
-    """Queries and the items clicked or bought from their results before the cut."""
-    past = clicked.filter(clicked.timestamp < ibis.literal(cut.start))
-    return (
-        past.group_by("query", "item_index").aggregate(clicks=past.count())
-        .order_by("query", "item_index")
+def user_stats(lines: Table, orders: Table, state: Table, cut: Cut) -> Table:
+    """Activity, basket, repetition, price and discount of every shopper with a visit."""
+    past = before(lines, cut).filter(lambda row: row.is_visit)
+    sessions = past.group_by("user_index").aggregate(sessions=past.session.nunique())
+    pairs = state.group_by("user_index").aggregate(
+        items=state.count(),
+        visits=state.sessions.sum(),
+        oldest=state.oldest.max(),
+        newest=state.newest.min(),
     )
+    paid = before(orders, cut)
+    money = paid.group_by("user_index").aggregate(
+        discounted_share=discounted_share(paid), mean_price=mean_price(paid)
+    )
+    joined = enrich(enrich(sessions, pairs, "user_index"), money, "user_index")
+    return joined.mutate(
+        days_since_first=joined.oldest / DAY,
+        days_since_last=joined.newest / DAY,
+        mean_basket=joined.visits / joined.sessions,
+        mean_gap_days=(joined.oldest - joined.newest) / DAY / (joined.sessions - 1).nullif(0),
+        repeat_share=1.0 - joined["items"] / joined.visits,
+    ).order_by("user_index")

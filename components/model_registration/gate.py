@@ -15,20 +15,10 @@ import pandas as pd
 from scipy.stats import bootstrap
 
 from components.errors import ModelError
+from components.model_registration.measurements import Measured
 from components.registry import Gate
 
 BATCH = 200  # bootstrap samples drawn at once: 200 x 2,000 shoppers are 3 MB
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What is known of one model on the test rows."""
-
-    model: str
-    shoppers: pd.DataFrame  # index (view, slice, user_id), a column a metric, higher is better
-    coverage: float  # share of the catalogue that is recommended to somebody
-    popularity_bias: float  # lower is better
-    latency_ms: float | None  # median of one request; None where nothing is packaged
 
 
 @dataclass(frozen=True)
@@ -69,25 +59,18 @@ def judge(challenger: Measured, references: Sequence[Measured], gate: Gate, seed
         ModelError: a reference was measured on other shoppers.
 
     """
-    lines = [
-        _paired(
-            "primary",
-            challenger,
-            _best(references, one.view, one.metric),
-            (one.view, "all", one.metric),
-            gate,
-            one.margin,
-            seed,
-        )
-        for one in gate.primary
-    ]
+    lines = []
+    for one in gate.primary:
+        models = (challenger, _best(references, one.view, one.metric))
+        where = (one.view, "all", one.metric)
+        lines.append(_paired("primary", models, where, margin=one.margin, gate=gate, seed=seed))
     first = _best(references, gate.primary[0].view, gate.primary[0].metric)
     primary = {(one.view, "all", one.metric) for one in gate.primary}
     for view, part in challenger.shoppers.index.droplevel("user_id").unique():
         where = (view, part, gate.slices.metric)
         if where not in primary:
-            margin = gate.slices.margin
-            lines.append(_paired("slice", challenger, first, where, gate, margin, seed))
+            models, margin = (challenger, first), gate.slices.margin
+            lines.append(_paired("slice", models, where, margin=margin, gate=gate, seed=seed))
     lines += _whole(challenger, first, gate)
     reasons = [_reason(line) for line in lines if not line.passed]
     if not any(line.better for line in lines if line.rule == "primary"):
@@ -111,14 +94,14 @@ def _shoppers(one: Measured, where: tuple[str, str, str]) -> "pd.Series[float]":
 
 def _paired(
     rule: str,
-    challenger: Measured,
-    reference: Measured,
+    models: tuple[Measured, Measured],
     where: tuple[str, str, str],
-    gate: Gate,
+    *,
     margin: float,
+    gate: Gate,
     seed: int,
 ) -> Line:
-    view, part, metric = where
+    (challenger, reference), (view, part, metric) = models, where
     ours = _shoppers(challenger, where)
     theirs = _shoppers(reference, where)
     if not ours.index.equals(theirs.index):
@@ -179,7 +162,8 @@ def _whole(challenger: Measured, reference: Measured, gate: Gate) -> list[Line]:
     if challenger.latency_ms is not None:
         most = gate.latency.max_ms
         if reference.latency_ms is not None:
-            most = min(most, reference.latency_ms * (1 + gate.latency.margin))
+            slack = max(reference.latency_ms * gate.latency.margin, gate.latency.noise_ms)
+            most = min(most, reference.latency_ms + slack)
         lines.append(
             _point("latency", challenger.latency_ms, reference.model, reference.latency_ms, most)
         )

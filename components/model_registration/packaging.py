@@ -8,13 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
 from components.errors import DataError, ModelError
-from components.files import read_table, write_table
+from components.files import read_table, write_json, write_table
 from components.tracking import Column, Package
 
 REQUIREMENTS = Path("requirements-serving.lock")
+RANKER_LOADER = "components.model_registration.packaged_ranker"
 TOWER_LOADER = "components.model_registration.packaged_tower"
 
 
@@ -52,41 +52,70 @@ def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
     folder = scratch / "packages" / tower.name
     shutil.copytree(tower, folder)
     write_json({"cut": cut}, folder / "package.json")
-    for table in ("users", "items"):
-        write_table(
-            read_table(prepared / f"{table}.parquet", [f"{table[:-1]}_id"]),
-            folder / f"{table}.parquet",
-        )
+    for name in ("user", "item"):
+        ids = read_table(prepared / f"{name}s.parquet", [f"{name}_id"])
+        write_table(ids, folder / f"{name}s.parquet")
     return Package(
         folder=folder,
         loader=TOWER_LOADER,
-        code=shipped_code(TOWER_LOADER, scratch),
+        code=ship_code(scratch),
         requirements=REQUIREMENTS,
         inputs=(Column("kind", "string"), Column("id", "string")),
         outputs=(Column("vector", "double", many=True),),
-        example=pd.DataFrame({"kind": ["item"], "id": _first(folder / "items.parquet")}),
+        example=pd.DataFrame({"kind": ["item"], "id": [str(ids["item_id"][0])]}),
+    )
+
+
+def ranker_package(fused: Path, prepared: Path, scratch: Path) -> Package:
+    """Put the chosen fused model together with what it needs to answer.
+
+    Raises:
+        ModelError: the fusion stage left no ranker.
+
+    """
+    if not (fused / "ranker").is_dir():
+        raise ModelError(f"a ranker in {fused / 'ranker'}", "none", "run fusion_training again")
+    folder = scratch / "packages" / "ranker"
+    shutil.copytree(fused / "ranker", folder)
+    shopper = str(read_table(prepared / "users.parquet", ["user_id"])["user_id"][0])
+    item = str(read_table(prepared / "items.parquet", ["item_id"])["item_id"][0])
+    return Package(
+        folder=folder,
+        loader=RANKER_LOADER,
+        code=ship_code(scratch),
+        requirements=REQUIREMENTS,
+        inputs=(
+            Column("user_id", "string"),
+            Column("history", "string", many=True, required=False),
+            Column("k", "long", required=False),
+        ),
+        outputs=(Column("item_ids", "string", many=True), Column("scores", "double", many=True)),
+        example=pd.DataFrame({"user_id": [shopper], "history": [[item]], "k": [10]}),
     )
 
 
 def content_digest(package: Package) -> str:
-    """Return the SHA-256 of all that is registered: names and contents of files and code."""
+    """Return the SHA-256 of a package: names and contents of its files and of the code it runs."""
+    root = Path(__file__).parents[1]
+    files = {path.relative_to(package.folder): path for path in package.folder.rglob("*")}
+    code = {path.relative_to(root): path for path in reachable_files(package.loader)}
     digest = hashlib.sha256()
-    for root in (package.folder, package.code):
-        for path in sorted(path for path in root.rglob("*") if path.is_file()):
-            with path.open("rb") as file:
+    for part in (files, code):
+        for name in sorted(name for name, path in part.items() if path.is_file()):
+            with part[name].open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
+            digest.update(f"{name.as_posix()} {content}\n".encode())
     return digest.hexdigest()
 
 
-def shipped_code(module: str, scratch: Path) -> Path:
-    """Copy a module of this package, and all it imports of it, to a folder `components`.
+def ship_code(scratch: Path) -> Path:
+    """Copy the loaders, and all they import of this repository, to a folder `components`.
 
-    The registered model carries it, so it answers where this repository is not installed, and
-    goes on answering when the code here has moved on.
+    The registered models carry it, so they answer where this repository is not installed. All
+    carry the same: Python imports `components` once, whichever model a process loads first.
     """
-    target = scratch / "code" / module / "components"
-    for source in reachable_files(module):
+    target = scratch / "code" / "components"
+    for source in reachable_files(RANKER_LOADER) | reachable_files(TOWER_LOADER):
         copy = target / source.relative_to(Path(__file__).parents[1])
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, copy)

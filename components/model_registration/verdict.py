@@ -5,7 +5,7 @@ from typing import Any
 
 from components.model_registration.gate import Line, Verdict
 
-HEADER = "| rule | view | slice | metric | challenger | reference | difference (95% interval) | limit | |"
+COLUMNS = ("rule", "view", "slice", "metric", "challenger", "reference", "difference", "limit", "")
 
 
 def as_values(verdict: Verdict) -> dict[str, Any]:
@@ -34,9 +34,11 @@ def as_markdown(verdict: Verdict, confidence: float) -> str:
             "",
             *(f"- {reason}" for reason in verdict.reasons),
             "",
-            HEADER.replace("95%", f"{confidence:.0%}"),
-            "|---|---|---|---|---|---|---|---|---|",
+            f"| {' | '.join(COLUMNS)} |",
+            "|---" * len(COLUMNS) + "|",
             *rows,
+            "",
+            f"Differences are {confidence:.0%} intervals, paired by shopper.",
             "",
         ]
     )

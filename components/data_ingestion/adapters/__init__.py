@@ -1,11 +1,22 @@
 """Adapters by dataset name."""
 
 from components.data_ingestion.adapter import Adapter
-from components.data_ingestion.adapters import complete_journey, simulated_shop
+from components.data_ingestion.adapters import (
+    amazon_reviews,
+    complete_journey,
+    fashion_product_images,
+    retailrocket,
+    simulated_shop,
+    tables,
+)
 from components.errors import ParamsError
 
 ADAPTERS: dict[str, Adapter] = {
     "complete-journey": complete_journey,
+    "fashion-product-images": fashion_product_images,
+    "amazon-reviews": amazon_reviews,
+    "retailrocket": retailrocket,
+    "tables": tables,
     "simulated-shop": simulated_shop,
 }
 

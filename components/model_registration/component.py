@@ -1,0 +1,72 @@
+"""Model registration: gate the chosen fused model, register it with its towers, move the aliases.
+
+Registering the same content again makes no new version and moves no alias, and a registry that
+was wiped is filled again: content is known by its digest, a tag of every version.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from components import tracking
+from components.files import write_json
+from components.model_registration.measurements import read_measured
+from components.model_registration.packaging import ranker_package, tower_package
+from components.model_registration.provenance import provenance
+from components.model_registration.registering import (
+    Candidate,
+    point_aliases,
+    register_ranker,
+    register_tower,
+    summary,
+)
+from components.params import Params
+from components.progress import say
+from components.registry import POLICY, load_policy
+
+
+def run(
+    params: Params,
+    *,
+    tables: Path,
+    prepared: Path,
+    behaviour: Path,
+    text: Path,
+    image: Path,
+    fused: Path,
+    evaluation: Path,
+    leaderboard: Path,
+    verdict: Path,
+    policy: Path = POLICY,
+) -> None:
+    """Register what this run trained; write the verdict to `verdict`.
+
+    A challenger that does not pass is a normal outcome: it is registered, its tag `gate` says
+    so, and the stage succeeds. Aliases move last, after everything they could point at is whole.
+
+    Raises:
+        RegistryError: the policy is wrong, or MLflow does not answer.
+        DataError, ModelError: an input of an earlier stage is missing or does not fit.
+
+    """
+    rules = load_policy(policy)
+    chosen, baselines = read_measured(evaluation, leaderboard, prepared, fused)
+    with tracking.stage_run("model_registration", params), TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        origin = provenance(params, tables, prepared)
+        tracking.log_dataset(origin["dataset"], origin["test_rows"], origin, "testing")
+        ranker_files = ranker_package(fused, prepared, scratch)
+        towers = {
+            name: register_tower(tower_package(tower, prepared, scratch), registered, origin)
+            for name, tower, registered in (
+                ("behaviour", behaviour, rules.models.behaviour),
+                ("text", text, rules.models.text),
+                ("image", image, rules.models.image),
+            )
+        }
+        parents = {f"parent_{name}": f"{one.name}/{one.version}" for name, one in towers.items()}
+        candidate = Candidate(ranker_files, chosen, baselines, origin | parents)
+        ranker = register_ranker(candidate, rules, params.seed, scratch)
+        point_aliases(ranker, rules)
+        outcome = summary(ranker, towers, rules)
+        write_json(outcome, verdict)
+    say(f"{ranker.name}/{ranker.version}: gate {outcome['gate']}, aliases {outcome['aliases']}")

@@ -1,0 +1,102 @@
+"""What evaluation measured, as the gate reads it, and what the registry keeps of a version."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from components.errors import DataError
+from components.files import read_table, write_json, write_table
+
+KEYS = ["view", "slice", "user_id"]
+REMEDY = "run the stage evaluation again"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of one model on the test rows."""
+
+    model: str
+    shoppers: pd.DataFrame  # index (view, slice, user_id), a column a metric, higher is better
+    coverage: float  # share of the catalogue that is recommended to somebody
+    popularity_bias: float  # lower is better
+    latency_ms: float | None = None  # median of one request; None where nothing is packaged
+
+
+def read_measured(
+    evaluation: Path, leaderboard: Path, prepared: Path, fused: Path
+) -> tuple[Measured, tuple[Measured, ...]]:
+    """Return what evaluation measured of the chosen fused model, and of every baseline.
+
+    A baseline is any model that fusion_training did not rank with.
+    Shoppers are named by pseudonym, not row number: a later preparation may number them anew.
+
+    Raises:
+        DataError: a file of evaluation or fusion is missing or lacks what is read here.
+
+    """
+    table = read_table(evaluation / "per_user.parquet")
+    ids = read_table(prepared / "users.parquet", ["user_id"])["user_id"]
+    rows = table.append_column("user_id", ids.take(table["user_index"])).to_pandas()
+    rows = rows.drop(columns="user_index").set_index(["model", *KEYS]).sort_index()
+    whole = _whole(leaderboard)
+    models = set(rows.index.unique("model"))
+    if lacking := sorted(models - set(whole.index)):
+        raise DataError(f"coverage and popularity bias of {lacking[0]}", "none", REMEDY)
+
+    def measured(model: str) -> Measured:
+        shoppers = rows.xs(model, level="model")
+        coverage, bias = whole.loc[model, ["coverage", "popularity_bias"]]
+        return Measured(model, shoppers, float(coverage), float(bias))
+
+    chosen, own = _fused_models(fused)
+    if chosen not in models:
+        raise DataError(f"measurements of {chosen}", f"only {sorted(models)}", REMEDY)
+    if not models - own:
+        raise DataError("measurements of a baseline", f"only {sorted(models)}", REMEDY)
+    return measured(chosen), tuple(measured(model) for model in sorted(models - own))
+
+
+def _fused_models(fused: Path) -> tuple[str, set[str]]:
+    """Return the chosen model's name and the names of all that fusion_training ranked with."""
+    try:
+        chosen = json.loads((fused / "chosen.json").read_text())["method"]
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise DataError(
+            f"the chosen method in {fused / 'chosen.json'}", repr(error), "run fusion_training"
+        ) from error
+    return chosen, {path.stem for path in (fused / "rankings").glob("*/*.npz")}
+
+
+def write_record(measured: Measured, folder: Path) -> None:
+    """Keep a model's measurements, so that a later challenger is compared with them."""
+    write_table(
+        pa.Table.from_pandas(measured.shoppers.reset_index(), preserve_index=False),
+        folder / "shoppers.parquet",
+    )
+    whole = {"coverage": measured.coverage, "popularity_bias": measured.popularity_bias}
+    write_json(whole, folder / "whole.json")
+
+
+def read_record(folder: Path, model: str) -> Measured:
+    """Read what write_record kept."""
+    shoppers = read_table(folder / "shoppers.parquet").to_pandas().set_index(KEYS)
+    whole = json.loads((folder / "whole.json").read_text())
+    return Measured(model, shoppers, **whole)
+
+
+def _whole(leaderboard: Path) -> pd.DataFrame:
+    """Return coverage and popularity bias of the view and slice `all`, a row a model."""
+    try:
+        rows = pd.read_csv(leaderboard)
+        rows = rows[(rows["view"] == "all") & (rows["slice"] == "all")]
+        whole = rows.pivot(index="model", columns="metric", values="value")
+        return whole[["coverage", "popularity_bias"]].dropna()
+    except FileNotFoundError as error:
+        raise DataError(f"the file {leaderboard}", "none", REMEDY) from error
+    except KeyError as error:
+        raise DataError(
+            f"coverage and popularity_bias in {leaderboard}", str(error), REMEDY
+        ) from error

@@ -1,0 +1,116 @@
+"""Waits until every service answers as it should, or says which does not and why."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from components import storage
+from components.errors import ServiceError, StorageError
+from components.progress import say
+from services import supervision
+from services.programs import BUCKET
+from services.settings import HOST, ServiceSettings
+
+LINES_OF_LOG = 15
+FAILED = {"FATAL", "EXITED", "UNKNOWN"}
+AIRFLOW_PARTS = {
+    "airflow-api-server": "metadatabase",
+    "airflow-scheduler": "scheduler",
+    "airflow-dag-processor": "dag_processor",
+    "airflow-triggerer": "triggerer",
+}
+
+
+def require_free_ports(settings: ServiceSettings) -> None:
+    """Refuse to start where another program listens already.
+
+    Raises:
+        ServiceError: names the first busy port and the setting that moves it.
+
+    """
+    for port, setting in settings.ports().items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                raise ServiceError(
+                    f"port {port} of {HOST} to be free",
+                    error.strerror or str(error),
+                    f"stop the program that holds it, or set {setting} to another port",
+                ) from error
+
+
+def wait_until_healthy(settings: ServiceSettings, started: float) -> None:
+    """Return when every program is up and answers; `started` on the monotonic clock.
+
+    Raises:
+        ServiceError: a program failed, or the deadline passed; carries the end of its log.
+
+    """
+    waiting = _checks(settings)
+    while waiting:
+        for name, state in supervision.states(settings).items():
+            if state in FAILED:
+                raise _failed(name, f"state {state}", settings)
+        for name in [name for name, check in waiting.items() if check()]:
+            del waiting[name]
+            say(f"{name} is up after {time.monotonic() - started:.0f} s")
+        if waiting and time.monotonic() - started > settings.start_timeout:
+            raise _failed(
+                next(iter(waiting)), f"no healthy answer in {settings.start_timeout:g} s", settings
+            )
+        time.sleep(0.3)
+
+
+def log_tail(path: Path) -> str:
+    """Return the last lines of a log."""
+    if not path.exists():
+        return f"{path}: no log"
+    lines = path.read_text(errors="replace").splitlines()[-LINES_OF_LOG:]
+    return "\n".join([f"end of {path}:", *(f"    {line}" for line in lines)])
+
+
+def _checks(settings: ServiceSettings) -> dict[str, Callable[[], bool]]:
+    checks: dict[str, Callable[[], bool]] = {
+        "s3": _store_answers,
+        "mlflow": lambda: _answer(f"{settings.mlflow_url}/health") is not None,
+        "evidently": lambda: _answer(settings.evidently_url) is not None,
+    }
+    return checks | {name: _part(settings, part) for name, part in AIRFLOW_PARTS.items()}
+
+
+def _part(settings: ServiceSettings, part: str) -> Callable[[], bool]:
+    def healthy() -> bool:
+        answer = _answer(f"{settings.airflow_url}/api/v2/monitor/health")
+        return answer is not None and answer.json()[part]["status"] == "healthy"
+
+    return healthy
+
+
+def _store_answers() -> bool:
+    """Ask with our own keys: weed moves to another port in silence when one is busy."""
+    try:
+        storage.ensure_bucket(BUCKET)
+    except StorageError:
+        return False
+    return True
+
+
+def _answer(url: str) -> httpx.Response | None:
+    try:
+        answer = httpx.get(url, timeout=5)
+    except httpx.HTTPError:
+        return None
+    return answer if answer.is_success else None
+
+
+def _failed(name: str, found: str, settings: ServiceSettings) -> ServiceError:
+    path = settings.logs / f"{name}.log"
+    return ServiceError(
+        f"{name} to be up", found, f"mend what its log says{os.linesep}{log_tail(path)}"
+    )

@@ -1,0 +1,160 @@
+"""The platform's processes on one machine: their commands and their environments."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from services.credentials import USER, Credentials
+from services.settings import HOST, ROOT, ServiceSettings
+
+BUCKET = "shopfusion"
+# Every process carries this variable, so that `down` finds each of them, orphans too.
+MARK = "SHOPFUSION_SUPERVISED_BY"
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process under the supervisor; those of group airflow wait for the migrated database."""
+
+    name: str
+    group: str
+    command: tuple[str, ...]
+    environment: dict[str, str]
+
+
+def programs(settings: ServiceSettings, keys: Credentials) -> tuple[Program, ...]:
+    """Return every program, in the order in which they start."""
+    airflow = airflow_environment(settings, keys)
+    worker = airflow | stage_environment(settings, keys)
+    return (
+        Program("s3", "storage", _weed(settings), _s3_keys(keys)),
+        Program("mlflow", "tracking", _mlflow(settings), _mlflow_environment(settings, keys)),
+        Program("evidently", "monitoring", _evidently(settings), {"DO_NOT_TRACK": "true"}),
+        Program(
+            "airflow-api-server",
+            "airflow",
+            _airflow("api-server", "--host", HOST, "--port", str(settings.airflow_port)),
+            airflow,
+        ),
+        Program("airflow-scheduler", "airflow", _airflow("scheduler", "--skip-serve-logs"), worker),
+        Program("airflow-dag-processor", "airflow", _airflow("dag-processor"), airflow),
+        Program(
+            "airflow-triggerer", "airflow", _airflow("triggerer", "--skip-serve-logs"), airflow
+        ),
+    )
+
+
+def stage_environment(settings: ServiceSettings, keys: Credentials) -> dict[str, str]:
+    """Return what a stage of the pipeline and DVC need to reach MLflow and S3."""
+    return _s3_keys(keys) | {
+        "SHOPFUSION_HOME": str(settings.home),
+        "SHOPFUSION_MLFLOW_URI": settings.mlflow_url,
+        "SHOPFUSION_S3_ENDPOINT": settings.s3_url,
+        "SHOPFUSION_S3_BUCKET": BUCKET,
+        "SHOPFUSION_S3_ACCESS_KEY": keys.s3_access_key,
+        "SHOPFUSION_S3_SECRET_KEY": keys.s3_secret_key,
+        "SHOPFUSION_PSEUDONYM_KEY": keys.pseudonym_key,
+        "SHOPFUSION_KEEP_RUNS": str(settings.keep_runs),
+        "MLFLOW_TRACKING_URI": settings.mlflow_url,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+    }
+
+
+def airflow_environment(settings: ServiceSettings, keys: Credentials) -> dict[str, str]:
+    """Return Airflow's settings: those of airflow.env, and this machine's addresses and keys."""
+    folder = settings.home / "airflow"
+    database = settings.airflow_database or f"sqlite:///{folder / 'airflow.db'}"
+    return _file(ROOT / "services" / "airflow.env") | {
+        "AIRFLOW_HOME": str(folder),
+        "SHOPFUSION_HOME": str(settings.home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{settings.airflow_url}/execution/",
+        "AIRFLOW__CORE__FERNET_KEY": keys.airflow_fernet_key,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(settings)),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+        "AIRFLOW__API__BASE_URL": settings.airflow_url,
+        "AIRFLOW__API__SECRET_KEY": keys.airflow_api_key,
+        "AIRFLOW__API_AUTH__JWT_SECRET": keys.airflow_jwt_key,
+        # Tasks run this environment's python and dvc.
+        "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+    }
+
+
+def passwords_file(settings: ServiceSettings) -> Path:
+    """Return the file in which Airflow's simple auth manager looks up passwords."""
+    return settings.home / "airflow" / "passwords.json"
+
+
+def _weed(settings: ServiceSettings) -> tuple[str, ...]:
+    first = settings.s3_port
+    return (
+        str(BIN / "weed"),
+        "mini",
+        f"-dir={settings.home / 's3'}",
+        f"-ip={HOST}",
+        f"-ip.bind={HOST}",
+        f"-s3.port={first}",
+        f"-master.port={first + 1}",
+        f"-volume.port={first + 2}",
+        f"-filer.port={first + 3}",
+        f"-admin.port={first + 4}",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-webdav=false",
+        "-admin.ui=false",
+        "-master.telemetry=false",
+    )
+
+
+def _mlflow(settings: ServiceSettings) -> tuple[str, ...]:
+    database = settings.mlflow_database or f"sqlite:///{settings.home / 'mlflow' / 'mlflow.db'}"
+    return (
+        str(BIN / "mlflow"),
+        "server",
+        f"--host={HOST}",
+        f"--port={settings.mlflow_port}",
+        "--workers=1",
+        f"--backend-store-uri={database}",
+        f"--artifacts-destination=s3://{BUCKET}/mlflow",
+    )
+
+
+def _mlflow_environment(settings: ServiceSettings, keys: Credentials) -> dict[str, str]:
+    return (
+        _file(ROOT / "mlflow" / "server.env")
+        | _s3_keys(keys)
+        | {"MLFLOW_S3_ENDPOINT_URL": settings.s3_url}
+    )
+
+
+def _evidently(settings: ServiceSettings) -> tuple[str, ...]:
+    return (
+        str(BIN / "evidently"),
+        "ui",
+        f"--host={HOST}",
+        f"--port={settings.evidently_port}",
+        f"--workspace={settings.home / 'evidently'}",
+    )
+
+
+def _airflow(*arguments: str) -> tuple[str, ...]:
+    return (str(BIN / "airflow"), *arguments)
+
+
+def _s3_keys(keys: Credentials) -> dict[str, str]:
+    """Return the keys under the names that SeaweedFS, boto3 and DVC read."""
+    return {
+        "AWS_ACCESS_KEY_ID": keys.s3_access_key,
+        "AWS_SECRET_ACCESS_KEY": keys.s3_secret_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+def _file(path: Path) -> dict[str, str]:
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}

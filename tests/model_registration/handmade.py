@@ -1,0 +1,140 @@
+"""A hand-made run folder: what the stages before model_registration leave, in small.
+
+Sixty shoppers, twelve items; NDCG of each model is set by hand, so the gate's answer is known.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import yaml
+
+from components.files import write_json, write_table
+from components.ranking.rankings import LENGTH, Rankings
+
+ROOT = Path(__file__).parents[2]
+USERS, ITEMS, DIM = 60, 12, 4
+USER_IDS = [f"shopper-{i:02d}" for i in range(USERS)]
+ITEM_IDS = [f"item-{i:02d}" for i in range(ITEMS)]
+PATHS = {
+    "tables": "data/tables",
+    "prepared": "data/prepared",
+    "behaviour": "models/behaviour",
+    "text": "models/text",
+    "image": "models/image",
+    "fused": "models/fused",
+    "evaluation": "reports/evaluation",
+    "leaderboard": "reports/leaderboard.csv",
+}
+
+
+def write_run(
+    folder: Path,
+    *,
+    ndcg: float = 0.45,
+    scale: float = 1.0,
+    dataset: str = "complete-journey",
+    names: str = "",
+    towers: str = "",
+) -> None:
+    """Write a whole run folder with a fused model of the given NDCG.
+
+    Another `scale` makes another fused model of the same towers. `names` and `towers` are added
+    to the names in the registry.
+    """
+    rng = np.random.default_rng(0)
+    users_UD = rng.normal(size=(USERS, DIM)).astype(np.float32)
+    items_ID = rng.normal(size=(ITEMS, DIM)).astype(np.float32)
+    users_UD[3] = np.nan  # a shopper the towers know nothing of
+    account = {"dataset": dataset, "simulated": False, "images": "rendered"}
+    write_json(account, folder / "data/tables/ingestion.json")
+    write_prepared(folder / "data/prepared")
+    for name in ("behaviour", "text", "image"):
+        tower = folder / "models" / name
+        (tower / "test").mkdir(parents=True, exist_ok=True)
+        write_json({"name": name, "dim": DIM}, tower / "tower.json")
+        np.save(tower / "test/user_vectors.npy", users_UD)
+        np.save(tower / "test/item_vectors.npy", items_ID)
+    write_fused(folder / "models/fused", users_UD * scale, items_ID)
+    write_evaluation(folder / "reports/evaluation", {"stacking": ndcg, "frequency": 0.42})
+    (folder / "requirements-serving.lock").write_bytes(
+        (ROOT / "requirements-serving.lock").read_bytes()
+    )
+    policy = yaml.safe_load((ROOT / "mlflow/registry.yaml").read_text())
+    policy["models"] = {
+        key: f"{name}{names if key == 'fused' else towers}"
+        for key, name in policy["models"].items()
+    }
+    policy["gate"]["bootstrap_samples"] = 200
+    policy["gate"]["latency"]["noise_ms"] = 1000  # the verdict must not hang on a busy machine
+    policy["gate"]["latency"]["max_ms"] = 1000
+    (folder / "mlflow").mkdir(exist_ok=True)
+    (folder / "mlflow/registry.yaml").write_text(yaml.safe_dump(policy))
+
+
+def write_prepared(prepared: Path, day: str = "2017-11-01") -> None:
+    """Every shopper bought item 0 before the cut and wants item `user % ITEMS` after it."""
+    cut = prepared / "cuts/test"
+    cut.mkdir(parents=True, exist_ok=True)
+    write_json(
+        [{"name": "test", "role": "test", "day": day, "horizon_days": 28}], prepared / "cuts.json"
+    )
+    users, items = np.arange(USERS, dtype=np.int32), np.arange(ITEMS, dtype=np.int32)
+    write_table(pa.table({"user_index": users, "user_id": USER_IDS}), prepared / "users.parquet")
+    write_table(pa.table({"item_index": items, "item_id": ITEM_IDS}), prepared / "items.parquet")
+    write_table(
+        pa.table({"user_index": users, "item_index": users % ITEMS}), cut / "targets.parquet"
+    )
+    write_table(
+        pa.table({"item_index": items, "eligible": np.ones(ITEMS, bool)}),
+        cut / "item_stats.parquet",
+    )
+    days = pa.array([[31.0, 2.0]] * USERS, pa.list_(pa.float32()))
+    write_table(pa.table({"user_index": users, "day": days}), cut / "sequences.parquet")
+
+
+def write_fused(fused: Path, users_UD: np.ndarray, items_ID: np.ndarray) -> None:
+    ranker = fused / "ranker"
+    ranker.mkdir(parents=True, exist_ok=True)
+    write_json({"method": "stacking"}, fused / "chosen.json")
+    none = np.full((USERS, LENGTH), -1, np.int32)
+    rankings = Rankings(np.arange(USERS, dtype=np.int32), none, none, 1.0)
+    for name in ("stacking", "behaviour"):
+        (fused / "rankings/test").mkdir(parents=True, exist_ok=True)
+        rankings.save(fused / f"rankings/test/{name}.npz")
+    write_table(pa.table({"user_id": USER_IDS}), ranker / "users.parquet")
+    write_table(pa.table({"item_id": ITEM_IDS}), ranker / "items.parquet")
+    np.save(ranker / "user_vectors.npy", np.nan_to_num(users_UD))
+    np.save(ranker / "item_vectors.npy", items_ID)
+
+
+def write_evaluation(evaluation: Path, ndcg: dict[str, float]) -> None:
+    """NDCG differs between shoppers, and a little between models on top of the set mean."""
+    evaluation.mkdir(parents=True, exist_ok=True)
+    shopper = np.linspace(-0.1, 0.1, USERS)
+    rows, whole = [], []
+    for model, mean in {**ndcg, "behaviour": 0.40}.items():
+        for view, share in (("all", 1.0), ("novel", 0.2)):
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "user_index": np.arange(USERS, dtype=np.int32),
+                        "model": model,
+                        "view": view,
+                        "slice": "all",
+                        "ndcg": share * (mean + np.roll(shopper, len(model)) * 0.02 + shopper),
+                    }
+                )
+            )
+        for metric, value in (("coverage", 0.5), ("popularity_bias", 0.6)):
+            whole.append(("all", "all", model, metric, value))
+    write_table(pa.Table.from_pandas(pd.concat(rows)), evaluation / "per_user.parquet")
+    pd.DataFrame(whole, columns=["view", "slice", "model", "metric", "value"]).to_csv(
+        evaluation.parent / "leaderboard.csv", index=False
+    )
+
+
+def read_verdict(folder: Path) -> dict:
+    return json.loads((folder / "reports/registration.json").read_text())

@@ -45,8 +45,12 @@ def build(shoppers: ShopperState, items: ItemState, *, new: int, bought: int) ->
     size = max(1, CELLS // len(items.eligible))
     return concatenate(
         [
-            build_batch(shoppers.take(np.arange(start, min(start + size, len(shoppers)))), items,
-                        new=new, bought=bought)  # fmt: skip
+            build_batch(
+                shoppers.take(np.arange(start, min(start + size, len(shoppers)))),
+                items,
+                new=new,
+                bought=bought,
+            )  # fmt: skip
             for start in range(0, len(shoppers), size)
         ]
     )

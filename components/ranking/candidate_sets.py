@@ -17,6 +17,7 @@ from components.ranking.signals import SIGNALS, compute_signals
 from components.ranking.states import ItemState, ShopperState
 
 CELLS = 3_000_000  # shoppers x items scored at once: 12 MB a signal
+ROW_COLUMNS = ("items", "bought", "features", "signals", "sources")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,21 @@ class CandidateSet:
         """Row of the shopper of each candidate, (rows,)."""
         return np.repeat(np.arange(len(self.users)), np.diff(self.ptr))
 
+    def take(self, rows: npt.NDArray[np.integer]) -> "CandidateSet":
+        """Return the candidates of the shoppers at `rows`, in that order."""
+        lengths = self.ptr[rows + 1] - self.ptr[rows]
+        ptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        at = np.repeat(self.ptr[rows] - ptr[:-1], lengths) + np.arange(ptr[-1])
+        return replace(
+            self,
+            users=self.users[rows],
+            ptr=ptr,
+            **{name: getattr(self, name)[at] for name in ROW_COLUMNS},
+            user_vectors={name: vectors[rows] for name, vectors in self.user_vectors.items()},
+            labels=None if self.labels is None else self.labels[at],
+            wanted=None if self.wanted is None else self.wanted[rows],
+        )
+
 
 def build(shoppers: ShopperState, items: ItemState, *, new: int, bought: int) -> CandidateSet:
     """Return the candidates of all of `shoppers`, batch by batch; `new`, `bought`: see propose."""
@@ -54,9 +70,7 @@ def build(shoppers: ShopperState, items: ItemState, *, new: int, bought: int) ->
     )
 
 
-def build_batch(
-    shoppers: ShopperState, items: ItemState, *, new: int, bought: int
-) -> CandidateSet:
+def build_batch(shoppers: ShopperState, items: ItemState, *, new: int, bought: int) -> CandidateSet:
     """Return the candidates of a batch of shoppers that fits into memory at once."""
     signals = compute_signals(shoppers, items)
     proposed = propose(shoppers, items, signals, new=new, bought=bought)
@@ -80,7 +94,7 @@ def concatenate(parts: Sequence[CandidateSet]) -> CandidateSet:
     """Put batches of one cut together; they share the items' vectors."""
     first = parts[0]
     lengths = np.concatenate([np.diff(part.ptr) for part in parts])
-    columns = ("users", "items", "bought", "features", "signals", "sources")
+    columns = ("users", *ROW_COLUMNS)
     optional = [name for name in ("labels", "wanted") if getattr(first, name) is not None]
     return replace(
         first,

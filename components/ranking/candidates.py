@@ -9,7 +9,7 @@ from components.ranking.states import GROUPS, TOWERS, ItemState, ShopperState
 
 # Of new items, each source proposes its first ones; items bought before come by habit and recency.
 NEW_ITEM_SOURCES = (*TOWERS, "ease", "ease_recent", "popularity", "category_popularity")
-BOUGHT_ITEM_SOURCES = ("habit", "ease")
+BOUGHT_ITEM_SOURCES = ("habit",)
 SOURCES = (*NEW_ITEM_SOURCES, *(f"bought_{name}" for name in BOUGHT_ITEM_SOURCES))
 
 

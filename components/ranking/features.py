@@ -117,9 +117,7 @@ def _item(rows: Rows) -> dict[str, Floats]:
 def _price(rows: Rows) -> dict[str, Floats]:
     price = rows.of_item("mean_price")
     recent = rows.of_item("discounted_share_28")
-    paid, units = (
-        np.nan_to_num(rows.shoppers.pair_column(name)) for name in ("spend", "quantity")
-    )
+    paid, units = (np.nan_to_num(rows.shoppers.pair_column(name)) for name in ("spend", "quantity"))
     usual = {
         group: price / (_in_group(rows, group, paid) / _in_group(rows, group, units))
         for group in ("category", "product_type")

@@ -35,10 +35,7 @@ def compute_signals(shoppers: ShopperState, items: ItemState) -> Signals:
     bought_pair = shoppers.pair_column("sessions") > 0
     bought = np.zeros((count, width), bool)
     bought[cells] = bought_pair
-    scores = {
-        tower: _dot(shoppers.vectors[tower], items.vectors[tower])
-        for tower in TOWERS
-    }
+    scores = {tower: _dot(shoppers.vectors[tower], items.vectors[tower]) for tower in TOWERS}
     recent = shoppers.pair_column("decayed_120")
     scores["ease"] = _ease(shoppers, items, bought_pair.astype(np.float32))
     scores["ease_recent"] = _ease(shoppers, items, np.log1p(recent))

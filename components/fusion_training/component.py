@@ -105,9 +105,8 @@ def read_cut(
 
     `leave_out` names towers that are treated as missing, for an ablation.
     """
-    items, shoppers = read_states(
-        prepared, name, towers, baselines, params.preparation.target_events
-    )
+    cut = next(cut for cut in read_cuts(prepared) if cut["name"] == name)
+    items, shoppers = read_states(prepared, name, towers, baselines, tuple(cut["target_events"]))
     if leave_out:
         items = replace(items, vectors=without(items.vectors, leave_out))
         shoppers = replace(shoppers, vectors=without(shoppers.vectors, leave_out))

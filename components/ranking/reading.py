@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +26,8 @@ from components.ranking.history import (
 from components.ranking.states import GROUPS, ITEM_COLUMNS, TOWERS, ItemState, ShopperState
 
 
-def read_cuts(prepared: Path) -> list[dict[str, str]]:
-    """Return name, role and day of every cut, in time order.
+def read_cuts(prepared: Path) -> list[dict[str, Any]]:
+    """Return name, role, day and target_events of every cut, in time order.
 
     Raises:
         DataError: there is no cuts.json, or it is not JSON.

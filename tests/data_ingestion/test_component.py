@@ -202,6 +202,17 @@ def test_columns_are_mapped(shop: Shop) -> None:
         shop.ingest(columns={"orders": {"amount": "n"}})
 
 
+def test_columns_outside_the_contract_are_named(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [["o1", USERS[0], "2024-03-01", "p1", "1", "2", "by card"]]
+    write_csv(shop.source / "orders.csv", [*ORDERS, "payment"], lines)
+    shop.ingest()
+    assert "orders.csv: columns outside the contract are left out: payment" in (
+        capsys.readouterr().out
+    )
+
+
 def run_stage(shop: Shop, stage: str, bytes_a_file: int | None = None, **data) -> str:
     """Run `python -m components <stage>` in the run folder; returns its standard error."""
     shop.run.mkdir(exist_ok=True)

@@ -170,6 +170,12 @@ class FusionParams(Section):
     method: FusionMethod | Literal["best"] = Field(
         "best", description="Way of fusion that is registered; best = best on validation"
     )
+    new_candidates: int = Field(
+        30, ge=1, le=1000, description="Items never bought before that each source proposes"
+    )
+    bought_candidates: int = Field(
+        60, ge=0, le=10000, description="Items bought before that are ranked by features"
+    )
 
 
 class EvaluationParams(Section):

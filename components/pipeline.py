@@ -58,17 +58,26 @@ STAGES: dict[str, tuple[str, dict[str, Path]]] = {
     ),
     "evaluation": (
         "components.evaluation.component",
-        {"prepared": PREPARED, "baselines": BASELINES, "fused": FUSED, "reports": REPORTS / "evaluation"},
+        {
+            "prepared": PREPARED,
+            "baselines": BASELINES,
+            "fused": FUSED,
+            "reports": REPORTS / "evaluation",
+            "leaderboard": REPORTS / "leaderboard.csv",
+            "metrics": REPORTS / "metrics.json",
+        },
     ),
     "model_registration": (
         "components.model_registration.component",
         {
+            "tables": TABLES,
             "prepared": PREPARED,
             "behaviour": BEHAVIOUR,
             "text": TEXT,
             "image": IMAGE,
             "fused": FUSED,
             "evaluation": REPORTS / "evaluation",
+            "leaderboard": REPORTS / "leaderboard.csv",
             "policy": POLICY,
             "verdict": REPORTS / "registration.json",
         },

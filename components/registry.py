@@ -49,10 +49,11 @@ class Slices(_Section):
 
 
 class Latency(_Section):
-    """Median time of one request: never above max_ms, nor above the champion's by the margin."""
+    """Median time of one request: never above max_ms, nor far above the champion's."""
 
     max_ms: float = Field(gt=0)
-    margin: float = Field(ge=0)
+    margin: float = Field(ge=0)  # share of the champion's time
+    noise_ms: float = Field(ge=0)  # a smaller difference says more of the machine than the model
 
 
 class Gate(_Section):

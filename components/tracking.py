@@ -1,7 +1,7 @@
 """MLflow behind one module: nothing else imports mlflow."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,7 @@ def connect() -> None:
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # 30 s; MLflow's own: 4 min
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # lines in a task log
     mlflow.set_tracking_uri(settings().mlflow_uri)
     with answering():
         found = mlflow.set_experiment(settings().mlflow_experiment)
@@ -81,6 +82,11 @@ def stage_run(stage: str, params: Params, section: str | None = None) -> Iterato
 def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
     """Log metrics to the open run."""
     mlflow.log_metrics({name: float(value) for name, value in values.items()}, step=step)
+
+
+def curve(name: str) -> Callable[[Mapping[str, float], int], None]:
+    """Return a logger of one training's metrics by step, apart from other trainings of the run."""
+    return lambda values, step: log_metrics({f"{name}_{k}": v for k, v in values.items()}, step)
 
 
 def log_artifact(path: Path, folder: str | None = None) -> None:

@@ -1,11 +1,13 @@
 """`python -m services up|down|status|env|demo`: the platform's processes on this machine."""
 
+import json
 import shlex
 import sys
+from typing import Any
 
-from components.errors import ShopError
+from components.errors import ServiceError, ShopError
 from services import lifecycle
-from services.settings import ServiceSettings, service_settings
+from services.settings import service_settings
 
 USAGE = """usage: python -m services COMMAND
 
@@ -13,17 +15,20 @@ USAGE = """usage: python -m services COMMAND
   down    stop them, and every process they started
   status  show their states and addresses
   env     print shell exports with which DVC, MLflow and the stages reach them
-  demo    start them, train on the default dataset, show the leaderboard"""
+  demo [JSON]
+          start them, train, show the leaderboard; JSON is the run's configuration, by default
+          {}: params.yaml as it is. Example: '{"data.dataset": "simulated-shop"}'"""
+COMMANDS = ("up", "down", "status", "env", "demo")
 
 
 def main(arguments: list[str]) -> int:
     """Run one command; return the exit code: 0 done, 1 a named error, 2 wrong usage."""
-    if len(arguments) != 1 or arguments[0] not in {"up", "down", "status", "env", "demo"}:
+    if len(arguments) not in (1, 1 + (arguments[:1] == ["demo"])) or arguments[0] not in COMMANDS:
         asked = arguments[:1] in (["-h"], ["--help"])
         print(USAGE, file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
     try:
-        return _run(arguments[0], service_settings())
+        return _run(*arguments)
     except ShopError as error:
         print(f"{arguments[0]}: {error}", file=sys.stderr)
         return 1
@@ -32,7 +37,8 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def _run(command: str, settings: ServiceSettings) -> int:
+def _run(command: str, conf: str = "{}") -> int:
+    settings = service_settings()
     if command == "up":
         lifecycle.up(settings)
     elif command == "down":
@@ -45,8 +51,18 @@ def _run(command: str, settings: ServiceSettings) -> int:
     else:
         from services.demo import demo  # rich and the stages' own code are not needed to stop
 
-        return demo(settings)
+        return demo(settings, _object(conf))
     return 0
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ServiceError("JSON behind `demo`", str(error), "quote it for the shell") from error
+    if not isinstance(found, dict):
+        raise ServiceError("a JSON object behind `demo`", text, "see `python -m services --help`")
+    return found
 
 
 if __name__ == "__main__":

@@ -28,12 +28,16 @@ FOLDERS = ("airflow", "mlflow", "evidently", "s3", "logs", "runs")
 def up(settings: ServiceSettings) -> None:
     """Start every service and wait until all are healthy; say so where they are up already.
 
+    From then on the components in this process reach them too.
+
     Raises:
         ServiceError: a port is busy, or a service does not come up; nothing is left running.
 
     """
     with _alone(settings):
         keys, made = credentials(settings.home)
+        os.environ.update(stage_environment(settings, keys))
+        component_settings.cache_clear()
         if supervision.states(settings):
             say(f"The services of {settings.home} are up already.")
             show(settings)
@@ -67,9 +71,9 @@ def status(settings: ServiceSettings) -> bool:
         say(f"The services of {settings.home} are down; `make up` starts them.")
         return False
     for name, state in states.items():
-        say(f"{name:24}{state.lower()}")
+        say(f"{name:24}{state.word.lower()}")
     show(settings)
-    return set(states.values()) == {"RUNNING"}
+    return {state.word for state in states.values()} == {"RUNNING"}
 
 
 def show(settings: ServiceSettings) -> None:
@@ -106,8 +110,6 @@ def _prepare(settings: ServiceSettings, keys: Credentials) -> None:
     for name in FOLDERS:
         (settings.home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(passwords_file(settings), json.dumps({USER: keys.airflow_password}))
-    os.environ.update(stage_environment(settings, keys))
-    component_settings.cache_clear()
 
 
 def _start(settings: ServiceSettings, keys: Credentials) -> None:

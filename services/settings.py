@@ -93,7 +93,7 @@ def service_settings() -> ServiceSettings:
 
     """
     try:
-        return ServiceSettings()  # type: ignore[call-arg]
+        return ServiceSettings()
     except ValidationError as error:
         first = error.errors()[0]
         name = f"SHOPFUSION_{'_'.join(str(part) for part in first['loc']).upper()}"

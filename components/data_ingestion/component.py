@@ -84,7 +84,7 @@ def _check(extract: Extract, max_share: float) -> Ingested:
         bad = [c.quarantined for _, c in checked]
         bad += [t for t in extract.rejected if name in t["table"].slice(0, 1).to_pylist()]
         parts = [(source, c.rows) for source, c in checked]
-        kept = distinct(name, parts or [("", schemas.TABLES[name].empty_table())])
+        kept = distinct(name, parts)
         bad += kept.quarantined
         read = kept.rows.num_rows + kept.repeated + sum(t.num_rows for t in bad)
         if parts and read == 0 and name in {"products", "events", "orders"}:

@@ -5,6 +5,7 @@ Everything runs as one DuckDB projection over the batch's Arrow columns, in row 
 # ruff: noqa: S608 - SQL texts are put together from the contract's own column names
 
 from dataclasses import dataclass
+from functools import cache
 
 import duckdb
 import pyarrow as pa
@@ -49,9 +50,18 @@ class Checked:
     quarantined: pa.Table  # schemas.QUARANTINE
 
 
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect()
+
+
 def connect() -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB connection whose timestamps are UTC."""
-    con = duckdb.connect()
+    """Return a DuckDB connection whose timestamps are UTC.
+
+    Connections share one in-memory database (opening one costs 12 ms, a cursor 0.1 ms), so that
+    only temporary tables and views, which each connection has for itself, may be made in it.
+    """
+    con = _database().cursor()
     con.execute("set timezone = 'UTC'")
     return con
 
@@ -88,6 +98,8 @@ def quarantine(
     table: str, source: str, reasons: pa.ChunkedArray | pa.Array, rows: pa.Table
 ) -> pa.Table:
     """Return the rows as quarantine rows: each as JSON, without pictures."""
+    if rows.num_rows == 0:
+        return schemas.QUARANTINE.empty_table()
     binary = [f.name for f in rows.schema if pa.types.is_binary(f.type)]
     con = connect()
     con.register("bad", rows.drop_columns(binary))
@@ -108,6 +120,10 @@ def _cast(field: pa.Field, kinds: dict[str, str]) -> str:
     if pa.types.is_map(field.type) and not kind.startswith("MAP"):
         given = f"try_cast({given} as json)" if is_text else f"to_json({given})"
     cast = f"try_cast({given} as {_sql_type(field.type)})"
+    if pa.types.is_list(field.type):  # [1, oops] would become [1, null]
+        whole = "isfinite(one)" if pa.types.is_floating(field.type.value_type) else "true"
+        return f"""case when len(list_filter({cast}, one -> one is not null and {whole}))
+            = len({cast}) then {cast} end"""
     if pa.types.is_integer(field.type):  # 1.5 is not an integer, though SQL would round it
         return f"case when try_cast({given} as double) % 1 = 0 then {cast} end"
     return cast

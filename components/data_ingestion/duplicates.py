@@ -43,17 +43,19 @@ def distinct(table: str, parts: list[tuple[str, pa.Table]]) -> Distinct:
     adds rows but never changes what an earlier one said.
     """
     schema = schemas.TABLES[table]
+    before = sum(rows.num_rows for _, rows in parts)
+    if before == 0:
+        return Distinct(schema.empty_table(), 0, [])
     con = connect()
     numbers = [pa.repeat(pa.scalar(i, pa.int32()), t.num_rows) for i, (_, t) in enumerate(parts)]
     tables = [t.append_column("part", n) for (_, t), n in zip(parts, numbers, strict=True)]
     con.register("every", pa.concat_tables(tables))
-    before = sum(t.num_rows for t in tables)
     columns = ", ".join(schema.names)
     lost: list[pa.Table] = []
     if not KEYS[table]:
-        con.execute(f"create view kept as select distinct {columns} from every")
+        con.execute(f"create temp view kept as select distinct {columns} from every")
     elif _count(con, f"(select distinct {', '.join(KEYS[table])} from every)") == before:
-        con.execute("create view kept as from every")
+        con.execute("create temp view kept as from every")
     else:
         lost = _resolve(con, table, [source for source, _ in parts])
     order = ", ".join(ORDER[table])
@@ -67,17 +69,17 @@ def _resolve(con: duckdb.DuckDBPyConnection, table: str, sources: list[str]) -> 
     key, columns = ", ".join(KEYS[table]), ", ".join(schemas.TABLES[table].names)
     fields = ", ".join(f"'{name}': {name}" for name in schemas.TABLES[table].names)
     con.execute(
-        f"""create table again as select *, md5(to_json({{{fields}}})) as content
+        f"""create temp table again as select *, md5(to_json({{{fields}}})) as content
         from every semi join (select {key} from every group by {key} having count(*) > 1)
         using ({key})
         qualify row_number() over (partition by {key}, content order by part) = 1"""
     )
     con.execute(
-        f"""create table ranked as select *,
+        f"""create temp table ranked as select *,
         row_number() over (partition by {key} order by part, content) as place from again"""
     )
     con.execute(
-        f"""create view kept as select {columns} from every anti join again using ({key})
+        f"""create temp view kept as select {columns} from every anti join again using ({key})
         union all select {columns} from ranked where place = 1"""
     )
     losers = con.execute(

@@ -12,6 +12,9 @@ from components import schemas
 from components.data_preparation import events as ev
 from components.data_preparation import features, histories
 from components.data_preparation.cuts import Cut, derive_cuts
+from components.data_preparation.page import write_page
+from components.data_preparation.plots import draw_all
+from components.data_preparation.summary import summarise
 from components.data_preparation.tables import connect, open_tables, read_ingestion
 from components.errors import DataError
 from components.files import atomic_folder, write_json, write_table
@@ -29,12 +32,13 @@ class Indexed:
     lines: Table
     orders: Table
     asked: Table
+    visits: Table  # of all products, not only the catalogue's
     items: Table
     users: Table
 
 
 def run(params: Params, tables: Path, prepared: Path, summary: Path) -> None:
-    """Write `prepared`: items, users, images, cuts.json and one folder of tables a cut.
+    """Write `prepared` (items, users, images, cuts.json, a folder a cut) and its `summary`.
 
     Raises:
         DataError: a table breaks the contract, no event is a target, or a cut's split is empty.
@@ -52,7 +56,7 @@ def run(params: Params, tables: Path, prepared: Path, summary: Path) -> None:
     lines = ev.item_lines(sessions, target_events)
     cuts = derive_cuts(preparation, ingestion.get("protocol"), *_span(lines))
     indexed = _index(lines, found, cuts, preparation)
-    with atomic_folder(prepared) as folder:
+    with atomic_folder(summary) as report, atomic_folder(prepared) as folder:
         _write(_item_table(indexed.items, found["images"]), schemas.ITEMS, folder / "items.parquet")
         _write(indexed.users.order_by("user_index"), schemas.USERS, folder / "users.parquet")
         _write(
@@ -63,6 +67,17 @@ def run(params: Params, tables: Path, prepared: Path, summary: Path) -> None:
         write_json([cut.to_json() for cut in cuts], folder / "cuts.json")
         for cut in cuts:
             _write_cut(cut, indexed, folder / "cuts" / cut.name)
+        numbers = summarise(
+            events,
+            found["orders"],
+            indexed.visits,
+            cuts=cuts,
+            prepared=folder,
+            ingestion=ingestion,
+            rules={**preparation.model_dump(mode="json"), "target_events": target_events},
+        )
+        write_page(numbers, draw_all(numbers, report), report / "index.html")
+        write_json(numbers, report / "summary.json")
 
 
 def _span(lines: Table) -> tuple[datetime, datetime]:
@@ -103,6 +118,7 @@ def _index(
         lines=dense.inner_join(keys, "product").drop("product").cache(),
         orders=orders.filter(orders.timestamp < start).cache(),
         asked=histories.asked_items(found["events"], items),
+        visits=dense.filter(dense.is_visit),
         items=items,
         users=users,
     )

@@ -162,7 +162,8 @@ def _whole(challenger: Measured, reference: Measured, gate: Gate) -> list[Line]:
     if challenger.latency_ms is not None:
         most = gate.latency.max_ms
         if reference.latency_ms is not None:
-            most = min(most, reference.latency_ms * (1 + gate.latency.margin))
+            slack = max(reference.latency_ms * gate.latency.margin, gate.latency.noise_ms)
+            most = min(most, reference.latency_ms + slack)
         lines.append(
             _point("latency", challenger.latency_ms, reference.model, reference.latency_ms, most)
         )

@@ -58,7 +58,7 @@ def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
     return Package(
         folder=folder,
         loader=TOWER_LOADER,
-        code=shipped_code(TOWER_LOADER, scratch),
+        code=ship_code(scratch),
         requirements=REQUIREMENTS,
         inputs=(Column("kind", "string"), Column("id", "string")),
         outputs=(Column("vector", "double", many=True),),
@@ -82,7 +82,7 @@ def ranker_package(fused: Path, prepared: Path, scratch: Path) -> Package:
     return Package(
         folder=folder,
         loader=RANKER_LOADER,
-        code=shipped_code(RANKER_LOADER, scratch),
+        code=ship_code(scratch),
         requirements=REQUIREMENTS,
         inputs=(
             Column("user_id", "string"),
@@ -95,24 +95,27 @@ def ranker_package(fused: Path, prepared: Path, scratch: Path) -> Package:
 
 
 def content_digest(package: Package) -> str:
-    """Return the SHA-256 of all that is registered: names and contents of files and code."""
+    """Return the SHA-256 of a package: names and contents of its files and of the code it runs."""
+    root = Path(__file__).parents[1]
+    files = {path.relative_to(package.folder): path for path in package.folder.rglob("*")}
+    code = {path.relative_to(root): path for path in reachable_files(package.loader)}
     digest = hashlib.sha256()
-    for root in (package.folder, package.code):
-        for path in sorted(path for path in root.rglob("*") if path.is_file()):
-            with path.open("rb") as file:
+    for part in (files, code):
+        for name in sorted(name for name, path in part.items() if path.is_file()):
+            with part[name].open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
+            digest.update(f"{name.as_posix()} {content}\n".encode())
     return digest.hexdigest()
 
 
-def shipped_code(module: str, scratch: Path) -> Path:
-    """Copy a module of this package, and all it imports of it, to a folder `components`.
+def ship_code(scratch: Path) -> Path:
+    """Copy the loaders, and all they import of this repository, to a folder `components`.
 
-    The registered model carries it, so it answers where this repository is not installed, and
-    goes on answering when the code here has moved on.
+    The registered models carry it, so they answer where this repository is not installed. All
+    carry the same: Python imports `components` once, whichever model a process loads first.
     """
-    target = scratch / "code" / module / "components"
-    for source in reachable_files(module):
+    target = scratch / "code" / "components"
+    for source in reachable_files(RANKER_LOADER) | reachable_files(TOWER_LOADER):
         copy = target / source.relative_to(Path(__file__).parents[1])
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, copy)

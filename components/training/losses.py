@@ -40,7 +40,11 @@ def sampled_softmax(
 
 
 def in_batch_contrast(
-    left_BD: Tensor, right_BD: Tensor, scale: Tensor | float, group_B: Tensor | None = None
+    left_BD: Tensor,
+    right_BD: Tensor,
+    scale: Tensor | float,
+    group_B: Tensor | None = None,
+    log_q_B: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """Symmetric InfoNCE (van den Oord et al. 2018; CLIP, Radford et al. 2021), a scalar.
 
@@ -52,16 +56,23 @@ def in_batch_contrast(
         right_BD: vectors, normalised here.
         scale: inverse temperature, e.g. 20 for a temperature of 0.05.
         group_B: int64 labels.
+        log_q_B: log probability of each row's left and of its right to be drawn: the logits lose
+            that of the side they choose from, so that frequent ones are not pushed away (logQ
+            correction, as in sampled_softmax).
 
     """
     left_BD = functional.normalize(left_BD, dim=-1)
     right_BD = functional.normalize(right_BD, dim=-1)
     logits_BB = scale * left_BD @ right_BD.T
+    back_BB = logits_BB.T
+    if log_q_B is not None:
+        logits_BB, back_BB = logits_BB - log_q_B[1], back_BB - log_q_B[0]
     if group_B is not None:
         same_BB = group_B[:, None] == group_B[None, :]
         same_BB.fill_diagonal_(False)
         logits_BB = logits_BB.masked_fill(same_BB, -math.inf)
+        back_BB = back_BB.masked_fill(same_BB, -math.inf)
     own_B = torch.arange(len(logits_BB), device=logits_BB.device)
     forth = functional.cross_entropy(logits_BB, own_B)
-    back = functional.cross_entropy(logits_BB.T, own_B)
+    back = functional.cross_entropy(back_BB, own_B)
     return (forth + back) / 2

@@ -14,7 +14,7 @@ import pytest
 
 from components.settings import settings
 
-SECONDS_TO_START = 90
+SECONDS_TO_START = 180
 
 
 @pytest.fixture(scope="session")

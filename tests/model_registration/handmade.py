@@ -19,21 +19,37 @@ USERS, ITEMS, DIM = 60, 12, 4
 USER_IDS = [f"shopper-{i:02d}" for i in range(USERS)]
 ITEM_IDS = [f"item-{i:02d}" for i in range(ITEMS)]
 PATHS = {
+    "tables": "data/tables",
     "prepared": "data/prepared",
     "behaviour": "models/behaviour",
     "text": "models/text",
     "image": "models/image",
     "fused": "models/fused",
     "evaluation": "reports/evaluation",
+    "leaderboard": "reports/leaderboard.csv",
 }
 
 
-def write_run(folder: Path, *, ndcg: float = 0.45, weights: int = 0, names: str = "") -> None:
-    """Write a whole run folder; `weights` seeds the models, `ndcg` is the chosen one's."""
-    rng = np.random.default_rng(weights)
+def write_run(
+    folder: Path,
+    *,
+    ndcg: float = 0.45,
+    scale: float = 1.0,
+    dataset: str = "complete-journey",
+    names: str = "",
+    towers: str = "",
+) -> None:
+    """Write a whole run folder with a fused model of the given NDCG.
+
+    Another `scale` makes another fused model of the same towers. `names` and `towers` are added
+    to the names in the registry.
+    """
+    rng = np.random.default_rng(0)
     users_UD = rng.normal(size=(USERS, DIM)).astype(np.float32)
     items_ID = rng.normal(size=(ITEMS, DIM)).astype(np.float32)
     users_UD[3] = np.nan  # a shopper the towers know nothing of
+    account = {"dataset": dataset, "simulated": False, "images": "rendered"}
+    write_json(account, folder / "data/tables/ingestion.json")
     write_prepared(folder / "data/prepared")
     for name in ("behaviour", "text", "image"):
         tower = folder / "models" / name
@@ -41,14 +57,19 @@ def write_run(folder: Path, *, ndcg: float = 0.45, weights: int = 0, names: str 
         write_json({"name": name, "dim": DIM}, tower / "tower.json")
         np.save(tower / "test/user_vectors.npy", users_UD)
         np.save(tower / "test/item_vectors.npy", items_ID)
-    write_fused(folder / "models/fused", users_UD, items_ID)
+    write_fused(folder / "models/fused", users_UD * scale, items_ID)
     write_evaluation(folder / "reports/evaluation", {"stacking": ndcg, "frequency": 0.42})
     (folder / "requirements-serving.lock").write_bytes(
         (ROOT / "requirements-serving.lock").read_bytes()
     )
     policy = yaml.safe_load((ROOT / "mlflow/registry.yaml").read_text())
-    policy["models"] = {key: f"{name}{names}" for key, name in policy["models"].items()}
+    policy["models"] = {
+        key: f"{name}{names if key == 'fused' else towers}"
+        for key, name in policy["models"].items()
+    }
     policy["gate"]["bootstrap_samples"] = 200
+    policy["gate"]["latency"]["noise_ms"] = 1000  # the verdict must not hang on a busy machine
+    policy["gate"]["latency"]["max_ms"] = 1000
     (folder / "mlflow").mkdir(exist_ok=True)
     (folder / "mlflow/registry.yaml").write_text(yaml.safe_dump(policy))
 
@@ -111,7 +132,7 @@ def write_evaluation(evaluation: Path, ndcg: dict[str, float]) -> None:
             whole.append(("all", "all", model, metric, value))
     write_table(pa.Table.from_pandas(pd.concat(rows)), evaluation / "per_user.parquet")
     pd.DataFrame(whole, columns=["view", "slice", "model", "metric", "value"]).to_csv(
-        evaluation / "leaderboard.csv", index=False
+        evaluation.parent / "leaderboard.csv", index=False
     )
 
 

@@ -1,6 +1,5 @@
 """The stage against a real MLflow server: versions, aliases, tags, and doing it twice."""
 
-import json
 import socket
 import uuid
 from pathlib import Path
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.services
 
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
-    """An empty run folder, with names of its own in the registry."""
+    """An empty run folder, with a name of its own in the registry for the fused model."""
     monkeypatch.chdir(tmp_path)
     return Shop(tmp_path)
 
@@ -35,9 +34,9 @@ class Shop:
     def train(self, **changes) -> None:
         write_run(self.folder, names=self.names, **changes)
 
-    def register(self, params: Params | None = None) -> dict:
+    def register(self) -> dict:
         paths = {name: Path(path) for name, path in PATHS.items()}
-        run(params or Params(), **paths, verdict=Path("reports/registration.json"))
+        run(Params(), **paths, verdict=Path("reports/registration.json"))
         return read_verdict(self.folder)
 
     @property
@@ -66,3 +65,120 @@ def test_first_model_that_beats_the_baselines_is_champion(mlflow, shop):
         pd.DataFrame({"user_id": ["shopper-01", "stranger"], "k": [3, 3]})
     )
     assert [len(items) for items in answer["item_ids"]] == [3, 3]
+
+
+def test_versions_say_where_they_come_from(mlflow, shop, monkeypatch):
+    monkeypatch.setenv("SHOPFUSION_GIT_REVISION", "abc123")
+    settings.cache_clear()
+    shop.train()
+    Path("dvc.lock").write_text("schema: '2.0'\n")
+    verdict = shop.register()
+    found = tracking.champion(shop.fused)
+    tags = found.tags
+    assert tags["parent_text"] == verdict["versions"]["text"]
+    assert tags["parent_text"].startswith("text-tower/")
+    assert tags["dataset"] == "complete-journey"
+    assert tags["pictures"] == "rendered"
+    assert tags["simulated"] == "false"
+    assert tags["data_first_event"] == "2017-10-01"
+    assert tags["cut_test"] == "2017-11-01"
+    assert tags["git_revision"] == "abc123"
+    assert len(tags["dvc_lock"]) == 64
+    made = client.get_run(found.run_id)
+    assert made.inputs.dataset_inputs[0].dataset.name == "complete-journey"
+    model = client.models.get_model_info(f"models:/{shop.fused}@champion")
+    assert model.signature.inputs.input_names() == ["user_id", "history", "k"]
+    assert model.saved_input_example_info is not None
+    described = client.MlflowClient().get_model_version(shop.fused, "1").description
+    assert "| primary | all | all | ndcg | 0.45 |" in described
+
+
+def test_same_content_again_changes_nothing(mlflow, shop):
+    shop.train()
+    first = shop.register()
+    client.MlflowClient().delete_registered_model_alias(shop.fused, "challenger")
+    assert shop.register() == {**first, "aliases": "champion"}
+    assert shop.versions() == ["1"]
+    assert shop.aliases() == {"champion": "1"}
+
+
+def test_later_models_meet_the_champion_and_wait_for_a_person(mlflow, shop):
+    shop.train()
+    shop.register()
+    shop.train(scale=2, ndcg=0.50)
+    better = shop.register()
+    assert (better["gate"], better["aliases"]) == ("passed", "challenger")
+    assert better["against"] == f"{shop.fused}/1"
+    assert shop.aliases() == {"champion": "1", "challenger": "2"}
+    shop.train(scale=3, ndcg=0.30)
+    worse = shop.register()
+    assert (worse["gate"], worse["aliases"]) == ("rejected", "challenger")
+    assert "ndcg on all/all" in worse["reasons"]
+    assert shop.aliases() == {"champion": "1", "challenger": "3"}
+
+
+def test_first_model_below_the_baselines_is_no_champion(mlflow, shop):
+    shop.train(ndcg=0.35)
+    verdict = shop.register()
+    assert (verdict["gate"], verdict["aliases"]) == ("rejected", "challenger")
+    assert tracking.champion(shop.fused) is None
+
+
+def test_other_data_is_not_compared(mlflow, shop):
+    shop.train()
+    shop.register()
+    shop.train(scale=2, ndcg=0.9, dataset="retailrocket")
+    verdict = shop.register()
+    assert (verdict["gate"], verdict["aliases"]) == ("not comparable", "challenger")
+    assert "complete-journey, this run on retailrocket" in verdict["reasons"]
+    assert shop.aliases() == {"champion": "1", "challenger": "2"}
+
+
+def test_wiped_registry_is_filled_again(mlflow, shop):
+    shop.train(towers=shop.names)
+    first = shop.register()
+    for name in vars(load_policy().models).values():
+        client.MlflowClient().delete_registered_model(name)
+    assert tracking.champion(shop.fused) is None
+    again = shop.register()
+    assert again["versions"] == first["versions"]
+    assert shop.aliases() == {"champion": "1", "challenger": "1"}
+
+
+def test_killed_before_the_aliases_moved_is_completed_by_the_next_run(mlflow, shop, monkeypatch):
+    def dies(alias, version):
+        raise RegistryError("MLflow", "nothing", "start it")
+
+    shop.train()
+    with monkeypatch.context() as patch:
+        patch.setattr(registering.tracking, "move_alias", dies)
+        with pytest.raises(RegistryError):
+            shop.register()
+    assert shop.aliases() == {}
+    assert not Path("reports/registration.json").exists()
+    assert shop.register()["aliases"] == "champion challenger"
+    assert shop.versions() == ["1"]
+
+
+def test_server_that_does_not_answer_is_one_line(shop, monkeypatch):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", nobody)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    settings.cache_clear()
+    shop.train()
+    with pytest.raises(RegistryError, match=nobody) as caught:
+        shop.register()
+    assert "\n" not in str(caught.value)
+    assert not Path("reports/registration.json").exists()
+
+
+def test_missing_measurements_name_the_file(mlflow, shop):
+    shop.train()
+    Path("reports/evaluation/per_user.parquet").unlink()
+    with pytest.raises(DataError, match=r"per_user\.parquet"):
+        shop.register()
+    write_evaluation(Path("reports/evaluation"), {"frequency": 0.4})
+    with pytest.raises(DataError, match="measurements of stacking"):
+        shop.register()

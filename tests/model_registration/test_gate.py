@@ -24,7 +24,7 @@ def measured(
     new_shoppers: float | None = None,
     coverage: float = 0.30,
     bias: float = 0.50,
-    latency: float | None = 10.0,
+    latency: float | None = 40.0,
     noise: float = 0.02,
 ) -> Measured:
     """A model with the given mean NDCG by view; the noise differs from model to model."""
@@ -89,7 +89,7 @@ def test_better_on_one_primary_line_does_not_pay_for_a_loss_on_the_other():
     [
         ({"coverage": 0.26}, "coverage"),
         ({"bias": 0.56}, "popularity bias"),
-        ({"latency": 13.0}, "latency"),
+        ({"latency": 51.0}, "latency"),
     ],
 )
 def test_a_better_ranking_that_loses_elsewhere_is_rejected(worse, rule):
@@ -98,7 +98,7 @@ def test_a_better_ranking_that_loses_elsewhere_is_rejected(worse, rule):
     assert found.outcome == "rejected"
 
 
-@pytest.mark.parametrize("within", [{"coverage": 0.28}, {"bias": 0.54}, {"latency": 12.0}])
+@pytest.mark.parametrize("within", [{"coverage": 0.28}, {"bias": 0.54}, {"latency": 49.0}])
 def test_a_loss_within_the_margin_passes(within):
     assert verdict(measured(everything=0.48, novel=0.07, **within)).outcome == "passed"
 
@@ -129,6 +129,12 @@ def test_without_a_packaged_reference_only_the_longest_time_counts():
     assert failing(verdict(replace(slow, latency_ms=GATE.latency.max_ms + 1), baseline)) == {
         ("latency", "all", "all")
     }
+
+
+def test_milliseconds_below_the_noise_are_no_loss():
+    better, quick = {"everything": 0.48, "novel": 0.07}, measured("champion", latency=1.0)
+    assert verdict(measured(latency=5.5, **better), quick).outcome == "passed"
+    assert verdict(measured(latency=6.5, **better), quick).outcome == "rejected"
 
 
 def test_other_shoppers_are_refused():

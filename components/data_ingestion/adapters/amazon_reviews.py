@@ -77,7 +77,7 @@ def _products(lines: pa.Table) -> pa.Table:
         coalesce(nullif(array_to_string(categories, ' > '), ''), main_category) as category,
         store as brand, try_cast(replace(replace(price, '$', ''), ',', '') as float) as price,
         'USD' as currency, images[1].large as image,
-        case when json_type(details) = 'OBJECT' then details::map(varchar, varchar) end
+        case when json_type(details) = 'OBJECT' then details end
         as attributes from lines"""
     ).to_arrow_table()
 

@@ -14,9 +14,11 @@ from components import schemas
 from components.data_ingestion.adapter import Batch, Extract
 from components.data_ingestion.adapters.complete_journey_pictures import Look, picture_of
 from components.data_ingestion.adapters.complete_journey_titles import phrase_of
+from components.data_ingestion.contract import connect
 from components.data_ingestion.pictures.rendering import render
 from components.data_ingestion.sources import copy_file
 from components.errors import DataError
+from components.files import read_table
 from components.params import Params
 
 FILES = ("transactions", "products", "campaign_descriptions", "coupons")
@@ -45,15 +47,15 @@ def acquire(params: Params, raw: Path) -> None:
 
 def read(raw: Path, params: Params) -> Extract:
     """Return products, order lines, campaigns and one rendered picture a sold product."""
-    con = duckdb.connect()
+    con = connect()
     for name in FILES:
-        con.read_parquet(str(raw / f"{name}.parquet")).create_view(name)
+        con.register(name, read_table(raw / f"{name}.parquet"))
     _describe(con)
     reason = " ".join(f"when {rule} then '{name}'" for name, rule in NOT_MERCHANDISE.items())
     if params.data.lines == "all":
         reason = "when false then ''"
     con.execute(
-        f"""create table lines as select transactions.*, case {reason} end as excluded
+        f"""create temp table lines as select transactions.*, case {reason} end as excluded
         from transactions left join described using (product_id)"""
     )
     counts = con.sql("select excluded, count(*) from lines where excluded is not null group by 1")
@@ -76,7 +78,7 @@ def _describe(con: duckdb.DuckDBPyConnection) -> None:
     """Give every product its phrase; one row a product in `described`."""
     path = [f"coalesce({c}, '') as {c}" for c in LOOKS if c != "manufacturer"]
     con.execute(
-        f"""create table described as select product_id, {", ".join(path)},
+        f"""create temp table described as select product_id, {", ".join(path)},
         coalesce(manufacturer_id::varchar, '') as manufacturer from products"""
     )
     paths = con.sql(

@@ -37,7 +37,7 @@ def read(raw: Path, params: Params) -> Extract:
     con = connect()
     con.register("file", read_lines(raw / STYLES))
     con.execute(
-        """create table lines as select rtrim(try(decode(line)), chr(13)) as text,
+        """create temp table lines as select rtrim(try(decode(line)), chr(13)) as text,
         string_split(text, ',') as part, row_number() over () as number from file"""
     )
     header = con.execute("select part from lines where number = 1").fetchall()
@@ -49,7 +49,8 @@ def read(raw: Path, params: Params) -> Extract:
         )
     products = con.execute(
         """select part[1] as item_id,
-        replace(trim(array_to_string(part[10:], ','), '" '), '""', '"') as title,
+        replace(regexp_replace(array_to_string(part[10:], ','), '^"(.*)"$', '\\1'), '""', '"')
+        as title,
         concat_ws(' > ', nullif(part[3], ''), nullif(part[4], ''), nullif(part[5], ''))
         as category, 'images/' || part[1] || '.jpg' as image,
         map_from_entries(list_filter([('gender', part[2]), ('colour', part[6]),

@@ -69,7 +69,7 @@ def _bag(pen: Draw, box: Box) -> Box:
 def _jar(pen: Draw, box: Box) -> Box:
     x0, y0, x1, y1 = box
     q, top = (x1 - x0) // 6, y0 + (y1 - y0) // 3
-    pen.rectangle((x0 + q + 3, top - 10, x1 - q - 3, top), fill=CAP)
+    pen.rectangle((x0 + q + 3, top - 10, x1 - q - 3, top), fill=BODY)
     pen.rounded_rectangle((x0 + q, top, x1 - q, y1), 8, fill=CONTENT, outline=RIND)
     pen.rectangle((x0 + q + 3, top + 6, x0 + q + 5, y1 - 8), fill=TAG)
     return x0 + q + 1, top + 12, x1 - q - 1, y1 - 10

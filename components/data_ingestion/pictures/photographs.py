@@ -108,7 +108,7 @@ def _join(files: pa.Table, products: pa.Table, source: str) -> tuple[pa.Table, l
     con.register("products", products)
     named = "image" if "image" in products.column_names else "null::varchar"
     con.execute(
-        f"""create table wanted as select item_id::varchar as item_id,
+        f"""create temp table wanted as select item_id::varchar as item_id,
         regexp_replace({named}, '^(\\./)?(images/)?', '') as name from products""",  # noqa: S608
     )
     joined = con.execute(

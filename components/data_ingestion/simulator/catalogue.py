@@ -49,7 +49,7 @@ class Catalogue:
 def rendered(params: SimulationParams, rng: np.random.Generator) -> Catalogue:
     """Make a catalogue: a flavour word in each title, a colour and a shape in each picture.
 
-    One title in 30 and one picture in 20 is missing; one item in seven is launched later.
+    One item in 30 has no text, one in 20 no picture; one in seven is launched later.
     """
     n = params.items
     word_of, group_of = rng.integers(0, len(FLAVOURS), n), rng.integers(0, len(KINDS), n)
@@ -68,8 +68,11 @@ def rendered(params: SimulationParams, rng: np.random.Generator) -> Catalogue:
     products = _products(
         item_id=ids,
         title=[title if kept else None for title, kept in zip(titles, titled, strict=True)],
-        category=[f"SIMULATED > {KINDS[k].upper()}" for k in group_of],
-        brand=[MAKERS[m] for m in maker_of],
+        category=[
+            f"SIMULATED > {KINDS[k].upper()}" if kept else None
+            for k, kept in zip(group_of, titled, strict=True)
+        ],
+        brand=[MAKERS[m] if kept else None for m, kept in zip(maker_of, titled, strict=True)],
         price=price,
         currency=["EUR"] * n,
         image=[f"{name}.png" if kept else None for name, kept in zip(ids, pictured, strict=True)],

@@ -1,0 +1,75 @@
+# The whole vocabulary: install, up, down, demo, test, check, fmt, lock.
+#   PYTHON=python3.12   interpreter of the environment (3.11 or newer)
+#   TORCH=cuda          PyTorch with CUDA instead of the CPU build
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: help install up down demo test check fmt lock
+
+PYTHON ?= python3
+TORCH ?= cpu
+UV := uv==0.13.9
+BIN := .venv/bin
+INSTALLED := .venv/installed-$(TORCH)
+TORCH_VERSION := $(shell grep -oE '^torch==[^ ;]+' requirements.lock)
+CPU_WHEELS := https://download.pytorch.org/whl/cpu
+
+# The services are a dozen Python processes: compile each module once, not once a process.
+unexport PYTHONDONTWRITEBYTECODE
+# A package of the same name elsewhere on the path must not stand in for ours.
+unexport PYTHONPATH
+
+help:
+	@grep -E '^# ' Makefile | cut -c3-
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer; found " + sys.version.split()[0] + "; set PYTHON, for example make PYTHON=python3.12 install")'
+	@echo "Installing into .venv (about 2 GB)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
+ifeq ($(TORCH),cuda)
+	$(BIN)/python -m pip install --quiet $(TORCH_VERSION)
+else
+	# Without the extra index (it may be out of reach) pip takes the build that PyPI has.
+	$(BIN)/python -m pip install --quiet --no-deps --retries 1 --timeout 30 \
+		--extra-index-url $(CPU_WHEELS) $(TORCH_VERSION)
+endif
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@rm -f .venv/installed-*
+	@touch $@
+
+up: install
+	@$(BIN)/python -m services up
+
+down:
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m services down; fi
+
+demo: install
+	@$(BIN)/python -m services demo
+
+test: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=dags $(BIN)/lint-imports
+
+fmt: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Every platform's pins in one file; PyTorch's CUDA packages come with TORCH=cuda only.
+lock: install
+	pins() { $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header "$$@"; }
+	{ echo "# Locked from requirements.in by make lock; universal (Python 3.11 to 3.13). CUDA's own packages are left out: see README, GPU."
+	  pins requirements.in | grep -vE '^(nvidia-|cuda-|triton)'; } > requirements.lock.new
+	{ echo "# Locked from requirements-serving.in under requirements.lock by make lock."
+	  pins -c requirements.lock.new requirements-serving.in; } > requirements-serving.lock.new
+	mv requirements.lock.new requirements.lock
+	mv requirements-serving.lock.new requirements-serving.lock

@@ -1,0 +1,157 @@
+"""Text pretraining: an encoder tuned on the shop's own text pairs, and everyone's text vectors."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from components import tracking
+from components.files import atomic_folder, read_table
+from components.models import content_tower
+from components.models.text import TextTower
+from components.params import Params
+from components.progress import say
+from components.text_pretraining.adapters import wrap_base
+from components.text_pretraining.objective import TextObjective, pair_batches
+from components.text_pretraining.pairs import Pairs, read_pairs
+from components.text_pretraining.projecting import fit_projection
+from components.training.checkpoints import Checkpoints, fingerprint, seed_everything
+from components.training.loop import Plan, best_device, fit
+
+STAGE = "text_pretraining"
+
+
+def run(params: Params, prepared: Path, tower: Path) -> None:
+    """Write the text tower: its encoder, and vectors of items and shoppers at every cut.
+
+    An item without text has a row of NaN. Ready-made vectors (items.text_embedding) are whitened
+    and used as they are; then there is no encoder.
+
+    Raises:
+        DataError: a prepared table is absent, or ready-made vectors differ in length.
+        ModelError: the base model or the tower to reuse cannot be loaded.
+
+    """
+    started = time.monotonic()
+    seed_everything(params.seed)
+    text, cut = params.text, content_tower.cut_names(prepared)[0]
+    items = read_table(prepared / "items.parquet", ["text", "text_embedding"])
+    known = content_tower.known_items(prepared, cut)
+    ready = content_tower.ready_made(items["text_embedding"])
+    rows, texts = _present(items["text"])
+    checkpoints = _checkpoints(params, prepared, cut)
+    with tracking.stage_run(STAGE, params, "text"), atomic_folder(tower) as folder:
+        if ready is not None:
+            facts: dict[str, Any] = {"encoder": "none: ready-made vectors"}
+            vectors_ID = content_tower.whitened(ready, known, text.dim)
+        elif len(texts) == 0:
+            say("no item has a text: the text tower has no vectors")
+            facts = {"encoder": "none: no texts"}
+            vectors_ID = np.full((items.num_rows, text.dim), np.nan, np.float32)
+        else:
+            if text.reuse is not None:
+                vectors_ND, facts = _reuse(text.reuse, texts, folder)
+            else:
+                seen_N = np.isin(rows, known)
+                vectors_ND, facts = _train(
+                    params, prepared, cut, texts, seen_N, folder=folder, checkpoints=checkpoints
+                )
+            vectors_ID = content_tower.spread(vectors_ND, rows, items.num_rows)
+        content_tower.write_vectors(folder, prepared, vectors_ID, text.half_life_days)
+        content_tower.describe(folder, "text", vectors_ID, time.monotonic() - started, facts)
+    checkpoints.remove()
+
+
+def _present(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+    """Return the rows that have a text, and their texts."""
+    given = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False)
+    return np.flatnonzero(given.to_numpy()), column.filter(given).to_pylist()
+
+
+def _reuse(source: str, texts: list[str], folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    """Encode with a tower trained before and keep a copy of it."""
+    found = content_tower.find_tower(source)
+    tower = TextTower.load(found).to(best_device())
+    content_tower.copy_encoder(found, folder)
+    return tower.encode(texts), {"encoder": f"reused: {source}"}
+
+
+def _train(
+    params: Params,
+    prepared: Path,
+    cut: str,
+    texts: list[str],
+    seen_N: np.ndarray,
+    *,
+    folder: Path,
+    checkpoints: Checkpoints,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Tune the encoder on pairs, encode every text once, fit the projection, save.
+
+    Only pairs, and for the projection texts (seen_N), of the first cut take part in training.
+    """
+    text = params.text
+    tower = TextTower(text.base_model, text.max_length, text.dim).to(best_device())
+    pairs = read_pairs(prepared, cut, text)
+    facts = {"encoder": text.base_model, "trained_on": f"cuts/{cut}", "pairs": len(pairs)}
+    facts |= _tune(tower, pairs, params, checkpoints)
+    short = read_pairs(prepared, cut, text.model_copy(update={"view_share": 0.0}))
+    encoding = time.monotonic()
+    encoded_MW = tower.base_vectors([*texts, *short.texts])
+    items_NW, pairs_TW = encoded_MW[: len(texts)], encoded_MW[len(texts) :]
+    facts["texts_per_second"] = len(set(texts) | set(short.texts)) / (time.monotonic() - encoding)
+    fit_projection(
+        tower.projection,
+        items_NW[seen_N],
+        short,
+        pairs_TW,
+        params=text,
+        seed=params.seed,
+        checkpoints=checkpoints,
+        log=tracking.curve("projection"),
+    )
+    tower.save(folder)
+    return tower.projection.apply_to(items_NW), facts
+
+
+def _tune(
+    tower: TextTower, pairs: Pairs, params: Params, checkpoints: Checkpoints
+) -> dict[str, Any]:
+    """Train the base or its adapters; bounded by epochs and max_steps."""
+    text = params.text
+    steps = min(text.max_steps, text.epochs * -(-len(pairs) // text.batch_size))
+    steps = 0 if text.adapter == "frozen" else steps
+    wrap_base(tower, text, steps)
+    counts = content_tower.parameter_counts(base=tower.base, projection=tower.projection)
+    if steps == 0:
+        return {"steps": 0, "parameters": counts}
+    objective = TextObjective(tower, text)
+    trained = [p for p in objective.parameters() if p.requires_grad]
+    batches = pair_batches(pairs, tower, text.batch_size, steps, params.seed)
+    fitted = fit(
+        objective,
+        torch.optim.AdamW(trained, lr=text.learning_rate, weight_decay=0.01),
+        lambda epoch: batches,
+        Plan(epochs=1, lr=text.learning_rate),
+        name="encoder",
+        checkpoints=checkpoints,
+        log=tracking.curve("encoder"),
+        after_step=objective.budget.allocate,
+    )
+    tower.merge()  # encoding then costs what the base costs
+    return {"steps": fitted.steps, "loss": fitted.loss, **fitted.rates, "parameters": counts}
+
+
+def _checkpoints(params: Params, prepared: Path, cut: str) -> Checkpoints:
+    tables = (
+        "items",
+        f"cuts/{cut}/item_stats",
+        f"cuts/{cut}/item_pairs",
+        f"cuts/{cut}/query_items",
+    )
+    files = [prepared / f"{name}.parquet" for name in tables]
+    return Checkpoints(STAGE, fingerprint([params.text, params.seed], files))

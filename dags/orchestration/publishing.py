@@ -1,0 +1,87 @@
+"""After the last stage: outputs to the DVC remote, and a page in MLflow that rebuilds the run."""
+
+import os
+import subprocess
+import tarfile
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import yaml
+
+from components.errors import StorageError
+from components.params import load_params
+from components.progress import say
+from components.settings import settings
+from orchestration.runs import folder, origin
+from orchestration.workspace import source_files
+
+SOURCE = "source.tar.gz"
+NOTE = """Rebuild this run, in any folder, with the platform's environment active:
+
+    eval "$(python -m services env)"      # in the checkout: addresses and keys
+    mlflow artifacts download --run-id {mlflow_run} --dst-path rebuilt
+    cd rebuilt && tar xzf source.tar.gz
+    dvc pull       # every output as it was
+    dvc repro      # and from here on, whatever is changed
+"""
+
+
+def publish(run_id: str) -> str:
+    """Push the run's outputs and log its code, params and lock; return the MLflow run's id.
+
+    Raises:
+        StorageError: the DVC remote refuses the push.
+
+    """
+    target = folder(run_id)
+    os.environ["SHOPFUSION_RUN_ID"] = run_id
+    settings.cache_clear()
+    pushing = subprocess.Popen(
+        ["dvc", "push", "--run-cache"],
+        cwd=target,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    mlflow_run = _log(run_id, target)
+    said, _ = pushing.communicate()
+    say(said)
+    if pushing.returncode:
+        raise StorageError(
+            "the DVC remote to take the outputs",
+            " ".join(said.split()[-40:]),
+            "check that S3 is up and has space, then clear this task",
+        )
+    return mlflow_run
+
+
+def _log(run_id: str, target: Path) -> str:
+    from components import tracking  # MLflow takes 3 s to import; the push runs meanwhile
+
+    params, made = load_params(target / "params.yaml"), origin(run_id)
+    with (
+        tracking.stage_run("pipeline", params) as mlflow_run,
+        TemporaryDirectory() as scratch,
+    ):
+        tracking.set_tags(
+            {
+                "git_revision": made.git_revision,
+                "overrides": yaml.safe_dump(made.overrides, default_flow_style=True).strip(),
+                "mlflow.note.content": NOTE.format(mlflow_run=mlflow_run),
+            }
+        )
+        for name in ("params.yaml", "dvc.lock"):
+            tracking.log_artifact(target / name)
+        tracking.log_artifact(_packed(target, Path(scratch) / SOURCE))
+    say(f"{asdict(made)} is MLflow run {mlflow_run}")
+    return mlflow_run
+
+
+def _packed(target: Path, archive: Path) -> Path:
+    """Pack code, params, dvc.lock and the remote's address; no output, key or machine's folder."""
+    with tarfile.open(archive, "w:gz") as packed:
+        for name in source_files(target):
+            if not name.startswith(".dvc/") or name == ".dvc/config":
+                packed.add(target / name, name)
+    return archive

@@ -1,0 +1,155 @@
+"""The run workspace: a folder of its own in which one DAG run's stages work.
+
+It holds a copy of the tracked files, uncommitted edits included, the run's own params.yaml, and a
+DVC repository (without git) that shares its cache with every other run.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from configparser import ConfigParser
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.errors import RegistryError
+from components.files import write_json
+from components.params import load_params
+from components.progress import say
+from orchestration.form import RETRAIN, TOWERS
+from orchestration.runs import ORIGIN, Origin, folder, state
+
+# Beside the code in a checkout, an image or a workspace: environment, state, what stages write.
+NOT_SOURCE = {".venv", ".state", ".git", ".checkpoints", "data", "models", "reports"}
+
+
+def create(source: Path, run_id: str, overrides: Mapping[str, Any]) -> Path:
+    """Make the workspace of a run from the checkout (or image folder) `source`.
+
+    Making it again keeps what the stages had written there, so that a cleared run goes on.
+
+    Raises:
+        ParamsError: an override names no param, or its value is out of range.
+        RegistryError: a tower shall be taken over from a champion that does not exist.
+
+    """
+    target = folder(run_id)
+    target.mkdir(parents=True, exist_ok=True)
+    for name in source_files(source):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source / name, target / name)
+    _write_params(source, target, overrides)
+    _set_up_dvc(target)
+    made = Origin(run_id, revision(source), dict(overrides))
+    write_json(asdict(made), target / ORIGIN)
+    say(f"workspace {target}\nrevision {made.git_revision}\noverrides {made.overrides}")
+    return target
+
+
+def prune(keep: int, run_id: str) -> list[str]:
+    """Delete the oldest workspaces beyond `keep`, never this run's; return their names."""
+    found = sorted(
+        (path for path in (state() / "runs").iterdir() if path.is_dir()),
+        key=lambda path: path.stat().st_mtime,
+        reverse=True,
+    )
+    others = [path for path in found if path != folder(run_id)]
+    for path in others[keep - 1 :]:
+        shutil.rmtree(path)
+    return [path.name for path in others[keep - 1 :]]
+
+
+def revision(source: Path) -> str:
+    """Return the git revision of a folder, marked where tracked or new files differ from it."""
+    found = _git(source, "rev-parse", "HEAD")
+    if found is None:
+        return "none"
+    return found.strip() + ("-dirty" if _git(source, "status", "--porcelain") else "")
+
+
+def source_files(source: Path) -> list[str]:
+    """Return the files of the code: what git does not ignore, or where there is no git, all."""
+    listed = _git(source, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if listed is not None:
+        return [name for name in listed.split("\0") if name and (source / name).is_file()]
+    found = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    return [
+        str(path)
+        for path in found
+        if path.parts[0] not in NOT_SOURCE and "__pycache__" not in path.parts
+    ]
+
+
+def _git(source: Path, *arguments: str) -> str | None:
+    """Run git on the folder itself, not on a repository it happens to lie in."""
+    if not (source / ".git").exists():
+        return None
+    done = subprocess.run(
+        ["git", "-C", source, *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def _write_params(source: Path, target: Path, overrides: Mapping[str, Any]) -> None:
+    """Write the checkout's params with the run's overrides in place."""
+    params = load_params(source / "params.yaml")
+    values = params.model_dump(mode="json")
+    chosen = {path: value for path, value in overrides.items() if path != RETRAIN}
+    for path, value in chosen.items():
+        *sections, name = path.split(".")
+        section = values
+        for part in sections:
+            if not isinstance(section.get(part), dict):
+                section[part] = {}  # no section of this name: the check below says so
+            section = section[part]
+        section[name] = value
+    if values["data"]["path"]:
+        values["data"]["path"] = str((source / Path(values["data"]["path"]).expanduser()).resolve())
+    left_out = [tower for tower in TOWERS if tower not in overrides.get(RETRAIN, TOWERS)]
+    for tower, uri in _taken_over(source, left_out, values["data"]["dataset"]).items():
+        values[tower]["reuse"] = uri
+    written = target / "params.yaml"
+    written.write_text(yaml.safe_dump(values, sort_keys=False))
+    # In full: a default that changes in the code must not hide behind an equal file.
+    full = load_params(written).model_dump(mode="json")
+    written.write_text(yaml.safe_dump(full, sort_keys=False))
+
+
+def _taken_over(source: Path, towers: Sequence[str], dataset: str) -> dict[str, str]:
+    """Return the registry address of the champion's version of each of these towers."""
+    if not towers:
+        return {}
+    from components import tracking  # MLflow takes 3 s to import
+    from components.registry import POLICY, load_policy
+
+    name = load_policy(source / POLICY).models.fused
+    champion = tracking.champion(name)
+    if champion is None or champion.tags.get("dataset") != dataset:
+        raise RegistryError(
+            f"a champion of {name} on {dataset} to take over {', '.join(towers)} from",
+            f"one on {champion.tags.get('dataset')}" if champion else "no champion",
+            f"leave {RETRAIN} as it is: {', '.join(TOWERS)}",
+        )
+    return {tower: f"models:/{champion.tags[f'parent_{tower}']}" for tower in towers}
+
+
+def _set_up_dvc(target: Path) -> None:
+    """Turn the copy into a DVC repository of its own, without the 8 s that its commands take."""
+    config = ConfigParser()
+    config.read(target / ".dvc" / "config")
+    config["core"]["no_scm"] = "true"
+    _write(config, target / ".dvc" / "config")
+    local = ConfigParser()
+    local["core"] = {"site_cache_dir": str(target / ".dvc" / "site")}
+    local["cache"] = {
+        "dir": str(state() / "dvc" / "cache"),
+        "type": "reflink,hardlink,symlink,copy",
+    }
+    _write(local, target / ".dvc" / "config.local")
+
+
+def _write(config: ConfigParser, path: Path) -> None:
+    with path.open("w") as file:
+        config.write(file)

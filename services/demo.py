@@ -1,0 +1,89 @@
+"""One training from start to champion, watched: what `make demo` does after the install."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from components import tracking
+from components.errors import RegistryError
+from components.evaluation.leaderboard import print_leaderboard
+from components.files import write_json
+from components.pipeline import REPORTS
+from components.progress import say
+from components.registry import POLICY, load_policy
+from services import lifecycle
+from services.airflow_api import AirflowApi, TaskRun
+from services.credentials import credentials
+from services.memory import PeakMemory
+from services.progress import watch
+from services.settings import ROOT, ServiceSettings
+
+DAG = "training"
+LINES_OF_LOG = 25
+
+
+def demo(settings: ServiceSettings, conf: dict[str, Any]) -> int:
+    """Train and show the result; return 0 only if the DAG succeeded and a champion exists.
+
+    Raises:
+        ServiceError: a service does not come up, or Airflow refuses the run.
+        RegistryError: no champion is registered.
+
+    """
+    began = time.monotonic()
+    lifecycle.up(settings)
+    keys, _ = credentials(settings.home)
+    with AirflowApi(settings, keys) as airflow, PeakMemory(settings) as memory:
+        airflow.wait_for_dag(DAG)
+        run_id = airflow.trigger(DAG, conf)
+        say(f"Run {run_id}: {settings.airflow_url}/dags/{DAG}/runs/{run_id}")
+        try:
+            state, tasks = watch(airflow, DAG, run_id)
+        except KeyboardInterrupt:
+            say("\nThe run goes on in Airflow. `make down` ends it and the services.")
+            raise
+        measured = {
+            "run_id": run_id,
+            "state": state,
+            "seconds": round(time.monotonic() - began, 1),
+            "task_seconds": {task.name: task.seconds for task in tasks},
+            "peak_memory_mb": round(memory.megabytes),
+        }
+        _record(measured, settings.home / "demo.json")
+        if state != "success":
+            _explain(airflow, run_id, tasks)
+            return 1
+        _show_result(Path(airflow.result(DAG, run_id, "workspace")))
+    lifecycle.show(settings)
+    return 0
+
+
+def _record(measured: dict[str, Any], path: Path) -> None:
+    """Keep and print how long each task took, and the memory of everything together."""
+    write_json(measured, path)
+    for name, seconds in measured["task_seconds"].items():
+        if seconds is not None:
+            say(f"{name:24}{seconds:8.1f} s")
+    say(f"{'in all':24}{measured['seconds']:8.1f} s, with the start of the services")
+    say(f"Peak memory {measured['peak_memory_mb']} MB; these numbers are in {path}")
+
+
+def _show_result(workspace: Path) -> None:
+    """Print the leaderboard of the run, and the champion."""
+    name = load_policy(ROOT / POLICY).models.fused
+    champion = tracking.champion(name)
+    if champion is None:
+        raise RegistryError(
+            f"a champion of {name} after the run", "none", "see the task model_registration's log"
+        )
+    print_leaderboard(workspace / REPORTS / "leaderboard.csv")
+    say(f"Champion: {name} version {champion.version}")
+
+
+def _explain(airflow: AirflowApi, run_id: str, tasks: list[TaskRun]) -> None:
+    """Print the end of the log of the first task that failed."""
+    failed = [task for task in tasks if task.state == "failed"]
+    if failed:
+        say(f"{failed[0].name} failed; the end of its log:")
+        for line in airflow.log(DAG, run_id, failed[0])[-LINES_OF_LOG:]:
+            say(f"    {line}")

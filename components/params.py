@@ -55,6 +55,27 @@ class DataParams(Section):
     )
     simulation: SimulationParams = SimulationParams()
 
+    @property
+    def simulated(self) -> bool:
+        """Tell whether the shoppers are simulated."""
+        return self.dataset == "simulated-shop"
+
+    @property
+    def rendered_pictures(self) -> bool:
+        """Tell whether the pictures are drawn from attributes instead of photographed."""
+        return self.dataset in {"complete-journey", "simulated-shop"}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What every page about this dataset has to say plainly."""
+        said = {
+            "Simulated data: no real shopper is behind these numbers.": self.simulated,
+            "Pictures are rendered from product attributes; they are not photographs.": (
+                self.rendered_pictures
+            ),
+        }
+        return tuple(text for text, holds in said.items() if holds)
+
 
 class PreparationParams(Section):
     """Time cuts, catalogue and targets."""
@@ -171,13 +192,24 @@ class FusionParams(Section):
     method: FusionMethod | Literal["best"] = Field(
         "best", description="Way of fusion that is registered; best = best on validation"
     )
+    new_candidates: int = Field(
+        30, ge=1, le=1000, description="Items never bought before that each source proposes"
+    )
+    bought_candidates: int = Field(
+        60, ge=0, le=10000, description="Items bought before that are ranked by features"
+    )
 
 
 class EvaluationParams(Section):
     """Metrics and intervals."""
 
-    k: int = Field(10, ge=1, le=1000, description="Length of the ranked list that is measured")
-    bootstrap_samples: int = Field(1000, ge=100, description="Bootstrap samples over shoppers")
+    k: int = Field(10, ge=1, le=100, description="Length of the ranked list that is measured")
+    bootstrap_samples: int = Field(
+        2000, ge=100, le=100_000, description="Bootstrap samples over shoppers"
+    )
+    new_shopper_sessions: int = Field(
+        10, ge=1, description="Fewer sessions than this before the cut make a shopper new"
+    )
 
 
 class Params(Section):

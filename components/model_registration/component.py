@@ -27,12 +27,14 @@ from components.registry import POLICY, load_policy
 def run(
     params: Params,
     *,
+    tables: Path,
     prepared: Path,
     behaviour: Path,
     text: Path,
     image: Path,
     fused: Path,
     evaluation: Path,
+    leaderboard: Path,
     verdict: Path,
     policy: Path = POLICY,
 ) -> None:
@@ -47,11 +49,11 @@ def run(
 
     """
     rules = load_policy(policy)
-    chosen, baselines = read_measured(evaluation, prepared, fused)
+    chosen, baselines = read_measured(evaluation, leaderboard, prepared, fused)
     with tracking.stage_run("model_registration", params), TemporaryDirectory() as folder:
         scratch = Path(folder)
-        origin = provenance(params, prepared)
-        tracking.log_dataset(params.data.dataset, origin["test_rows"], origin, "testing")
+        origin = provenance(params, tables, prepared)
+        tracking.log_dataset(origin["dataset"], origin["test_rows"], origin, "testing")
         ranker_files = ranker_package(fused, prepared, scratch)
         towers = {
             name: register_tower(tower_package(tower, prepared, scratch), registered, origin)

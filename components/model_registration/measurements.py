@@ -26,7 +26,7 @@ class Measured:
 
 
 def read_measured(
-    evaluation: Path, prepared: Path, fused: Path
+    evaluation: Path, leaderboard: Path, prepared: Path, fused: Path
 ) -> tuple[Measured, tuple[Measured, ...]]:
     """Return what evaluation measured of the chosen fused model, and of every baseline.
 
@@ -41,7 +41,7 @@ def read_measured(
     ids = read_table(prepared / "users.parquet", ["user_id"])["user_id"]
     rows = table.append_column("user_id", ids.take(table["user_index"])).to_pandas()
     rows = rows.drop(columns="user_index").set_index(["model", *KEYS]).sort_index()
-    whole = _whole(evaluation / "leaderboard.csv")
+    whole = _whole(leaderboard)
     models = set(rows.index.unique("model"))
     if lacking := sorted(models - set(whole.index)):
         raise DataError(f"coverage and popularity bias of {lacking[0]}", "none", REMEDY)

@@ -5,37 +5,44 @@ import json
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.compute as pc
 
+from components.errors import DataError
 from components.files import read_table
 from components.params import Params
 from components.settings import settings
 
 LOCK = Path("dvc.lock")
-RENDERED = {"complete-journey", "simulated-shop"}  # datasets without photographs of their own
 
 
-def provenance(params: Params, prepared: Path) -> dict[str, str]:
-    """Return the tags that every model registered from this run carries."""
-    cuts = json.loads((prepared / "cuts.json").read_text())
+def provenance(params: Params, tables: Path, prepared: Path) -> dict[str, str]:
+    """Return the tags that every model registered from this run carries.
+
+    Raises:
+        DataError: ingestion or preparation left no account of what it read.
+
+    """
+    cuts = _json(prepared / "cuts.json")
+    ingestion = _json(tables / "ingestion.json")
     return {
-        "dataset": params.data.dataset,
-        "simulated": str(params.data.dataset == "simulated-shop").lower(),
-        "pictures": "rendered" if params.data.dataset in RENDERED else "photographs",
+        "dataset": ingestion["dataset"],
+        "simulated": str(ingestion["simulated"]).lower(),
+        "pictures": ingestion["images"],
         "data_first_event": _first_event(prepared, cuts[-1]),
         "data_as_of": str(params.preparation.as_of or "all"),
         **{f"cut_{cut['name']}": cut["day"] for cut in cuts},
         "horizon_days": str(cuts[-1]["horizon_days"]),
-        "test_rows": test_rows(prepared, cuts[-1]["name"]),
+        "test_rows": rows_digest(prepared, cuts[-1]["name"]),
         "dvc_lock": hashlib.sha256(LOCK.read_bytes()).hexdigest() if LOCK.is_file() else "none",
         "git_revision": _revision(),
         "pipeline_run": settings().run_id or "none",
     }
 
 
-def test_rows(prepared: Path, cut: str) -> str:
+def rows_digest(prepared: Path, cut: str) -> str:
     """Return a digest of who is tested on what: (shopper, item) targets and the catalogue.
 
     Taken over ids, not row numbers, so that two preparations of the same data agree.
@@ -65,6 +72,13 @@ def _first_event(prepared: Path, cut: dict[str, str]) -> str:
     oldest = pc.max(pc.list_flatten(days)).as_py() or 0.0
     day = datetime.fromisoformat(cut["day"]).replace(tzinfo=UTC) - timedelta(days=oldest)
     return day.date().isoformat()
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(f"the account in {path}", str(error), "run the stages before") from error
 
 
 def _revision() -> str:

@@ -19,17 +19,25 @@ USERS, ITEMS, DIM = 60, 12, 4
 USER_IDS = [f"shopper-{i:02d}" for i in range(USERS)]
 ITEM_IDS = [f"item-{i:02d}" for i in range(ITEMS)]
 PATHS = {
+    "tables": "data/tables",
     "prepared": "data/prepared",
     "behaviour": "models/behaviour",
     "text": "models/text",
     "image": "models/image",
     "fused": "models/fused",
     "evaluation": "reports/evaluation",
+    "leaderboard": "reports/leaderboard.csv",
 }
 
 
 def write_run(
-    folder: Path, *, ndcg: float = 0.45, scale: float = 1.0, names: str = "", towers: str = ""
+    folder: Path,
+    *,
+    ndcg: float = 0.45,
+    scale: float = 1.0,
+    dataset: str = "complete-journey",
+    names: str = "",
+    towers: str = "",
 ) -> None:
     """Write a whole run folder with a fused model of the given NDCG.
 
@@ -40,6 +48,8 @@ def write_run(
     users_UD = rng.normal(size=(USERS, DIM)).astype(np.float32)
     items_ID = rng.normal(size=(ITEMS, DIM)).astype(np.float32)
     users_UD[3] = np.nan  # a shopper the towers know nothing of
+    account = {"dataset": dataset, "simulated": False, "images": "rendered"}
+    write_json(account, folder / "data/tables/ingestion.json")
     write_prepared(folder / "data/prepared")
     for name in ("behaviour", "text", "image"):
         tower = folder / "models" / name
@@ -122,7 +132,7 @@ def write_evaluation(evaluation: Path, ndcg: dict[str, float]) -> None:
             whole.append(("all", "all", model, metric, value))
     write_table(pa.Table.from_pandas(pd.concat(rows)), evaluation / "per_user.parquet")
     pd.DataFrame(whole, columns=["view", "slice", "model", "metric", "value"]).to_csv(
-        evaluation / "leaderboard.csv", index=False
+        evaluation.parent / "leaderboard.csv", index=False
     )
 
 

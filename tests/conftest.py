@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 
+from tests.ranking.standins import write_standins
 from tests.world import TinyWorld, make_world, tiny_params
 
 
@@ -7,3 +10,9 @@ from tests.world import TinyWorld, make_world, tiny_params
 def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
     """The shared world: read it, never write into its folders."""
     return make_world(tmp_path_factory.mktemp("world"), tiny_params())
+
+
+@pytest.fixture(scope="session")
+def standins(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Paths of stand-in towers and EASE weights on the tiny world."""
+    return write_standins(tiny_world, tmp_path_factory.mktemp("models"))

@@ -15,8 +15,8 @@ from services import supervision
 from services.programs import BUCKET
 from services.settings import HOST, ServiceSettings
 
-LINES_OF_LOG = 15
-FAILED = {"FATAL", "EXITED", "UNKNOWN"}
+LINES_OF_LOG = 40
+FAILED = {"FATAL", "EXITED", "BACKOFF", "UNKNOWN"}
 AIRFLOW_PARTS = {
     "airflow-api-server": "metadatabase",
     "airflow-scheduler": "scheduler",
@@ -53,10 +53,13 @@ def wait_until_healthy(settings: ServiceSettings, started: float) -> None:
 
     """
     waiting = _checks(settings)
+    first_start: dict[str, int] = {}
     while waiting:
         for name, state in supervision.states(settings).items():
-            if state in FAILED:
-                raise _failed(name, f"state {state}", settings)
+            if state.since and first_start.setdefault(name, state.since) != state.since:
+                raise _failed(name, "it ended soon after its start", settings)
+            if state.word in FAILED:
+                raise _failed(name, f"state {state.word}", settings)
         for name in [name for name, check in waiting.items() if check()]:
             del waiting[name]
             say(f"{name} is up after {time.monotonic() - started:.0f} s")

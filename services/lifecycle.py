@@ -71,9 +71,9 @@ def status(settings: ServiceSettings) -> bool:
         say(f"The services of {settings.home} are down; `make up` starts them.")
         return False
     for name, state in states.items():
-        say(f"{name:24}{state.lower()}")
+        say(f"{name:24}{state.word.lower()}")
     show(settings)
-    return set(states.values()) == {"RUNNING"}
+    return {state.word for state in states.values()} == {"RUNNING"}
 
 
 def show(settings: ServiceSettings) -> None:

@@ -54,6 +54,7 @@ def stage_environment(settings: ServiceSettings, keys: Credentials) -> dict[str,
         "SHOPFUSION_HOME": str(settings.home),
         "SHOPFUSION_MLFLOW_URI": settings.mlflow_url,
         "SHOPFUSION_S3_ENDPOINT": settings.s3_url,
+        "AWS_ENDPOINT_URL_S3": settings.s3_url,  # DVC's remote
         "SHOPFUSION_S3_BUCKET": BUCKET,
         "SHOPFUSION_S3_ACCESS_KEY": keys.s3_access_key,
         "SHOPFUSION_S3_SECRET_KEY": keys.s3_secret_key,

@@ -6,6 +6,7 @@ import os
 import subprocess
 import xmlrpc.client
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +106,21 @@ def start_group(settings: ServiceSettings, names: Sequence[str]) -> None:
         _control(settings).startProcess(name, False)
 
 
-def states(settings: ServiceSettings) -> dict[str, str]:
-    """Return the state of every program (RUNNING, STARTING, FATAL, ...); empty when down."""
+@dataclass(frozen=True)
+class State:
+    """What supervisord says of one program."""
+
+    word: str  # RUNNING, STARTING, FATAL, ...
+    since: int  # seconds since 1970 at its last start, 0 before the first
+
+
+def states(settings: ServiceSettings) -> dict[str, State]:
+    """Return the state of every program; empty when down."""
     try:
         found = _control(settings).getAllProcessInfo()
     except (OSError, http.client.HTTPException, xmlrpc.client.Fault):
         return {}  # nobody listens, or it is shutting down
-    return {program["name"]: program["statename"] for program in found}
+    return {one["name"]: State(one["statename"], one["start"]) for one in found}
 
 
 def processes(settings: ServiceSettings) -> list[psutil.Process]:

@@ -1,7 +1,9 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.platform import Platform, make_platform
 from tests.ranking.standins import write_standins
 from tests.world import TinyWorld, make_world, tiny_params
 
@@ -10,6 +12,18 @@ from tests.world import TinyWorld, make_world, tiny_params
 def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
     """The shared world: read it, never write into its folders."""
     return make_world(tmp_path_factory.mktemp("world"), tiny_params())
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Every service, real and running, on free ports and in a folder of its own."""
+    found = make_platform(tmp_path_factory.mktemp("platform"))
+    started = found.run("up")
+    try:
+        assert started.returncode == 0, started.stderr
+        yield found
+    finally:
+        found.run("down")
 
 
 @pytest.fixture(scope="session")

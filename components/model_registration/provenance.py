@@ -35,14 +35,16 @@ def provenance(params: Params, tables: Path, prepared: Path) -> dict[str, str]:
         "data_as_of": str(params.preparation.as_of or "all"),
         **{f"cut_{cut['name']}": cut["day"] for cut in cuts},
         "horizon_days": str(cuts[-1]["horizon_days"]),
-        "test_rows": test_rows(prepared, cuts[-1]["name"]),
+        "measured_at": f"k={params.evaluation.k} "
+        f"new_shopper_sessions={params.evaluation.new_shopper_sessions}",
+        "test_rows": rows_digest(prepared, cuts[-1]["name"]),
         "dvc_lock": hashlib.sha256(LOCK.read_bytes()).hexdigest() if LOCK.is_file() else "none",
         "git_revision": _revision(),
         "pipeline_run": settings().run_id or "none",
     }
 
 
-def test_rows(prepared: Path, cut: str) -> str:
+def rows_digest(prepared: Path, cut: str) -> str:
     """Return a digest of who is tested on what: (shopper, item) targets and the catalogue.
 
     Taken over ids, not row numbers, so that two preparations of the same data agree.

@@ -14,7 +14,7 @@ from components.params import load_params
 from components.progress import say
 from components.settings import settings
 from orchestration.runs import folder, origin
-from orchestration.workspace import NOT_SOURCE
+from orchestration.workspace import source_files
 
 SOURCE = "source.tar.gz"
 NOTE = """Rebuild this run, in any folder, with the platform's environment active:
@@ -81,8 +81,7 @@ def _log(run_id: str, target: Path) -> str:
 def _packed(target: Path, archive: Path) -> Path:
     """Pack code, params, dvc.lock and the remote's address; no output, key or machine's folder."""
     with tarfile.open(archive, "w:gz") as packed:
-        for path in sorted(target.iterdir()):
-            if path.name not in NOT_SOURCE:
-                packed.add(path, path.name)
-        packed.add(target / ".dvc" / "config", ".dvc/config")
+        for name in source_files(target):
+            if not name.startswith(".dvc/") or name == ".dvc/config":
+                packed.add(target / name, name)
     return archive

@@ -4,10 +4,10 @@ It holds a copy of the tracked files, uncommitted edits included, the run's own 
 DVC repository (without git) that shares its cache with every other run.
 """
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from configparser import ConfigParser
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,11 @@ from components.errors import RegistryError
 from components.files import write_json
 from components.params import load_params
 from components.progress import say
-from components.settings import settings
 from orchestration.form import RETRAIN, TOWERS
 from orchestration.runs import ORIGIN, Origin, folder, state
 
-REMOTE = "s3"
-# Where there is no git (an image), everything is copied but state and what stages write.
-NOT_SOURCE = {".venv", ".state", ".dvc", "data", "models", "reports", "__pycache__"}
+# Beside the code in a checkout, an image or a workspace: environment, state, what stages write.
+NOT_SOURCE = {".venv", ".state", ".git", ".checkpoints", "data", "models", "reports"}
 
 
 def create(source: Path, run_id: str, overrides: Mapping[str, Any]) -> Path:
@@ -39,7 +37,7 @@ def create(source: Path, run_id: str, overrides: Mapping[str, Any]) -> Path:
     """
     target = folder(run_id)
     target.mkdir(parents=True, exist_ok=True)
-    for name in _source_files(source):
+    for name in source_files(source):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / name, target / name)
     _write_params(source, target, overrides)
@@ -71,15 +69,17 @@ def revision(source: Path) -> str:
     return found.strip() + ("-dirty" if _git(source, "status", "--porcelain") else "")
 
 
-def _source_files(source: Path) -> list[str]:
+def source_files(source: Path) -> list[str]:
+    """Return the files of the code: what git does not ignore, or where there is no git, all."""
     listed = _git(source, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     if listed is not None:
         return [name for name in listed.split("\0") if name and (source / name).is_file()]
-    files = []
-    for parent, folders, names in os.walk(source):
-        folders[:] = [name for name in folders if name not in NOT_SOURCE]
-        files += [os.path.relpath(os.path.join(parent, name), source) for name in names]
-    return files
+    found = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    return [
+        str(path)
+        for path in found
+        if path.parts[0] not in NOT_SOURCE and "__pycache__" not in path.parts
+    ]
 
 
 def _git(source: Path, *arguments: str) -> str | None:
@@ -101,7 +101,9 @@ def _write_params(source: Path, target: Path, overrides: Mapping[str, Any]) -> N
         *sections, name = path.split(".")
         section = values
         for part in sections:
-            section = section.get(part, {})
+            if not isinstance(section.get(part), dict):
+                section[part] = {}  # no section of this name: the check below says so
+            section = section[part]
         section[name] = value
     if values["data"]["path"]:
         values["data"]["path"] = str((source / Path(values["data"]["path"]).expanduser()).resolve())
@@ -119,9 +121,8 @@ def _taken_over(source: Path, towers: Sequence[str], dataset: str) -> dict[str, 
     """Return the registry address of the champion's version of each of these towers."""
     if not towers:
         return {}
-    from components.registry import POLICY, load_policy
-
     from components import tracking  # MLflow takes 3 s to import
+    from components.registry import POLICY, load_policy
 
     name = load_policy(source / POLICY).models.fused
     champion = tracking.champion(name)
@@ -135,23 +136,20 @@ def _taken_over(source: Path, towers: Sequence[str], dataset: str) -> dict[str, 
 
 
 def _set_up_dvc(target: Path) -> None:
-    """Write what `dvc init --no-scm` and its config calls would, without their 8 s."""
-    found = settings()
-    shared = ["[core]", "no_scm = true", "analytics = false", "check_update = false"]
-    shared += [
-        f"remote = {REMOTE}",
-        f"['remote \"{REMOTE}\"']",
-        f"url = s3://{found.s3_bucket}/dvc",
-    ]
-    if found.s3_endpoint:
-        shared.append(f"endpointurl = {found.s3_endpoint}")
-    local = [
-        "[core]",
-        f"site_cache_dir = {target / '.dvc' / 'site'}",
-        "[cache]",
-        f"dir = {state() / 'dvc' / 'cache'}",
-        "type = reflink,hardlink,symlink,copy",
-    ]
-    (target / ".dvc").mkdir(exist_ok=True)
-    (target / ".dvc" / "config").write_text("\n".join([*shared, ""]))
-    (target / ".dvc" / "config.local").write_text("\n".join([*local, ""]))
+    """Turn the copy into a DVC repository of its own, without the 8 s that its commands take."""
+    config = ConfigParser()
+    config.read(target / ".dvc" / "config")
+    config["core"]["no_scm"] = "true"
+    _write(config, target / ".dvc" / "config")
+    local = ConfigParser()
+    local["core"] = {"site_cache_dir": str(target / ".dvc" / "site")}
+    local["cache"] = {
+        "dir": str(state() / "dvc" / "cache"),
+        "type": "reflink,hardlink,symlink,copy",
+    }
+    _write(local, target / ".dvc" / "config.local")
+
+
+def _write(config: ConfigParser, path: Path) -> None:
+    with path.open("w") as file:
+        config.write(file)

@@ -1,0 +1,144 @@
+"""The run workspace: whose code, which params."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.errors import ParamsError, RegistryError, StorageError
+from components.params import load_params
+from components.settings import settings
+from orchestration.runs import folder, origin
+from orchestration.workspace import create, prune
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch) -> Path:
+    """A folder of state of its own, and an empty MLflow."""
+    monkeypatch.setenv("SHOPFUSION_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    settings.cache_clear()
+    yield tmp_path / "state"
+    settings.cache_clear()
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A small git repository with this repository's params."""
+    source = tmp_path / "checkout"
+    (source / "components" / "models").mkdir(parents=True)
+    (source / ".dvc").mkdir()
+    (source / "mlflow").mkdir()
+    (source / "components" / "models" / "code.py").write_text("committed = True\n")
+    (source / ".gitignore").write_text("/data/\n/models/\n")
+    for name in ("params.yaml", "dvc.yaml", ".dvc/config", "mlflow/registry.yaml"):
+        (source / name).write_text((ROOT / name).read_text())
+    git(source, "init", "--quiet")
+    git(source, "add", "--all")
+    git(source, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "first")
+    return source
+
+
+def git(source: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", source, *arguments], check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_a_clean_checkout_is_tagged_with_its_revision(checkout):
+    create(checkout, "one", {})
+    assert origin("one").git_revision == git(checkout, "rev-parse", "HEAD").strip()
+
+
+def test_uncommitted_edits_and_new_files_are_copied_and_tagged(checkout):
+    (checkout / "components" / "models" / "code.py").write_text("committed = False\n")
+    (checkout / "components" / "fresh.py").write_text("new = True\n")
+    made = create(checkout, "one", {})
+    assert (made / "components" / "models" / "code.py").read_text() == "committed = False\n"
+    assert (made / "components" / "fresh.py").exists()
+    assert origin("one").git_revision.endswith("-dirty")
+
+
+def test_what_git_ignores_stays_behind(checkout):
+    (checkout / "data").mkdir()
+    (checkout / "data" / "big.bin").write_bytes(b"0" * 1000)
+    assert not (create(checkout, "one", {}) / "data").exists()
+
+
+def test_without_git_the_code_is_copied_and_outputs_are_not(checkout):
+    shutil.rmtree(checkout / ".git")
+    (checkout / "models").mkdir()
+    (checkout / "models" / "weights.bin").write_bytes(b"0")
+    made = create(checkout, "one", {})
+    assert (made / "components" / "models" / "code.py").exists()
+    assert not (made / "models").exists()
+    assert origin("one").git_revision == "none"
+
+
+def test_overrides_land_in_params_yaml_and_everything_else_is_written_in_full(checkout):
+    chosen = {"seed": 7, "data.dataset": "simulated-shop", "preparation.as_of": "2017-10-05"}
+    made = create(checkout, "one", chosen)
+    found, default = load_params(made / "params.yaml"), load_params(checkout / "params.yaml")
+    assert (found.seed, found.data.dataset) == (7, "simulated-shop")
+    assert str(found.preparation.as_of) == "2017-10-05"
+    assert found.text == default.text
+    assert set(yaml.safe_load((made / "params.yaml").read_text())) == set(found.model_dump())
+    assert origin("one").overrides == chosen
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ({"behaviour.epochs": 0}, "valid behaviour.epochs .* found 0 .*greater than or equal"),
+        ({"behaviour.epoch": 3}, "valid behaviour.epoch .*Extra inputs are not permitted"),
+        ({"colour": "red"}, "valid colour "),
+        ({"preparation.as_of": "soon"}, "valid preparation.as_of"),
+        ({"seed.more": 1}, "valid seed"),
+    ],
+)
+def test_a_wrong_override_is_refused_in_one_line(checkout, override, message):
+    with pytest.raises(ParamsError, match=message) as refused:
+        create(checkout, "one", override)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_relative_data_path_means_the_checkout(checkout):
+    made = create(checkout, "one", {"data.dataset": "tables", "data.path": "my/tables"})
+    assert load_params(made / "params.yaml").data.path == str(checkout / "my" / "tables")
+
+
+def test_a_tower_cannot_be_taken_over_without_a_champion(checkout):
+    with pytest.raises(RegistryError, match="to take over text, image from; found no champion"):
+        create(checkout, "one", {"retrain": ["behaviour"]})
+
+
+def test_made_again_it_keeps_outputs_and_takes_new_code(checkout):
+    made = create(checkout, "one", {})
+    (made / ".checkpoints").mkdir()
+    (made / ".checkpoints" / "last.pt").write_text("step 10")
+    (checkout / "components" / "models" / "code.py").write_text("fixed = True\n")
+    create(checkout, "one", {})
+    assert (made / ".checkpoints" / "last.pt").read_text() == "step 10"
+    assert (made / "components" / "models" / "code.py").read_text() == "fixed = True\n"
+
+
+def test_the_newest_workspaces_are_kept(checkout, state):
+    for run_id in ("a", "b", "c", "d"):
+        create(checkout, run_id, {})
+    assert prune(2, "a") == ["c", "b"]
+    assert sorted(path.name for path in (state / "runs").iterdir()) == ["a", "d"]
+
+
+def test_a_pruned_workspace_says_what_to_clear():
+    with pytest.raises(StorageError, match="clear the run's task `workspace` too"):
+        origin("gone")
+
+
+def test_a_run_id_is_a_file_name():
+    assert folder("manual__2026-01-01T00:00:00+00:00/x").name == (
+        "manual__2026-01-01T00_00_00_00_00_x"
+    )

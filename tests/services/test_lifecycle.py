@@ -1,0 +1,111 @@
+"""Up, down and status, with the real processes."""
+
+import re
+import socket
+import stat
+import subprocess
+import sys
+
+import httpx
+import psutil
+import pytest
+
+from services import supervision
+from services.settings import HOST
+from tests.platform import Platform, make_platform
+
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
+
+
+def test_every_service_answers(platform: Platform):
+    settings = platform.settings
+    health = httpx.get(f"{settings.airflow_url}/api/v2/monitor/health").json()
+    assert {part["status"] for part in health.values()} == {"healthy"}
+    assert httpx.get(f"{settings.mlflow_url}/health").text == "OK"
+    assert "Evidently" in httpx.get(settings.evidently_url).text
+    assert httpx.get(settings.s3_url).status_code == httpx.codes.FORBIDDEN  # no keys, no answer
+
+
+def test_everything_listens_on_loopback_only(platform: Platform):
+    addresses = {
+        connection.laddr.ip
+        for process in supervision.processes(platform.settings)
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert addresses == {HOST}
+
+
+def test_keys_are_private_and_not_on_any_command_line(platform: Platform):
+    home = platform.settings.home
+    for name in ("credentials.json", "supervisord.conf", "airflow/passwords.json"):
+        assert stat.S_IMODE((home / name).stat().st_mode) == 0o600
+    lines = [process.cmdline() for process in supervision.processes(platform.settings)]
+    assert platform.keys.s3_secret_key not in str(lines)
+
+
+def test_starting_twice_says_so_and_changes_nothing(platform: Platform):
+    before = {process.pid for process in supervision.processes(platform.settings)}
+    again = platform.run("up")
+    assert again.returncode == 0
+    assert "are up already" in again.stdout
+    assert platform.keys.airflow_password not in again.stdout  # printed once, at the first start
+    assert before <= {process.pid for process in supervision.processes(platform.settings)}
+
+
+def test_status_shows_every_program(platform: Platform):
+    found = platform.run("status")
+    assert found.returncode == 0
+    assert len(re.findall("running$", found.stdout, re.MULTILINE)) == 7
+
+
+def test_env_lets_a_shell_reach_the_store(platform: Platform):
+    exports = platform.run("env").stdout
+    script = f"{exports}\n{sys.executable} -c 'from components import storage; {LIST}'"
+    found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert "shopfusion" in found.stdout
+
+
+LIST = 'print([b["Name"] for b in storage.client().list_buckets()["Buckets"]])'
+
+
+def test_a_busy_port_is_named_with_its_setting(tmp_path):
+    other = make_platform(tmp_path)
+    with socket.socket() as holder:
+        holder.bind((HOST, other.settings.mlflow_port))
+        holder.listen()
+        refused = other.run("up")
+    assert refused.returncode == 1
+    port = other.settings.mlflow_port
+    assert f"expected port {port} of {HOST} to be free" in refused.stderr
+    assert "set SHOPFUSION_MLFLOW_PORT to another port" in refused.stderr
+    assert not supervision.processes(other.settings)
+
+
+def test_a_service_that_cannot_start_shows_its_log_and_leaves_nothing(tmp_path):
+    other = make_platform(tmp_path)
+    (tmp_path / "s3").mkdir()
+    (tmp_path / "s3" / "filerldb2").write_text("where SeaweedFS wants a folder")
+    refused = other.run("up")
+    assert refused.returncode == 1
+    assert "expected s3 to be up; found " in refused.stderr
+    assert "filerldb2" in refused.stderr  # the end of its log
+    assert not supervision.processes(other.settings)
+
+
+def test_down_ends_orphans_too_and_says_when_nothing_runs(tmp_path):
+    other = make_platform(tmp_path)
+    marked = other.environment | {"SHOPFUSION_SUPERVISED_BY": str(other.settings.home)}
+    orphan = subprocess.Popen(["sleep", "600"], env=marked, start_new_session=True)
+    try:
+        assert "1 processes ended" in other.run("down").stdout
+        assert orphan.wait(timeout=10) != 0
+    finally:
+        orphan.kill()
+    assert "Nothing was running." in other.run("down").stdout
+
+
+def test_wrong_usage_has_exit_code_2(tmp_path):
+    refused = make_platform(tmp_path).run("start")
+    assert refused.returncode == 2
+    assert "usage: python -m services" in refused.stderr

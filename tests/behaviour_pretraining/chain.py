@@ -1,4 +1,4 @@
-"""A shop of habits: shopper u visits daily and takes item (u + day) mod ITEMS, so i leads to i + 1.
+"""A shop of habits: every day a shopper takes the item after yesterday's, so i leads to i + 1.
 
 Written as data/prepared, cut by cut, so that a test may change what happens after a cut.
 """
@@ -15,15 +15,21 @@ USERS, ITEMS, DAYS = 60, 30, 40
 CUT_DAYS = {"fit_1": 24, "fit_2": 28, "validation": 32, "test": 36}
 
 
-def events(seed: int = 0) -> pa.Table:
+def chosen(user: np.ndarray, day: np.ndarray, cycle: int | None = None) -> np.ndarray:
+    """The item of the day: along all items, or round and round `cycle` items of one's own."""
+    if cycle is None:
+        return (user + day) % ITEMS
+    return (user * cycle + day % cycle) % ITEMS
+
+
+def events(seed: int = 0, cycle: int | None = None) -> pa.Table:
     """One purchase a shopper a day, from a day of the shopper's own on."""
     rng = np.random.default_rng(seed)
     joined = rng.integers(0, 5, USERS)
     user, day = (axis.ravel() for axis in np.meshgrid(range(USERS), range(DAYS), indexing="ij"))
     here = day >= joined[user]
-    return pa.table(
-        {"user": user[here], "item": ((user + day) % ITEMS)[here], "day": day[here].astype(float)}
-    )
+    item = chosen(user, day, cycle)
+    return pa.table({"user": user[here], "item": item[here], "day": day[here].astype(float)})
 
 
 def write_chain(folder: Path, table: pa.Table, horizon: int = 1) -> Path:

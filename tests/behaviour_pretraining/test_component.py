@@ -12,7 +12,7 @@ from components.files import read_table, write_table
 from components.models.behaviour import BehaviourTower
 from components.params import Params
 from components.training.checkpoints import FOLDER
-from tests.behaviour_pretraining.chain import CUT_DAYS, ITEMS, USERS, events, write_chain
+from tests.behaviour_pretraining.chain import CUT_DAYS, ITEMS, USERS, chosen, events, write_chain
 from tests.world import TinyWorld
 
 SMALL = {
@@ -31,8 +31,9 @@ def vectors(tower: Path, cut: str) -> tuple[np.ndarray, np.ndarray]:
     return users, items
 
 
-def test_the_next_item_of_a_chain_ranks_first_at_every_cut(run_folder):
-    prepared = write_chain(run_folder / "prepared", events())
+@pytest.mark.parametrize("cycle", [None, 5])
+def test_the_next_item_of_a_chain_or_a_cycle_ranks_first_at_every_cut(run_folder, cycle):
+    prepared = write_chain(run_folder / "prepared", events(cycle=cycle))
     component.run(params(), prepared, run_folder / "tower")
     about = json.loads((run_folder / "tower/tower.json").read_text())
     assert about["metrics"]["ndcg_at_10_all"] > 0.9
@@ -40,7 +41,7 @@ def test_the_next_item_of_a_chain_ranks_first_at_every_cut(run_folder):
         users, items = vectors(run_folder / "tower", cut)
         assert users.shape == (USERS, about["dim"])
         assert items.shape == (ITEMS, about["dim"])
-        right = (np.arange(USERS) + day) % ITEMS
+        right = chosen(np.arange(USERS), np.full(USERS, day), cycle)
         assert ((users @ items.T).argmax(1) == right).mean() > 0.9, cut
     assert not (FOLDER / "behaviour_pretraining").exists()
 

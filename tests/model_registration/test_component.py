@@ -17,7 +17,8 @@ from components.registry import load_policy
 from components.settings import settings
 from tests.model_registration.handmade import PATHS, read_verdict, write_evaluation, write_run
 
-pytestmark = pytest.mark.services
+# One MLflow server for both files, also where tests run in several processes.
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("registry")]
 
 
 @pytest.fixture
@@ -180,5 +181,5 @@ def test_missing_measurements_name_the_file(mlflow, shop):
     with pytest.raises(DataError, match=r"per_user\.parquet"):
         shop.register()
     write_evaluation(Path("reports/evaluation"), {"frequency": 0.4})
-    with pytest.raises(DataError, match="measurements of stacking"):
+    with pytest.raises(DataError, match="measurements of rank-ensemble"):
         shop.register()

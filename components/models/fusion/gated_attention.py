@@ -129,7 +129,7 @@ class GatedAttention:
         for number in rng.permutation(len(batches)):
             candidates, rows = batches[number]
             batch = self._batch(candidates.take(np.sort(rows)))
-            if len(batch.owner_R) == 0:
+            if len(batch.owner) == 0:
                 continue
             loss = listwise_loss(network(batch)[0], batch)
             optimizer.zero_grad()
@@ -187,13 +187,13 @@ class GatedAttention:
         scores = np.nan_to_num(normalised(candidates)[:, : len(TOWERS)])
         labels = np.zeros(len(candidates)) if candidates.labels is None else candidates.labels
         return Batch(
-            features_RF=torch.from_numpy(features.astype(np.float32)),
-            products_RD=tuple(products),
-            scores_RT=torch.from_numpy(scores).float(),
-            present_RT=torch.from_numpy(np.stack(present, 1)),
-            owner_R=torch.from_numpy(candidates.owner),
-            bought_R=torch.from_numpy(candidates.bought),
-            labels_R=torch.from_numpy(labels.astype(np.float32)),
+            features=torch.from_numpy(features.astype(np.float32)),
+            products=tuple(products),
+            scores=torch.from_numpy(scores).float(),
+            present=torch.from_numpy(np.stack(present, 1)),
+            owner=torch.from_numpy(candidates.owner),
+            bought=torch.from_numpy(candidates.bought),
+            labels=torch.from_numpy(labels.astype(np.float32)),
             shoppers=len(candidates.users),
         )
 

@@ -24,7 +24,7 @@ def table(schema: pa.Schema, **columns: list[object]) -> pa.Table:
     )
 
 
-@pytest.fixture()
+@pytest.fixture
 def prepared(tmp_path: Path) -> Path:
     items = table(
         schemas.ITEMS,

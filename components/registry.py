@@ -37,14 +37,14 @@ class Primary(_Section):
     """A line on which the challenger must not be worse, and on one of which it must be better."""
 
     view: Literal["all", "repeat", "novel"]
-    metric: Literal["ndcg", "recall", "hitrate", "mrr"]
+    metric: Literal["ndcg", "recall", "hit_rate", "mrr"]
     margin: Margin
 
 
 class Slices(_Section):
     """The metric watched on every slice of every view."""
 
-    metric: Literal["ndcg", "recall", "hitrate", "mrr"]
+    metric: Literal["ndcg", "recall", "hit_rate", "mrr"]
     margin: Margin
 
 

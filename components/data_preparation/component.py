@@ -64,10 +64,8 @@ def run(params: Params, tables: Path, prepared: Path, summary: Path) -> None:
             schemas.ITEM_IMAGES,
             folder / "images.parquet",
         )
-        write_json(
-            [{**cut.to_json(), "target_events": target_events} for cut in cuts],
-            folder / "cuts.json",
-        )
+        described = [{**cut.to_json(), "target_events": list(target_events)} for cut in cuts]
+        write_json(described, folder / "cuts.json")
         for cut in cuts:
             _write_cut(cut, indexed, folder / "cuts" / cut.name)
         numbers = summarise(

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,7 @@ class CutData:
 
 def run(
     params: Params,
+    *,
     prepared: Path,
     behaviour: Path,
     text: Path,
@@ -57,9 +59,7 @@ def run(
     cuts = read_cuts(prepared)
     _require_fit_cut(cuts)
     with tracking.stage_run("fusion_training", params, "fusion"), atomic_folder(fused) as folder:
-        data = [
-            read_cut(params, prepared, towers, baselines, cut["name"], cut["role"]) for cut in cuts
-        ]
+        data = [read_cut(params, prepared, towers, baselines, cut=cut) for cut in cuts]
         fit = [one.candidates for one in data if one.role == "fit"]
         validation = next(one for one in data if one.role == "validation")
         test = next(one for one in data if one.role == "test")
@@ -73,10 +73,12 @@ def run(
             seconds = time.perf_counter() - started
             reached[name] = measure(fusion, validation.candidates)
             write_fusion_rankings(fusion, validation.candidates, prepared, validation.name,
-                                  folder, seconds)  # fmt: skip
+                                  folder, seconds=seconds)  # fmt: skip
             fusion.refit([*fit, validation.candidates])
             seconds = time.perf_counter() - started
-            write_fusion_rankings(fusion, test.candidates, prepared, test.name, folder, seconds)
+            write_fusion_rankings(
+                fusion, test.candidates, prepared, test.name, folder, seconds=seconds
+            )
             fusion.save(folder / name)
             _write_weights(fusion, folder / name / "weights.csv")
             say(f"{name}: validation {reached[name]}, {seconds:.1f} s")
@@ -97,16 +99,16 @@ def read_cut(
     prepared: Path,
     towers: Mapping[str, Path],
     baselines: Path,
-    name: str,
-    role: str,
+    *,
+    cut: Mapping[str, Any],
     leave_out: frozenset[str] = frozenset(),
 ) -> CutData:
     """Read one cut and make its labelled candidates.
 
     `leave_out` names towers that are treated as missing, for an ablation.
     """
-    cut = next(cut for cut in read_cuts(prepared) if cut["name"] == name)
-    items, shoppers = read_states(prepared, name, towers, baselines, tuple(cut["target_events"]))
+    name = cut["name"]
+    items, shoppers = read_states(prepared, name, towers, baselines, cut["target_events"])
     if leave_out:
         items = replace(items, vectors=without(items.vectors, leave_out))
         shoppers = replace(shoppers, vectors=without(shoppers.vectors, leave_out))
@@ -119,7 +121,7 @@ def read_cut(
         bought=params.fusion.bought_candidates,
     )
     say(f"cut {name}: {len(evaluated)} shoppers, {len(candidates)} candidates")
-    return CutData(name, role, items, shoppers, label(candidates, targets))
+    return CutData(name, cut["role"], items, shoppers, label(candidates, targets))
 
 
 def measure(fusion: Fusion, candidates: CandidateSet) -> dict[str, float]:
@@ -128,7 +130,7 @@ def measure(fusion: Fusion, candidates: CandidateSet) -> dict[str, float]:
     return {f"ndcg_{view}": round(ndcg(candidates, scores, view), 5) for view in ("all", "novel")}
 
 
-def _require_fit_cut(cuts: list[dict[str, str]]) -> None:
+def _require_fit_cut(cuts: list[dict[str, Any]]) -> None:
     roles = [cut["role"] for cut in cuts]
     for role in ("fit", "validation", "test"):
         if role not in roles:
@@ -137,6 +139,8 @@ def _require_fit_cut(cuts: list[dict[str, str]]) -> None:
                 f"roles {roles}",
                 "set preparation.fit_cuts to 1 or more and prepare the data again",
             )
+    if any("target_events" not in cut for cut in cuts):
+        raise DataError("target_events of every cut in cuts.json", "none", "run data_preparation")
 
 
 def _choice(params: Params, reached: Mapping[str, Mapping[str, float]]) -> dict[str, object]:

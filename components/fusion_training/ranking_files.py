@@ -26,7 +26,7 @@ def write_tower_rankings(
 
         def score(users: Ints, mine: Floats = mine, theirs: Floats = theirs) -> Floats:
             scores_BI: Floats = mine[row_of_user[users]] @ theirs.T
-            return np.nan_to_num(scores_BI, nan=BELOW_ALL).astype(np.float32)
+            return np.where(np.isnan(scores_BI), BELOW_ALL, scores_BI)
 
         ranked = rank(score, evaluated, f"{tower} at {cut}")
         ranked.save(fused / "rankings" / cut / f"{tower}.npz")
@@ -38,9 +38,10 @@ def write_fusion_rankings(
     prepared: Path,
     cut: str,
     fused: Path,
-    fit_seconds: float,
+    *,
+    seconds: float,
 ) -> None:
-    """Rank by a fitted fusion."""
+    """Rank by a fitted fusion; `seconds` are those spent on fitting it."""
     started = time.perf_counter()
     scores = fusion.score(candidates)
     evaluated = read_candidates(prepared, cut)
@@ -56,6 +57,6 @@ def write_fusion_rankings(
         out[part.owner, part.items] = scores[at]
         return out
 
-    spent = fit_seconds + time.perf_counter() - started
+    spent = seconds + time.perf_counter() - started
     ranked = rank(score, evaluated, f"{fusion.name} at {cut}", spent)
     ranked.save(fused / "rankings" / cut / f"{fusion.name}.npz")

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from components.errors import DataError
 from components.files import read_table, write_json, write_table
+from components.model_registration.packaging import chosen_method
 
 KEYS = ["view", "slice", "user_id"]
 REMEDY = "run the stage evaluation again"
@@ -51,23 +52,13 @@ def read_measured(
         coverage, bias = whole.loc[model, ["coverage", "popularity_bias"]]
         return Measured(model, shoppers, float(coverage), float(bias))
 
-    chosen, own = _fused_models(fused)
+    chosen = chosen_method(fused)
+    own = {path.stem for path in (fused / "rankings").glob("*/*.npz")}
     if chosen not in models:
         raise DataError(f"measurements of {chosen}", f"only {sorted(models)}", REMEDY)
     if not models - own:
         raise DataError("measurements of a baseline", f"only {sorted(models)}", REMEDY)
     return measured(chosen), tuple(measured(model) for model in sorted(models - own))
-
-
-def _fused_models(fused: Path) -> tuple[str, set[str]]:
-    """Return the chosen model's name and the names of all that fusion_training ranked with."""
-    try:
-        chosen = json.loads((fused / "chosen.json").read_text())["method"]
-    except (FileNotFoundError, KeyError, ValueError) as error:
-        raise DataError(
-            f"the chosen method in {fused / 'chosen.json'}", repr(error), "run fusion_training"
-        ) from error
-    return chosen, {path.stem for path in (fused / "rankings").glob("*/*.npz")}
 
 
 def write_record(measured: Measured, folder: Path) -> None:

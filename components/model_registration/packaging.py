@@ -4,10 +4,12 @@ import ast
 import hashlib
 import json
 import shutil
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from components.errors import DataError, ModelError
 from components.files import read_table, write_json, write_table
@@ -16,6 +18,9 @@ from components.tracking import Column, Package
 REQUIREMENTS = Path("requirements-serving.lock")
 RANKER_LOADER = "components.model_registration.packaged_ranker"
 TOWER_LOADER = "components.model_registration.packaged_tower"
+IDS = "ids"
+NETWORKS = {"gated-attention", "parameter-averaging"}  # ways of fusion that need torch to answer
+FUSION = Path(__file__).parents[1] / "models" / "fusion"
 
 
 def last_cut(prepared: Path) -> str:
@@ -35,7 +40,9 @@ def last_cut(prepared: Path) -> str:
 
 
 def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
-    """Put a tower's folder together with the ids of its vectors.
+    """Put a tower's folder, as it is, together with the ids of its vectors.
+
+    `tracking.download` gives the tower's folder back, for a training that reuses it.
 
     Raises:
         ModelError: the tower lacks its description or the vectors of the last cut.
@@ -51,10 +58,8 @@ def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
         raise ModelError(f"a tower in {tower}", f"no {lacking[0]}", "train the tower again")
     folder = scratch / "packages" / tower.name
     shutil.copytree(tower, folder)
-    write_json({"cut": cut}, folder / "package.json")
-    for name in ("user", "item"):
-        ids = read_table(prepared / f"{name}s.parquet", [f"{name}_id"])
-        write_table(ids, folder / f"{name}s.parquet")
+    ids = _write_ids(prepared, folder)
+    write_json({"name": cut}, folder / IDS / "cut.json")
     return Package(
         folder=folder,
         loader=TOWER_LOADER,
@@ -62,28 +67,32 @@ def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
         requirements=REQUIREMENTS,
         inputs=(Column("kind", "string"), Column("id", "string")),
         outputs=(Column("vector", "double", many=True),),
-        example=pd.DataFrame({"kind": ["item"], "id": [str(ids["item_id"][0])]}),
+        example=pd.DataFrame({"kind": ["item"], "id": [str(ids["item"][0])]}),
     )
 
 
 def ranker_package(fused: Path, prepared: Path, scratch: Path) -> Package:
-    """Put the chosen fused model together with what it needs to answer.
+    """Put the chosen fused model together with the ids of its shoppers and items.
 
     Raises:
         ModelError: the fusion stage left no ranker.
 
     """
-    if not (fused / "ranker").is_dir():
-        raise ModelError(f"a ranker in {fused / 'ranker'}", "none", "run fusion_training again")
+    method = chosen_method(fused)
     folder = scratch / "packages" / "ranker"
-    shutil.copytree(fused / "ranker", folder)
-    shopper = str(read_table(prepared / "users.parquet", ["user_id"])["user_id"][0])
-    item = str(read_table(prepared / "items.parquet", ["item_id"])["item_id"][0])
+    try:
+        for part in (method, "state"):
+            shutil.copytree(fused / part, folder / part)
+    except FileNotFoundError as error:
+        raise ModelError(f"a ranker in {fused}", str(error), "run fusion_training again") from error
+    shutil.copy(fused / "chosen.json", folder)
+    ids = _write_ids(prepared, folder)
+    shopper, item = str(ids["user"][0]), str(ids["item"][0])
     return Package(
         folder=folder,
         loader=RANKER_LOADER,
         code=ship_code(scratch),
-        requirements=REQUIREMENTS,
+        requirements=_requirements(method, scratch),
         inputs=(
             Column("user_id", "string"),
             Column("history", "string", many=True, required=False),
@@ -92,6 +101,41 @@ def ranker_package(fused: Path, prepared: Path, scratch: Path) -> Package:
         outputs=(Column("item_ids", "string", many=True), Column("scores", "double", many=True)),
         example=pd.DataFrame({"user_id": [shopper], "history": [[item]], "k": [10]}),
     )
+
+
+def chosen_method(fused: Path) -> str:
+    """Return the way of fusion that was chosen on validation.
+
+    Raises:
+        DataError: fusion training left no choice.
+
+    """
+    path = fused / "chosen.json"
+    try:
+        return str(json.loads(path.read_text())["method"])
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        found = repr(error)
+        raise DataError(f"the chosen method in {path}", found, "run fusion_training") from error
+
+
+def _write_ids(prepared: Path, folder: Path) -> dict[str, pa.ChunkedArray]:
+    """Write which shopper and which item each row number is, apart from the model's files."""
+    found = {}
+    for name in ("user", "item"):
+        ids = read_table(prepared / f"{name}s.parquet", [f"{name}_id"])
+        write_table(ids, folder / IDS / f"{name}s.parquet")
+        found[name] = ids[f"{name}_id"]
+    return found
+
+
+def _requirements(method: str, scratch: Path) -> Path:
+    """Return the serving requirements, and torch where the way of fusion is a network."""
+    if method not in NETWORKS:
+        return REQUIREMENTS
+    path = scratch / "requirements.txt"
+    torch = version("torch").split("+")[0]
+    path.write_text(f"{REQUIREMENTS.read_text()}torch=={torch}\n")
+    return path
 
 
 def content_digest(package: Package) -> str:
@@ -125,6 +169,8 @@ def ship_code(scratch: Path) -> Path:
 def reachable_files(module: str) -> set[Path]:
     """Return the source files of `components` that importing a module may load."""
     waiting, seen, files = [module], set[str](), set[Path]()
+    if module == RANKER_LOADER:  # the ways of fusion are imported by name
+        waiting += [f"components.models.fusion.{path.stem}" for path in FUSION.glob("*.py")]
     while waiting:
         name = waiting.pop()
         if name in seen or name.split(".")[0] != "components":

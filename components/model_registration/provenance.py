@@ -35,6 +35,8 @@ def provenance(params: Params, tables: Path, prepared: Path) -> dict[str, str]:
         "data_as_of": str(params.preparation.as_of or "all"),
         **{f"cut_{cut['name']}": cut["day"] for cut in cuts},
         "horizon_days": str(cuts[-1]["horizon_days"]),
+        "measured_at": f"k={params.evaluation.k} "
+        f"new_shopper_sessions={params.evaluation.new_shopper_sessions}",
         "test_rows": rows_digest(prepared, cuts[-1]["name"]),
         "dvc_lock": hashlib.sha256(LOCK.read_bytes()).hexdigest() if LOCK.is_file() else "none",
         "git_revision": _revision(),

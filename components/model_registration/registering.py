@@ -112,10 +112,10 @@ def _verdict(candidate: Candidate, policy: Policy, seed: int, scratch: Path) -> 
         ours = replace(candidate.measured, latency_ms=request_ms(models, requests)["challenger"])
         return judge(ours, candidate.baselines, policy.gate, seed)
     called = f"{champion.name}/{champion.version}"
-    for tag in ("dataset", "test_rows"):
-        theirs, own = champion.tags.get(tag, "none"), candidate.tags[tag]
+    for tag in ("dataset", "test_rows", "measured_at"):
+        theirs, own = champion.tags.get(tag, "none")[:40], candidate.tags[tag][:40]
         if theirs != own:
-            reason = f"the champion was tested on {tag} {theirs[:24]}, this run on {own[:24]}"
+            reason = f"the champion was tested on {tag} {theirs}, this run on {own}"
             return Verdict("not comparable", called, (), (reason,))
     models["champion"] = tracking.load(f"models:/{called}")
     taken = request_ms(models, requests)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from torch import nn
 
 from components import tracking
@@ -28,6 +29,12 @@ def known_items(prepared: Path, cut: str) -> np.ndarray:
     """Return the items of the catalogue at a cut, ascending: all that a model of it may see."""
     stats = read_table(prepared / "cuts" / cut / "item_stats.parquet", ["item_index", "eligible"])
     return np.sort(stats.filter(stats["eligible"])["item_index"].to_numpy())
+
+
+def present_texts(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+    """Return the rows that have a text, and their texts."""
+    given = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False)
+    return np.flatnonzero(given.to_numpy()), column.filter(given).to_pylist()
 
 
 def ready_made(column: pa.ChunkedArray) -> np.ndarray | None:

@@ -6,6 +6,7 @@ Items that are no candidate follow after all candidates, by popularity, so the r
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +97,10 @@ def concatenate(parts: Sequence[CandidateSet]) -> CandidateSet:
     lengths = np.concatenate([np.diff(part.ptr) for part in parts])
     columns = ("users", *ROW_COLUMNS)
     optional = [name for name in ("labels", "wanted") if getattr(first, name) is not None]
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in (*columns, *optional)
+    }
     return replace(
         first,
         ptr=np.concatenate([[0], np.cumsum(lengths)]),
@@ -103,8 +108,5 @@ def concatenate(parts: Sequence[CandidateSet]) -> CandidateSet:
             tower: np.concatenate([part.user_vectors[tower] for part in parts])
             for tower in first.user_vectors
         },
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in (*columns, *optional)
-        },
+        **joined,
     )

@@ -138,7 +138,7 @@ def _affinity(rows: Rows) -> dict[str, Floats]:
     decayed = rows.shoppers.pair_column("decayed_120")
     last = rows.shoppers.pair_column("days_since_last")
     item_decayed = rows.of_pair("decayed_120", 0.0)
-    out = {}
+    out: dict[str, Floats] = {}
     for k, group in enumerate(GROUPS):
         inside = _in_group(rows, group, decayed)
         out |= {
@@ -171,7 +171,7 @@ def _scores(rows: Rows) -> dict[str, Floats]:
 
 
 def _nearest(rows: Rows, tower: str) -> Floats:
-    """Return the largest cosine with the shopper's latest items other than the item itself, (R,)."""
+    """Return the largest cosine with the shopper's latest items but the item itself, (R,)."""
     vectors = rows.items.vectors[tower]
     ends = rows.shoppers.ptr[1:]
     place = ends[:, None] - 1 - np.arange(RECENT_ITEMS)  # (B, K) rows in the pairs

@@ -5,6 +5,7 @@ events a client sends along, when it answers: training and serving cannot drift 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -98,7 +99,7 @@ def summarise(events: Events) -> Summary:
     pairs = np.full((len(first_row), len(PAIR_COLUMNS)), np.nan, np.float32)
     column = {name: pairs[:, k] for k, name in enumerate(PAIR_COLUMNS)}
 
-    def per_pair(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def per_pair(weights: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
         return np.bincount(pair_of_visit, weights, minlength=len(first_row))
 
     column["sessions"][:] = per_pair(hit.astype(float))
@@ -117,7 +118,7 @@ def summarise(events: Events) -> Summary:
     for visits in RECENT_VISITS:
         column[f"visits_{visits}"][:] = per_pair((visit_back < visits).astype(float))
 
-    shoppers = _shoppers(events, shopper, pair_shopper, column, hit, s[starts])
+    shoppers = _shoppers(events, shopper, pair_shopper, column, hit=hit, visit_shopper=s[starts])
     latest_last = np.lexsort((pair_item, -column["visits_since"], pair_shopper))
     return Summary(
         ptr=np.concatenate([[0], np.cumsum(np.bincount(pair_shopper, minlength=count))]),
@@ -132,6 +133,7 @@ def _shoppers(
     shopper: npt.NDArray[np.int64],
     pair_shopper: npt.NDArray[np.int64],
     pair: dict[str, Floats],
+    *,
     hit: npt.NDArray[np.bool_],
     visit_shopper: npt.NDArray[np.int64],
 ) -> Floats:
@@ -139,7 +141,7 @@ def _shoppers(
     count = len(events.ptr) - 1
     target = events.is_target
     keys = shopper[target] * (events.session.max(initial=0) + 1) + events.session[target]
-    visits, where = np.unique(keys, return_index=True)
+    where = np.unique(keys, return_index=True)[1]
     owner, day = shopper[target][where], events.day[target][where]
     numbers = np.full((count, len(SHOPPER_COLUMNS)), np.nan, np.float32)
     column = {name: numbers[:, k] for k, name in enumerate(SHOPPER_COLUMNS)}

@@ -8,8 +8,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from components.errors import ModelError
 from components.models.fusion import METHODS
@@ -140,7 +142,14 @@ class FusedRanker:
         order = self.items.order
         return order[~np.isin(order, hidden)][:count]
 
-    def _profile(self, tower: str, owner: Ints, item: Ints, weight: Floats, count: int) -> Floats:
+    def _profile(
+        self,
+        tower: str,
+        owner: npt.NDArray[np.int64],
+        item: Ints,
+        weight: npt.NDArray[Any],
+        count: int,
+    ) -> Floats:
         vectors = self.items.vectors[tower]
         out = np.full((count, vectors.shape[1]), np.nan, np.float32)
         known = ~np.isnan(vectors[item]).any(1)

@@ -1,7 +1,7 @@
 """From the files of one cut to the states that features are made of."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def read_states(
     cut: str,
     towers: Mapping[str, Path],
     baselines: Path,
-    target_events: tuple[str, ...],
+    target_events: Sequence[str],
 ) -> tuple[ItemState, ShopperState]:
     """Return the items and every shopper with history at `cut`.
 
@@ -100,7 +100,7 @@ def read_states(
     return item_state, shopper_state
 
 
-def events_of(sequences: pa.Table, target_events: tuple[str, ...]) -> Events:
+def events_of(sequences: pa.Table, target_events: Sequence[str]) -> Events:
     """Unfold a table of schemas.SEQUENCES."""
     lists = {name: sequences[name].combine_chunks() for name in sequences.column_names[1:]}
     flat = {name: column.flatten().to_numpy() for name, column in lists.items()}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -141,8 +142,9 @@ class ShopperState:
     @classmethod
     def load(cls, folder: Path) -> "ShopperState":
         """Map what `save` wrote into memory."""
-        arrays = (_map(folder / f"{name}.npy") for name in ("users", "ptr", "item", "pairs"))
-        return cls(*arrays, _map(folder / "numbers.npy"), _load_vectors(folder))
+        names = ("users", "ptr", "item", "pairs", "numbers")
+        arrays = {name: _map(folder / f"{name}.npy") for name in names}
+        return cls(**arrays, vectors=_load_vectors(folder))
 
 
 def without(vectors: Mapping[str, Floats], towers: frozenset[str]) -> dict[str, Floats]:
@@ -171,7 +173,7 @@ def _load_vectors(folder: Path) -> dict[str, Floats]:
     return {name: _map(folder / f"vectors_{name}.npy") for name in names}
 
 
-def _map(path: Path) -> npt.NDArray[np.generic]:
+def _map(path: Path) -> Any:
     try:
         return np.load(path, mmap_mode="r")
     except (OSError, ValueError) as error:

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
 from components import tracking
@@ -42,7 +40,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
     items = read_table(prepared / "items.parquet", ["text", "text_embedding"])
     known = content_tower.known_items(prepared, cut)
     ready = content_tower.ready_made(items["text_embedding"])
-    rows, texts = _present(items["text"])
+    rows, texts = content_tower.present_texts(items["text"])
     checkpoints = _checkpoints(params, prepared, cut)
     with tracking.stage_run(STAGE, params, "text"), atomic_folder(tower) as folder:
         if ready is not None:
@@ -64,12 +62,6 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
         content_tower.write_vectors(folder, prepared, vectors_ID, text.half_life_days)
         content_tower.describe(folder, "text", vectors_ID, time.monotonic() - started, facts)
     checkpoints.remove()
-
-
-def _present(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
-    """Return the rows that have a text, and their texts."""
-    given = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False)
-    return np.flatnonzero(given.to_numpy()), column.filter(given).to_pylist()
 
 
 def _reuse(source: str, texts: list[str], folder: Path) -> tuple[np.ndarray, dict[str, Any]]:

@@ -61,17 +61,17 @@ def fit_projection(
 
 
 class _Objective(nn.Module):
-    texts_TW: Tensor
+    texts: Tensor
 
     def __init__(self, projection: Projection, texts_TW: Tensor) -> None:
         super().__init__()
         self.projection = projection
-        self.register_buffer("texts_TW", texts_TW, persistent=False)
+        self.register_buffer("texts", texts_TW, persistent=False)
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         loss = in_batch_contrast(
-            self.projection(self.texts_TW[batch["left"]]),
-            self.projection(self.texts_TW[batch["right"]]),
+            self.projection(self.texts[batch["left"]]),
+            self.projection(self.texts[batch["right"]]),
             1.0 / TEMPERATURE,
             group_B=batch["right"],
             log_q_B=(batch["log_q_left"], batch["log_q_right"]),

@@ -15,6 +15,7 @@ class Stage:
     description: str
     deps: frozenset[str]
     outs: frozenset[str]  # outs, metrics and plots
+    uncached: frozenset[str]  # those that DVC keeps no copy of
     params: tuple[str, ...]
 
 
@@ -50,13 +51,19 @@ def load_pipeline(path: Path) -> Pipeline:
 
 
 def _stage(name: str, entry: dict[str, Any]) -> Stage:
+    written = [*entry.get("outs", []), *entry.get("metrics", []), *entry.get("plots", [])]
     return Stage(
         name=name,
         description=entry.get("desc", ""),
         deps=_paths(entry.get("deps", [])),
-        outs=_paths([*entry.get("outs", []), *entry.get("metrics", []), *entry.get("plots", [])]),
+        outs=_paths(written),
+        uncached=_paths([one for one in written if not _cached(one)]),
         params=tuple(entry.get("params", [])),
     )
+
+
+def _cached(entry: str | dict[str, Any]) -> bool:
+    return isinstance(entry, str) or next(iter(entry.values())).get("cache", True)
 
 
 def _paths(entries: list[str | dict[str, Any]]) -> frozenset[str]:

@@ -13,15 +13,16 @@ from components.errors import StorageError
 from components.params import load_params
 from components.progress import say
 from components.settings import settings
+from orchestration.graph import load_pipeline
 from orchestration.runs import folder, origin
 from orchestration.workspace import source_files
 
-SOURCE = "source.tar.gz"
+SOURCE = "source.tar"  # not gzip: HTTP clients unpack .gz files on their way
 NOTE = """Rebuild this run, in any folder, with the platform's environment active:
 
     eval "$(python -m services env)"      # in the checkout: addresses and keys
     mlflow artifacts download --run-id {mlflow_run} --dst-path rebuilt
-    cd rebuilt && tar xzf source.tar.gz
+    cd rebuilt && tar xf source.tar
     dvc pull       # every output as it was
     dvc repro      # and from here on, whatever is changed
 """
@@ -79,9 +80,14 @@ def _log(run_id: str, target: Path) -> str:
 
 
 def _packed(target: Path, archive: Path) -> Path:
-    """Pack code, params, dvc.lock and the remote's address; no output, key or machine's folder."""
-    with tarfile.open(archive, "w:gz") as packed:
-        for name in source_files(target):
+    """Pack the code, the remote's address and the outputs that DVC does not keep.
+
+    No key, no folder of this machine.
+    """
+    stages = load_pipeline(target / "dvc.yaml").stages.values()
+    outs = [out for stage in stages for out in stage.uncached]
+    with tarfile.open(archive, "w") as packed:
+        for name in [*source_files(target), *outs]:
             if not name.startswith(".dvc/") or name == ".dvc/config":
                 packed.add(target / name, name)
     return archive

@@ -26,6 +26,10 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) 
         csv.writer(file).writerows([header, *rows])
 
 
+def append(path: Path, *lines: str) -> None:
+    path.write_text(path.read_text() + "".join(f"{line}\n" for line in lines))
+
+
 def jpeg(colour: tuple[int, int, int] = (200, 30, 30), side: int = 24) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (side, side), colour).save(out, "JPEG")

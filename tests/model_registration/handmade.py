@@ -10,14 +10,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import yaml
+from scipy.sparse import csr_array
 
 from components.files import write_json, write_table
+from components.models.fusion.rank_ensemble import RankEnsemble
+from components.ranking.history import Events, summarise
 from components.ranking.rankings import LENGTH, Rankings
+from components.ranking.states import GROUPS, ITEM_COLUMNS, TOWERS, ItemState, ShopperState
 
 ROOT = Path(__file__).parents[2]
 USERS, ITEMS, DIM = 60, 12, 4
 USER_IDS = [f"shopper-{i:02d}" for i in range(USERS)]
 ITEM_IDS = [f"item-{i:02d}" for i in range(ITEMS)]
+CHOSEN = "rank-ensemble"
 PATHS = {
     "tables": "data/tables",
     "prepared": "data/prepared",
@@ -55,10 +60,11 @@ def write_run(
         tower = folder / "models" / name
         (tower / "test").mkdir(parents=True, exist_ok=True)
         write_json({"name": name, "dim": DIM}, tower / "tower.json")
+        write_table(pa.table({"item_id": ITEM_IDS[::-1]}), tower / "items.parquet")  # its own
         np.save(tower / "test/user_vectors.npy", users_UD)
         np.save(tower / "test/item_vectors.npy", items_ID)
     write_fused(folder / "models/fused", users_UD * scale, items_ID)
-    write_evaluation(folder / "reports/evaluation", {"stacking": ndcg, "frequency": 0.42})
+    write_evaluation(folder / "reports/evaluation", {CHOSEN: ndcg, "frequency": 0.42})
     (folder / "requirements-serving.lock").write_bytes(
         (ROOT / "requirements-serving.lock").read_bytes()
     )
@@ -96,18 +102,41 @@ def write_prepared(prepared: Path, day: str = "2017-11-01") -> None:
 
 
 def write_fused(fused: Path, users_UD: np.ndarray, items_ID: np.ndarray) -> None:
-    ranker = fused / "ranker"
-    ranker.mkdir(parents=True, exist_ok=True)
-    write_json({"method": "stacking"}, fused / "chosen.json")
+    """A rank ensemble over three towers that share their vectors; everybody bought item 0."""
     none = np.full((USERS, LENGTH), -1, np.int32)
     rankings = Rankings(np.arange(USERS, dtype=np.int32), none, none, 1.0)
-    for name in ("stacking", "behaviour"):
-        (fused / "rankings/test").mkdir(parents=True, exist_ok=True)
+    (fused / "rankings/test").mkdir(parents=True, exist_ok=True)
+    for name in (CHOSEN, "behaviour"):
         rankings.save(fused / f"rankings/test/{name}.npz")
-    write_table(pa.table({"user_id": USER_IDS}), ranker / "users.parquet")
-    write_table(pa.table({"item_id": ITEM_IDS}), ranker / "items.parquet")
-    np.save(ranker / "user_vectors.npy", np.nan_to_num(users_UD))
-    np.save(ranker / "item_vectors.npy", items_ID)
+    chosen = {"method": CHOSEN, "new_candidates": 5, "bought_candidates": 5}
+    write_json(chosen, fused / "chosen.json")
+    RankEnsemble().save(fused / CHOSEN)
+    numbers = np.ones((ITEMS, len(ITEM_COLUMNS)), np.float32)
+    numbers[:, ITEM_COLUMNS.index("sessions")] = np.arange(ITEMS, 0, -1)
+    ItemState(
+        numbers=numbers,
+        eligible=np.ones(ITEMS, bool),
+        groups=np.zeros((ITEMS, len(GROUPS)), np.int32),
+        vectors=dict.fromkeys(TOWERS, items_ID),
+        ease=csr_array(np.eye(ITEMS, dtype=np.float32)),
+    ).save(fused / "state/items")
+    bought = summarise(
+        Events(
+            ptr=np.arange(USERS + 1, dtype=np.int64),
+            item=np.zeros(USERS, np.int32),
+            day=np.full(USERS, 2.0, np.float32),
+            session=np.zeros(USERS, np.int32),
+            is_target=np.ones(USERS, bool),
+        )
+    )
+    ShopperState(
+        users=np.arange(USERS, dtype=np.int32),
+        ptr=bought.ptr,
+        item=bought.item,
+        pairs=bought.pairs,
+        numbers=bought.shoppers,
+        vectors=dict.fromkeys(TOWERS, users_UD),
+    ).save(fused / "state/shoppers")
 
 
 def write_evaluation(evaluation: Path, ndcg: dict[str, float]) -> None:

@@ -17,7 +17,8 @@ from components.registry import load_policy
 from components.settings import settings
 from tests.model_registration.handmade import PATHS, read_verdict, write_evaluation, write_run
 
-pytestmark = pytest.mark.services
+# One MLflow server for both files, also where tests run in several processes.
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("registry")]
 
 
 @pytest.fixture
@@ -91,6 +92,16 @@ def test_versions_say_where_they_come_from(mlflow, shop, monkeypatch):
     assert model.saved_input_example_info is not None
     described = client.MlflowClient().get_model_version(shop.fused, "1").description
     assert "| primary | all | all | ndcg | 0.45 |" in described
+
+
+def test_registered_tower_comes_back_as_it_was(mlflow, shop):
+    shop.train()
+    uri = f"models:/{shop.register()['versions']['behaviour']}"
+    back, own = tracking.download(uri), Path("models/behaviour")
+    files = [path.relative_to(own) for path in own.rglob("*") if path.is_file()]
+    assert [path for path in files if (back / path).read_bytes() != (own / path).read_bytes()] == []
+    with pytest.raises(RegistryError, match="no-such-tower"):
+        tracking.download("models:/no-such-tower/1")
 
 
 def test_same_content_again_changes_nothing(mlflow, shop):
@@ -180,5 +191,5 @@ def test_missing_measurements_name_the_file(mlflow, shop):
     with pytest.raises(DataError, match=r"per_user\.parquet"):
         shop.register()
     write_evaluation(Path("reports/evaluation"), {"frequency": 0.4})
-    with pytest.raises(DataError, match="measurements of stacking"):
+    with pytest.raises(DataError, match="measurements of rank-ensemble"):
         shop.register()

@@ -1,6 +1,7 @@
 """What a package holds, and that its digest knows every change."""
 
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -63,8 +64,11 @@ def test_incomplete_inputs_are_named(prepared, tmp_path):
     (tmp_path / "models/text/test/item_vectors.npy").unlink()
     with pytest.raises(ModelError, match=r"test/item_vectors\.npy"):
         tower_package(tmp_path / "models/text", prepared, tmp_path / "scratch")
-    with pytest.raises(ModelError, match="run fusion_training again"):
+    with pytest.raises(DataError, match=r"chosen\.json"):
         ranker_package(tmp_path / "nowhere", prepared, tmp_path / "scratch")
+    shutil.rmtree(tmp_path / "models/fused/state")
+    with pytest.raises(ModelError, match="run fusion_training again"):
+        ranker_package(tmp_path / "models/fused", prepared, tmp_path / "scratch")
     (prepared / "cuts.json").write_text("[]")
     with pytest.raises(DataError, match=r"cuts\.json"):
         tower_package(tmp_path / "models/image", prepared, tmp_path / "scratch")

@@ -11,7 +11,8 @@ import pytest
 from tests.model_registration.handmade import ITEMS, ROOT
 from tests.model_registration.test_component import Shop
 
-pytestmark = pytest.mark.services
+# One MLflow server for both files, also where tests run in several processes.
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("registry")]
 
 ASK = """
 import importlib.util, json, sys

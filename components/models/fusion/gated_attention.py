@@ -24,6 +24,7 @@ PLAIN = [  # features of no tower: a tower that drops out leaves no trace in the
 EPOCHS = 4
 SHOPPERS = 32  # a batch
 RATE = 2e-3
+STEPS = 60  # at least in an epoch: few shoppers are passed over several times
 
 
 class GatedAttention:
@@ -114,13 +115,15 @@ class GatedAttention:
         return self.network
 
     def train_epoch(self, train: Sequence[CandidateSet], epoch: int, rate: float) -> None:
-        """One pass over the shoppers of all sets, in an order drawn from seed and epoch."""
+        """Pass over the shoppers of all sets, in an order drawn from seed and epoch."""
         torch.manual_seed(self.seed * 1000 + epoch)
         rng = np.random.default_rng([self.seed, epoch])
         network = self.trained.train()
         optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-2)
+        size = sum(max(1, len(one.users) // SHOPPERS) for one in train)
         batches = [
             (one, rows)
+            for _ in range(-(-STEPS // size))
             for one in train
             for rows in np.array_split(
                 rng.permutation(len(one.users)), max(1, len(one.users) // SHOPPERS)
@@ -129,7 +132,7 @@ class GatedAttention:
         for number in rng.permutation(len(batches)):
             candidates, rows = batches[number]
             batch = self._batch(candidates.take(np.sort(rows)))
-            if len(batch.owner_R) == 0:
+            if len(batch.owner) == 0:
                 continue
             loss = listwise_loss(network(batch)[0], batch)
             optimizer.zero_grad()
@@ -187,13 +190,13 @@ class GatedAttention:
         scores = np.nan_to_num(normalised(candidates)[:, : len(TOWERS)])
         labels = np.zeros(len(candidates)) if candidates.labels is None else candidates.labels
         return Batch(
-            features_RF=torch.from_numpy(features.astype(np.float32)),
-            products_RD=tuple(products),
-            scores_RT=torch.from_numpy(scores).float(),
-            present_RT=torch.from_numpy(np.stack(present, 1)),
-            owner_R=torch.from_numpy(candidates.owner),
-            bought_R=torch.from_numpy(candidates.bought),
-            labels_R=torch.from_numpy(labels.astype(np.float32)),
+            features=torch.from_numpy(features.astype(np.float32)),
+            products=tuple(products),
+            scores=torch.from_numpy(scores).float(),
+            present=torch.from_numpy(np.stack(present, 1)),
+            owner=torch.from_numpy(candidates.owner),
+            bought=torch.from_numpy(candidates.bought),
+            labels=torch.from_numpy(labels.astype(np.float32)),
             shoppers=len(candidates.users),
         )
 

@@ -1,4 +1,4 @@
-"""The network of the gated fusion: one token a modality, a gate over them, one score a candidate."""
+"""The network of the gated fusion: a token a modality, a gate, one score."""
 
 from typing import NamedTuple
 
@@ -14,13 +14,13 @@ WIDTH = 32
 class Batch(NamedTuple):
     """R candidate rows of B shoppers."""
 
-    features_RF: Tensor  # standardised, 0 where missing, then one missing-flag a feature
-    products_RD: tuple[Tensor, ...]  # a tower: shopper vector * item vector, 0 where missing
-    scores_RT: Tensor  # the towers' normalised scores, 0 where missing
-    present_RT: Tensor  # bool: the tower has both vectors
-    owner_R: Tensor  # int64 row of the shopper
-    bought_R: Tensor  # bool
-    labels_R: Tensor  # float
+    features: Tensor  # (R, F) standardised, 0 where missing, then one missing-flag a feature
+    products: tuple[Tensor, ...]  # (R, D) a tower: shopper vector * item vector, 0 where missing
+    scores: Tensor  # (R, T) the towers' normalised scores, 0 where missing
+    present: Tensor  # (R, T) bool: the tower has both vectors
+    owner: Tensor  # (R,) int64 row of the shopper
+    bought: Tensor  # (R,) bool
+    labels: Tensor  # (R,) float
     shoppers: int
 
 
@@ -40,15 +40,15 @@ class GatedNetwork(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return scores (R,) and gates (R, 1 + towers): the history's share first."""
-        present_RT = batch.present_RT
+        present_RT = batch.present
         if self.training:  # whole towers vanish for whole shoppers: modality dropout
             kept_BT = torch.rand(batch.shoppers, len(TOWERS)) > self.dropout
-            present_RT = present_RT & kept_BT[batch.owner_R]
-        history_RW = self.history(batch.features_RF)
+            present_RT = present_RT & kept_BT[batch.owner]
+        history_RW = self.history(batch.features)
         query_RW = self.query(history_RW)
         tokens, logits = [history_RW], [torch.zeros(len(history_RW))]
-        for k, product_RD in enumerate(batch.products_RD):
-            joined = torch.cat([product_RD, batch.scores_RT[:, k : k + 1]], 1)
+        for k, product_RD in enumerate(batch.products):
+            joined = torch.cat([product_RD, batch.scores[:, k : k + 1]], 1)
             token_RW = functional.gelu(self.project[k](joined))
             logit_R = (query_RW * self.keys[k](token_RW)).sum(1) / WIDTH**0.5
             tokens.append(token_RW)
@@ -60,9 +60,9 @@ class GatedNetwork(nn.Module):
 
 def listwise_loss(scores_R: Tensor, batch: Batch) -> Tensor:
     """Softmax cross-entropy over each shopper's list, and over its new items alone (ListNet)."""
-    whole = _softmax_loss(scores_R, batch.labels_R, batch.owner_R, batch.shoppers)
-    new = ~batch.bought_R
-    fresh = _softmax_loss(scores_R[new], batch.labels_R[new], batch.owner_R[new], batch.shoppers)
+    whole = _softmax_loss(scores_R, batch.labels, batch.owner, batch.shoppers)
+    new = ~batch.bought
+    fresh = _softmax_loss(scores_R[new], batch.labels[new], batch.owner[new], batch.shoppers)
     return whole + fresh
 
 

@@ -140,7 +140,7 @@ class ParameterAveraging:
         self.gated.epochs = START_EPOCHS
         self.gated.refit(train)
         start = copy.deepcopy(self.gated.trained.state_dict())
-        members = []
+        members: list[State] = []
         for k in which:
             self.gated.trained.load_state_dict(start)
             self.gated.train_epoch(train, 100 + k, RATE * RATE_FACTORS[k])

@@ -18,7 +18,7 @@ SMOOTHING = 60  # the constant of Cormack, Clarke and Buettcher (SIGIR 2009)
 
 
 class RankEnsemble:
-    """Sum over signals of 1 / (60 + rank within the shopper's segment); missing ones add nothing."""
+    """Sum over signals of 1 / (60 + rank in the shopper's segment); missing ones add nothing."""
 
     name: ClassVar[str] = "rank-ensemble"
 

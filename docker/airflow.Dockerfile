@@ -1,0 +1,28 @@
+# Airflow's processes and the pipeline's stages; the command says which process it is.
+# Build from the repository root:
+#   docker build -f docker/airflow.Dockerfile --build-arg REVISION=$(git rev-parse HEAD) .
+FROM python:3.11-slim-bookworm
+
+# libgomp1 is LightGBM's; git is not needed, the image holds the code.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1=12.* make=4.* \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 1000 shopfusion \
+    && install --directory --owner=shopfusion /opt/shopfusion /var/lib/shopfusion
+
+WORKDIR /opt/shopfusion
+USER 1000
+# The environment first: code changes far more often.
+COPY --chown=shopfusion Makefile pyproject.toml requirements.lock ./
+COPY --chown=shopfusion components/__init__.py components/
+RUN make install
+COPY --chown=shopfusion . .
+
+ARG REVISION=none
+ENV PATH=/opt/shopfusion/.venv/bin:$PATH \
+    SHOPFUSION_GIT_REVISION=$REVISION \
+    SHOPFUSION_HOME=/var/lib/shopfusion \
+    AIRFLOW_HOME=/var/lib/shopfusion/airflow \
+    AIRFLOW__CORE__DAGS_FOLDER=/opt/shopfusion/dags
+ENTRYPOINT ["airflow"]
+CMD ["version"]

@@ -46,7 +46,7 @@ def print_leaderboard(path: Path) -> None:
             f"{model} *" if chosen else model, *views, *(f"{v:.3f}" for v in whole),
             f"{seconds:.0f}", style="bold" if chosen else None,
         )  # fmt: skip
-    Console(width=130).print(table)
+    Console(width=150).print(table)
     print("* the fusion chosen on the validation cut", flush=True)
 
 

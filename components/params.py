@@ -223,17 +223,17 @@ class BaselineParams(Section):
     item_knn_neighbours: int = Field(200, ge=1, description="ItemKNN: neighbours of an item")
     als_factors: int = Field(64, ge=1, description="ALS: length of the factors")
     als_regularization: float = Field(10.0, gt=0, description="ALS: L2 regularisation")
-    als_alpha: float = Field(10.0, gt=0, description="ALS: confidence of a purchase")
+    als_alpha: float = Field(1.0, gt=0, description="ALS: confidence of a purchase")
     als_iterations: int = Field(10, ge=1, description="ALS: alternations")
     tifu_groups: int = Field(7, ge=1, description="TIFU-KNN: groups of baskets")
     tifu_within_decay: float = Field(
-        0.9, gt=0, le=1, description="TIFU-KNN: decay from basket to basket in a group"
+        1.0, gt=0, le=1, description="TIFU-KNN: decay from basket to basket in a group"
     )
     tifu_group_decay: float = Field(
         0.7, gt=0, le=1, description="TIFU-KNN: decay from group to group"
     )
-    tifu_neighbours: int = Field(300, ge=1, description="TIFU-KNN: nearest shoppers")
-    tifu_alpha: Share = Field(0.7, description="TIFU-KNN: share of the shopper's own vector")
+    tifu_neighbours: int = Field(100, ge=1, description="TIFU-KNN: nearest shoppers")
+    tifu_alpha: Share = Field(0.5, description="TIFU-KNN: share of the shopper's own vector")
     lambdamart_trees: int = Field(150, ge=1, description="LambdaMART: boosting rounds")
     lambdamart_new_items: int = Field(
         150, ge=1, description="LambdaMART: items never bought that are candidates a shopper"

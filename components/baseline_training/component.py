@@ -30,7 +30,10 @@ def run(params: Params, prepared: Path, baselines: Path) -> None:
         ModelError: EASE's exact solution does not fit in memory.
 
     """
-    cuts = {cut["name"]: CutData(prepared, cut["name"]) for cut in read_cuts(prepared)}
+    cuts = {
+        cut["name"]: CutData(prepared, cut["name"], tuple(cut["target_events"]))
+        for cut in read_cuts(prepared)
+    }
     ranked = [cut["name"] for cut in read_cuts(prepared) if cut["role"] != "fit"]
     seconds: dict[str, float] = {}
     with (

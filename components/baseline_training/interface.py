@@ -24,6 +24,7 @@ class CutData:
 
     prepared: Path
     name: str
+    target_events: tuple[str, ...]
     # Models that more than one baseline needs, fitted once.
     fitted: dict[str, Any] = field(default_factory=dict)
 

@@ -32,12 +32,15 @@ SHOPPER = [
     "sessions", "items", "days_since_first", "days_since_last", "mean_basket", "mean_gap_days",
     "repeat_share",
 ]  # fmt: skip
+# The listwise cross entropy of Bruch (2021) in LambdaMART's boosting. On the validation cut, with
+# 350,000 candidates of each of two fit cuts, it ranks as well as the pairwise lambdarank (NDCG@10
+# all .442 against .441), new items better (.052 against .047), and takes a third of the time.
 OPTIONS = {
-    "objective": "lambdarank",
+    "objective": "rank_xendcg",
     "num_leaves": 31,
-    "learning_rate": 0.1,
-    "min_data_in_leaf": 50,
-    "lambdarank_truncation_level": 20,
+    "learning_rate": 0.05,
+    "min_data_in_leaf": 500,
+    "feature_fraction": 0.5,
     "deterministic": True,
     "force_row_wise": True,
     "num_threads": 1,

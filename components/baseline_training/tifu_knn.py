@@ -10,6 +10,7 @@ from components.baseline_training.interface import CutData, Score
 from components.files import read_table
 from components.params import BaselineParams
 from components.ranking.rankings import Ints
+from components.schemas import EVENT_TYPES
 
 
 @dataclass
@@ -42,14 +43,29 @@ class TifuKnn:
 
 
 def baskets(data: CutData) -> npt.NDArray[np.int64]:
-    """Return distinct (shopper, session, item) triples before the cut, (3, n)."""
+    """Return distinct (shopper, session, item) triples with a target event, (3, n).
+
+    Sessions are numbered 0.. within the shopper among those that have one.
+    """
     table = read_table(data.folder / "sequences.parquet")
     item = table["item_index"].combine_chunks()
     length = np.diff(item.offsets.to_numpy())
     shopper = np.repeat(table["user_index"].to_numpy(), length)
     session = table["session"].combine_chunks().flatten().to_numpy()
+    codes = [EVENT_TYPES.index(name) for name in data.target_events]
+    counts = np.isin(table["event_type"].combine_chunks().flatten().to_numpy(), codes)
     triples = np.stack([shopper, session, item.flatten().to_numpy()]).astype(np.int64)
-    return np.unique(triples, axis=1)
+    return _number_sessions(np.unique(triples[:, counts], axis=1))
+
+
+def _number_sessions(triples: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Number the sessions of sorted triples 0.. within each shopper, without holes."""
+    shopper, session, item = triples
+    new_shopper = np.diff(shopper, prepend=-1) != 0
+    new_session = new_shopper | (np.diff(session, prepend=-1) != 0)
+    number = np.cumsum(new_session)
+    first = number[new_shopper][np.cumsum(new_shopper) - 1] if len(shopper) else number
+    return np.stack([shopper, number - first, item])
 
 
 def vectors(

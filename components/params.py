@@ -34,8 +34,8 @@ class SimulationParams(Section):
     """Size of the simulated world; see docs/simulator.md."""
 
     seed: int = Field(0, ge=0, description="Seed of the world; trainings have their own")
-    shoppers: int = Field(400, ge=2, le=200_000, description="Shoppers of the world")
-    items: int = Field(300, ge=20, le=50_000, description="Items of the catalogue, at most")
+    shoppers: int = Field(400, ge=2, le=10_000, description="Shoppers of the world")
+    items: int = Field(300, ge=20, le=5_000, description="Items of the catalogue, at most")
     days: int = Field(180, ge=14, le=3650, description="Days that are simulated")
 
 

@@ -1,8 +1,10 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.platform import Platform, make_platform
+from tests.ranking.standins import write_standins
 from tests.world import TinyWorld, make_world, tiny_params
 
 
@@ -22,3 +24,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield found
     finally:
         found.run("down")
+
+
+@pytest.fixture(scope="session")
+def standins(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Paths of stand-in towers and EASE weights on the tiny world."""
+    return write_standins(tiny_world, tmp_path_factory.mktemp("models"))

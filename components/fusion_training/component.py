@@ -139,6 +139,8 @@ def _require_fit_cut(cuts: list[dict[str, Any]]) -> None:
                 f"roles {roles}",
                 "set preparation.fit_cuts to 1 or more and prepare the data again",
             )
+    if any("target_events" not in cut for cut in cuts):
+        raise DataError("target_events of every cut in cuts.json", "none", "run data_preparation")
 
 
 def _choice(params: Params, reached: Mapping[str, Mapping[str, float]]) -> dict[str, object]:

@@ -84,6 +84,6 @@ class PackagedRanker:
 def _load_pyfunc(folder: str) -> PackagedRanker:
     """Read what `packaging.ranker_package` put together."""
     place = Path(folder)
-    users = pd.Index(pd.read_parquet(place / "users.parquet")["user_id"])
-    items = pd.Index(pd.read_parquet(place / "items.parquet")["item_id"])
+    users = pd.Index(pd.read_parquet(place / "ids" / "users.parquet")["user_id"])
+    items = pd.Index(pd.read_parquet(place / "ids" / "items.parquet")["item_id"])
     return PackagedRanker(FusedRanker.load(place), users, items)

@@ -20,9 +20,9 @@ class PackagedTower:
     """Looks up vectors by id; the tower's score of a pair is their dot product."""
 
     def __init__(self, folder: Path) -> None:
-        cut = json.loads((folder / "package.json").read_text())["cut"]
+        cut = json.loads((folder / "ids" / "cut.json").read_text())["name"]
         self.ids = {
-            kind: pd.Index(pd.read_parquet(folder / f"{kind}s.parquet")[f"{kind}_id"])
+            kind: pd.Index(pd.read_parquet(folder / "ids" / f"{kind}s.parquet")[f"{kind}_id"])
             for kind in KINDS
         }
         self.vectors = {

@@ -18,6 +18,7 @@ from components.tracking import Column, Package
 REQUIREMENTS = Path("requirements-serving.lock")
 RANKER_LOADER = "components.model_registration.packaged_ranker"
 TOWER_LOADER = "components.model_registration.packaged_tower"
+IDS = "ids"
 NETWORKS = {"gated-attention", "parameter-averaging"}  # ways of fusion that need torch to answer
 FUSION = Path(__file__).parents[1] / "models" / "fusion"
 
@@ -39,7 +40,9 @@ def last_cut(prepared: Path) -> str:
 
 
 def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
-    """Put a tower's folder together with the ids of its vectors.
+    """Put a tower's folder, as it is, together with the ids of its vectors.
+
+    `tracking.download` gives the tower's folder back, for a training that reuses it.
 
     Raises:
         ModelError: the tower lacks its description or the vectors of the last cut.
@@ -55,8 +58,8 @@ def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
         raise ModelError(f"a tower in {tower}", f"no {lacking[0]}", "train the tower again")
     folder = scratch / "packages" / tower.name
     shutil.copytree(tower, folder)
-    write_json({"cut": cut}, folder / "package.json")
     ids = _write_ids(prepared, folder)
+    write_json({"name": cut}, folder / IDS / "cut.json")
     return Package(
         folder=folder,
         loader=TOWER_LOADER,
@@ -116,11 +119,11 @@ def chosen_method(fused: Path) -> str:
 
 
 def _write_ids(prepared: Path, folder: Path) -> dict[str, pa.ChunkedArray]:
-    """Write which shopper and which item each row number is."""
+    """Write which shopper and which item each row number is, apart from the model's files."""
     found = {}
     for name in ("user", "item"):
         ids = read_table(prepared / f"{name}s.parquet", [f"{name}_id"])
-        write_table(ids, folder / f"{name}s.parquet")
+        write_table(ids, folder / IDS / f"{name}s.parquet")
         found[name] = ids[f"{name}_id"]
     return found
 

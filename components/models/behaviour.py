@@ -23,6 +23,7 @@ from components.models.histories import (
     Grid,
     Histories,
     Sessions,
+    fresh_histories,
     grid,
     latest_windows,
     length_buckets,
@@ -32,8 +33,7 @@ from components.models.session_transformer import SessionTransformer, log_bucket
 from components.schemas import EVENT_TYPES
 
 HALF_LIVES_DAYS = (14.0, 60.0, 240.0)
-SESSION_GAP_DAYS = 30 / (24 * 60)  # fresh histories name no sessions: a pause starts one
-PLACES = 4096  # sessions encoded at once, padding counted
+PLACES = 4096
 
 
 @dataclass(frozen=True)
@@ -184,13 +184,7 @@ class BehaviourTower(nn.Module):
         known = np.flatnonzero([len(one) > 0 for one in kept])
         vectors = np.full((len(kept), self.width), np.nan, np.float32)
         if len(known):
-            lengths = [len(kept[index]) for index in known]
-            day = np.array([d for index in known for d, _ in kept[index]], np.float32)
-            item = np.array([i for index in known for _, i in kept[index]], np.int64)
-            pause = np.diff(day, prepend=day[:1]) > SESSION_GAP_DAYS
-            kind = np.full(len(item), EVENT_TYPES.index("purchase"))
-            start = np.concatenate([[0], np.cumsum(lengths)])
-            histories = Histories(start, item, day, np.cumsum(pause), kind)
+            histories = fresh_histories([kept[index] for index in known])
             vectors[known] = self.encode(Sessions.of(histories))
         return vectors
 
@@ -200,12 +194,7 @@ class BehaviourTower(nn.Module):
             torch.save(self.state_dict(), stream)
         write_table(pa.table({"item_id": self.item_ids}), folder / "items.parquet")
         write_json(
-            {
-                **about,
-                "name": "behaviour",
-                "dim": self.width,
-                "config": asdict(self.config),
-            },
+            {**about, "name": "behaviour", "dim": self.width, "config": asdict(self.config)},
             folder / "tower.json",
         )
 

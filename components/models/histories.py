@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from components.files import read_table
+from components.schemas import EVENT_TYPES
 
+SESSION_GAP_DAYS = 30 / (24 * 60)  # where no sessions are named
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
@@ -51,6 +53,19 @@ def read_histories(path: Path) -> tuple[npt.NDArray[np.int32], Histories]:
     """Return the user_index of each shopper of a cut's sequences.parquet, and the histories."""
     table = read_table(path)
     return table["user_index"].to_numpy(), Histories.of_table(table)
+
+
+def fresh_histories(events: list[list[tuple[float, int]]]) -> Histories:
+    """Take each shopper's (day <= 0, item row) pairs in time order; a pause starts a session."""
+    day = np.array([day for one in events for day, _ in one], np.float32)
+    item = np.array([item for one in events for _, item in one], np.int64)
+    return Histories(
+        start=np.cumsum([0, *map(len, events)]),
+        item=item,
+        day=day,
+        session=np.cumsum(np.diff(day, prepend=day[:1]) > SESSION_GAP_DAYS),
+        kind=np.full(len(item), EVENT_TYPES.index("purchase")),
+    )
 
 
 @dataclass(frozen=True)

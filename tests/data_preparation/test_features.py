@@ -4,10 +4,13 @@ import json
 from dataclasses import dataclass
 from itertools import combinations
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
+from components.data_preparation.features import exact_sum
+from components.data_preparation.tables import connect
 from components.files import read_table
 from components.schemas import EVENT_TYPES
 from tests.world import HORIZON_DAYS, TinyWorld
@@ -101,6 +104,19 @@ def money(orders: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     )
     means = made.groupby(keys).mean()
     return means.assign(spend=made.groupby(keys).spend.sum())
+
+
+def test_sums_do_not_depend_on_the_order_of_the_rows() -> None:
+    draw = np.random.default_rng(0)
+    values = np.concatenate([draw.uniform(0, 1e-3, 500), draw.uniform(1e5, 1e6, 500)])
+    mixed = [draw.permutation(values) for _ in range(5)]
+    tables = [ibis.memtable(pd.DataFrame({"x": some})) for some in mixed]
+    con = connect()
+    plain = {con.to_pyarrow(rows.x.sum()).as_py() for rows in tables}
+    exact = {con.to_pyarrow(exact_sum(rows.x)).as_py() for rows in tables}
+    assert len(plain) > 1  # what the fixed point is there for
+    assert len(exact) == 1
+    assert exact.pop() == pytest.approx(values.sum(), rel=1e-9)
 
 
 def test_user_item(naive: Naive, tiny_world: TinyWorld, name: str) -> None:

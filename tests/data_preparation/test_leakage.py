@@ -40,7 +40,7 @@ def intruders(past: pa.Table, items: list[str], start: datetime) -> pa.Table:
         for n, row in enumerate(known)
     ]
     rows += [
-        {"user_id": f"new-{n}", "timestamp": start, "event_type": "purchase", "item_id": item}
+        {"user_id": f"!new-{n}", "timestamp": start, "event_type": "purchase", "item_id": item}
         for n in range(3)
         for item in items
     ]

@@ -18,7 +18,8 @@ GAP_MINUTES = 30
 rows = st.lists(
     st.tuples(
         st.sampled_from("ab"),  # shopper
-        st.integers(0, 6 * 3600),  # second
+        # second, often exactly one gap after another
+        st.builds(lambda n, off: n * 900 + off, st.integers(0, 16), st.sampled_from([0, 0, 1])),
         st.sampled_from([None, None, None, "x"]),  # session the data names
     ),
     min_size=1,

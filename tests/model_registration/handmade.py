@@ -60,6 +60,7 @@ def write_run(
         tower = folder / "models" / name
         (tower / "test").mkdir(parents=True, exist_ok=True)
         write_json({"name": name, "dim": DIM}, tower / "tower.json")
+        write_table(pa.table({"item_id": ITEM_IDS[::-1]}), tower / "items.parquet")  # its own
         np.save(tower / "test/user_vectors.npy", users_UD)
         np.save(tower / "test/item_vectors.npy", items_ID)
     write_fused(folder / "models/fused", users_UD * scale, items_ID)

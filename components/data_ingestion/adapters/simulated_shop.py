@@ -4,16 +4,18 @@ Nothing in it is real: ids carry the prefix sim-, ingestion.json says so, and ML
 tagged. The truth is written beside the raw tables and never enters the contract.
 """
 
+import json
 from pathlib import Path
 
 from components.data_ingestion.adapter import Batch, Extract
 from components.data_ingestion.simulator.shoppers import Truth
 from components.data_ingestion.simulator.world import simulate
-from components.files import read_table, write_table
+from components.files import read_table, write_json, write_table
 from components.params import Params
 
 TABLES = ("products", "images", "events", "orders")
 TRUTH = "truth.npz"
+NOTE = "world.json"
 
 
 def acquire(params: Params, raw: Path) -> None:
@@ -22,13 +24,15 @@ def acquire(params: Params, raw: Path) -> None:
     for name in TABLES:
         write_table(world.tables[name], raw / f"{name}.parquet")
     world.truth.save(raw / TRUTH)
+    write_json({"images": world.images}, raw / NOTE)
 
 
 def read(raw: Path, params: Params) -> Extract:
     """Return the contract's tables; the truth stays behind."""
     files = {name: f"{name}.parquet" for name in TABLES}
     batches = [Batch(name, file, read_table(raw / file)) for name, file in files.items()]
-    return Extract(batches, images="rendered", simulated=True)
+    note = json.loads((raw / NOTE).read_text())
+    return Extract(batches, images=note["images"], simulated=True)
 
 
 def truth(raw: Path) -> Truth:

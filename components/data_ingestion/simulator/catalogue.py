@@ -1,5 +1,6 @@
 """The catalogue of the simulated world: what an item's text says and what its picture shows."""
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from components import schemas
+from components.data_ingestion.adapter import ImagesKind
 from components.data_ingestion.simulator import pictures
 from components.errors import DataError
 from components.files import read_table
@@ -23,6 +25,12 @@ KINDS = ("tea", "biscuit", "soap", "candle", "syrup", "cereal")
 MAKERS = ("Alder", "Birch", "Cedar", "Doyle", "Elm")
 WORDS = 12  # words that tastes are defined over when a catalogue is brought along
 NO_WORD = "-"
+COLOUR_WORDS = frozenset(
+    (
+        "black", "white", "grey", "gray", "silver", "gold", "red", "pink", "orange", "yellow",
+        "green", "teal", "blue", "navy", "purple", "brown", "beige", "cream", "multi",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ class Catalogue:
 
     products: pa.Table
     images: pa.Table
+    pictured_by: ImagesKind
     words: tuple[str, ...]
     word_of: np.ndarray  # (n,)
     groups: tuple[str, ...]
@@ -81,8 +90,8 @@ def rendered(params: SimulationParams, rng: np.random.Generator) -> Catalogue:
     drawn = [pictures.draw(int(c), int(s), rng) for c, s in zip(*seen, strict=True)]
     images = pa.Table.from_pydict({"item_id": ids, "image": drawn}, schema=schemas.IMAGES)
     return Catalogue(
-        products, images.filter(pa.array(pictured)), FLAVOURS, word_of, KINDS, group_of, seen,
-        titled, price, launched,
+        products, images.filter(pa.array(pictured)), "rendered", FLAVOURS, word_of, KINDS,
+        group_of, seen, titled, price, launched,
     )  # fmt: skip
 
 
@@ -117,6 +126,7 @@ def brought(folder: Path, params: SimulationParams) -> Catalogue:
     return Catalogue(
         products,
         images,
+        _pictured_by(folder),
         words,
         word_of,
         tuple(groups.tolist()),
@@ -128,11 +138,21 @@ def brought(folder: Path, params: SimulationParams) -> Catalogue:
     )
 
 
+def _pictured_by(folder: Path) -> ImagesKind:
+    """Return what ingestion noted of the pictures; a shop's own are photographs."""
+    note = folder / "ingestion.json"
+    kind = json.loads(note.read_text()).get("images") if note.exists() else None
+    return "rendered" if kind == "rendered" else "photographs"
+
+
 def _telling_words(titles: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the most frequent words and, for each title, its rarest one among them."""
+    """Return the most frequent words and, for each title, its rarest one among them.
+
+    Words of colour are passed over: what they say can be seen.
+    """
     split = [set(re.findall(r"[^\W\d_]{3,}", title.lower())) for title in titles]
     counts = Counter(word for words in split for word in sorted(words))
-    frequent = sorted(counts, key=lambda word: (-counts[word], word))[:WORDS]
+    frequent = sorted(counts.keys() - COLOUR_WORDS, key=lambda word: (-counts[word], word))[:WORDS]
     rank = {word: place for place, word in enumerate(frequent)}
     word_of = [max((rank[w] for w in words if w in rank), default=len(frequent)) for words in split]
     return (*frequent, NO_WORD), np.array(word_of, np.int64)

@@ -63,7 +63,7 @@ def colour_codes(pictures: list[bytes], hues: int = 8) -> tuple[np.ndarray, np.n
         [((green - blue) / spread) % 6, (blue - red) / spread + 2],
         (red - green) / spread + 4,
     )
-    code = np.minimum((hue / 6 * hues).astype(np.int64), hues - 1)
+    code = (hue / 6 * hues + 0.5).astype(np.int64) % hues  # red, at 0, is the middle of its code
     grey = (high - low) < 0.08
     return np.where(grey, hues, code), np.minimum((high * 3).astype(np.int64), 2)
 

@@ -87,12 +87,12 @@ def make_shoppers(
     return Truth(
         user_ids=np.array([f"sim-u-{user:05d}" for user in range(count)]),
         item_ids=np.array(catalogue.products["item_id"].to_pylist()),
-        text=TEXT_WEIGHT * word_taste[:, catalogue.word_of],
-        picture=PICTURE_WEIGHT * picture / np.sqrt(len(looks)),
+        text=(TEXT_WEIGHT * word_taste[:, catalogue.word_of]).astype(np.float32),
+        picture=(PICTURE_WEIGHT * picture / np.sqrt(len(looks))).astype(np.float32),
         appeal=rng.normal(size=n),
         cycle=cycle,
         phase=phase,
-        tasted=np.full((count, n), np.inf),
+        tasted=np.full((count, n), np.inf, np.float32),
         visits_a_day=np.clip(rng.gamma(4.0, 0.075, count), 0.05, 0.9),
         joined=np.where(late, rng.integers(0, max(params.days * 3 // 4, 1), count), 0),
     )

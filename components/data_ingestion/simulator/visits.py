@@ -6,14 +6,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from components.data_ingestion.simulator.catalogue import NO_WORD, Catalogue
-from components.data_ingestion.simulator.shoppers import CYCLE_NOISE, REBUY_SHARE, Truth
+from components.data_ingestion.simulator.shoppers import (
+    APPEAL_WEIGHT,
+    CYCLE_NOISE,
+    REBUY_SHARE,
+    Truth,
+)
 from components.params import SimulationParams
 
 SLATE = 12  # items shown a visit
 SEARCH_SHARE = 0.5  # visits that start with a query; the others look at recommendations
 CLICK_THRESHOLD = 4.5  # utility at which every second examined item is clicked
 BUY_SHARE = 0.6  # of clicks
-POLICY_TASTE = 0.5  # how well the shop's present ranker knows the shopper's taste
+POLICY_TASTE, POLICY_APPEAL = 0.5, 0.5  # what the shop's present ranker knows of either
 PROMOTION = 0.4  # utility of a discount
 VISITS_A_CHUNK = 2000  # bounds memory: visits x items floats
 
@@ -80,7 +85,7 @@ def show(
     The shop's ranker is a Plackett-Luce policy over appeal and a dim view of the shopper's taste;
     an item at position p is examined with probability 1 / (1 + p / 8), whatever it is.
     """
-    taste = truth.text + truth.picture + 0.5 * truth.appeal
+    taste = truth.text + truth.picture + APPEAL_WEIGHT * truth.appeal
     parts = [
         _show_chunk(
             rows,
@@ -112,9 +117,9 @@ def _seek_variety(visits: Visits, shown: Shown, items: int, rng: np.random.Gener
 def with_tasted(truth: Truth, visits: Visits, shown: Shown) -> Truth:
     """Return the truth with the day each item was first bought by taste."""
     rows = np.flatnonzero(shown.bought)
-    tasted = np.full(truth.text.shape, np.inf)
+    tasted = np.full(truth.text.shape, np.inf, np.float32)
     place = (visits.user[shown.visit[rows]], shown.item[rows])
-    np.minimum.at(tasted, place, visits.day[shown.visit[rows]])
+    np.minimum.at(tasted, place, visits.day[shown.visit[rows]].astype(np.float32))
     return replace(truth, tasted=tasted)
 
 
@@ -134,7 +139,7 @@ def _show_chunk(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, ...]:
     user, day = visits.user[rows], visits.day[rows]
-    score_VI = POLICY_TASTE * taste[user] + 0.5 * truth.appeal
+    score_VI = POLICY_TASTE * taste[user] + POLICY_APPEAL * truth.appeal
     allowed = (catalogue.launched <= day[:, None]) & _found(visits.query[rows], catalogue)
     score_VI = np.where(allowed, score_VI, -np.inf)
     drawn = score_VI + rng.gumbel(size=score_VI.shape)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from components import schemas
+from components.data_ingestion.adapter import ImagesKind
 from components.data_ingestion.simulator.catalogue import START, Catalogue, brought, rendered
 from components.data_ingestion.simulator.shoppers import Truth, make_shoppers
 from components.data_ingestion.simulator.visits import (
@@ -28,10 +29,11 @@ RATED_SHARE = 0.3  # of purchases
 
 @dataclass(frozen=True)
 class World:
-    """Contract tables (products, images, events, orders) and the truth."""
+    """Contract tables (products, images, events, orders), the truth, and whose pictures it has."""
 
     tables: dict[str, pa.Table]
     truth: Truth
+    images: ImagesKind
 
 
 def simulate(params: DataParams) -> World:
@@ -66,7 +68,7 @@ def simulate(params: DataParams) -> World:
         "events": _numbered(events),
         "orders": _orders(visits, buys, truth, catalogue, promoted),
     }
-    return World(tables, truth)
+    return World(tables, truth, catalogue.pictured_by)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ PLAIN = [  # features of no tower: a tower that drops out leaves no trace in the
 EPOCHS = 4
 SHOPPERS = 32  # a batch
 RATE = 2e-3
+STEPS = 60  # at least in an epoch: few shoppers are passed over several times
 
 
 class GatedAttention:
@@ -114,13 +115,15 @@ class GatedAttention:
         return self.network
 
     def train_epoch(self, train: Sequence[CandidateSet], epoch: int, rate: float) -> None:
-        """One pass over the shoppers of all sets, in an order drawn from seed and epoch."""
+        """Pass over the shoppers of all sets, in an order drawn from seed and epoch."""
         torch.manual_seed(self.seed * 1000 + epoch)
         rng = np.random.default_rng([self.seed, epoch])
         network = self.trained.train()
         optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-2)
+        size = sum(max(1, len(one.users) // SHOPPERS) for one in train)
         batches = [
             (one, rows)
+            for _ in range(-(-STEPS // size))
             for one in train
             for rows in np.array_split(
                 rng.permutation(len(one.users)), max(1, len(one.users) // SHOPPERS)

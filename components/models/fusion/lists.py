@@ -7,6 +7,7 @@ logistic calibration puts both on one scale, the log-odds of being wanted.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -99,14 +100,16 @@ def calibrate(sets: Sequence[CandidateSet], scores: Sequence[Floats]) -> Calibra
     for segment in SEGMENTS:
         kept = [rows_of(one, segment) for one in sets]
         x = np.concatenate([s[rows] for s, rows in zip(scores, kept, strict=True)])
-        y = np.concatenate([_labels(one)[rows] for one, rows in zip(sets, kept, strict=True)])
-        slope, offset = _logistic(x.astype(np.float64), y.astype(np.float64))
+        y = np.concatenate([labels_of(one)[rows] for one, rows in zip(sets, kept, strict=True)])
+        slope, offset = logistic(x, y)
         slopes.append(slope)
         offsets.append(offset)
     return Calibration((slopes[0], slopes[1]), (offsets[0], offsets[1]))
 
 
-def _logistic(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[float, float]:
+def logistic(scores: npt.NDArray[Any], labels: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return slope (positive) and offset of the log-odds of a label given a score."""
+    x, y = scores.astype(np.float64), labels.astype(np.float64)
     if len(y) == 0:
         return 1.0, 0.0
     rate = (y.sum() + 0.5) / (len(y) + 1)
@@ -122,6 +125,7 @@ def _logistic(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[f
     return max(float(theta[0]), 1e-3) / scale, float(theta[1])
 
 
-def _labels(candidates: CandidateSet) -> npt.NDArray[np.bool_]:
+def labels_of(candidates: CandidateSet) -> npt.NDArray[np.bool_]:
+    """Return the labels of a labelled set, (rows,)."""
     assert candidates.labels is not None
     return candidates.labels

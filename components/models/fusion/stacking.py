@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,13 +10,14 @@ import numpy as np
 
 from components.errors import ModelError
 from components.models.fusion.interface import Weight
-from components.models.fusion.lists import SEGMENTS, Calibration, calibrate, quality, rows_of
+from components.models.fusion.lists import SEGMENTS, labels_of, logistic, quality, rows_of
 from components.ranking.candidate_sets import CandidateSet
 from components.ranking.feature_names import FEATURES
 from components.ranking.history import Floats
 
 ROUNDS = (40, 80, 120)  # numbers of trees tried on validation
-OBJECTIVES = ("lambdarank", "binary")  # their mean was better on validation than either
+# On validation log-loss ranks new items better than LambdaMART, and bought items as well.
+OBJECTIVES = {"bought": ("lambdarank", "binary"), "new": ("binary",)}
 TREES: dict[str, Any] = {
     "learning_rate": 0.06,
     "num_leaves": 31,
@@ -35,7 +35,7 @@ TREES: dict[str, Any] = {
 
 
 class Stacking:
-    """LambdaMART (Burges 2010) and boosted log-loss, averaged as log-odds, by LightGBM."""
+    """LambdaMART (Burges 2010) and boosted log-loss by LightGBM, put on one scale."""
 
     name: ClassVar[str] = "stacking"
 
@@ -43,7 +43,7 @@ class Stacking:
         self.seed = seed
         self.rounds = max(ROUNDS)
         self.heads: dict[str, lgb.Booster] = {}  # "segment-objective" -> trees
-        self.calibrations: dict[str, Calibration] = {}  # objective -> scale of its two heads
+        self.scales: dict[str, tuple[float, float]] = {}  # head -> slope and offset to log-odds
 
     def fit(self, train: Sequence[CandidateSet], validation: CandidateSet) -> None:
         """Grow the most trees, then keep the number that is best on validation.
@@ -67,18 +67,14 @@ class Stacking:
         self.heads = {
             f"{segment}-{objective}": self._grow(train, segment, objective)
             for segment in SEGMENTS
-            for objective in OBJECTIVES
+            for objective in OBJECTIVES[segment]
             if any(rows_of(one, segment).any() for one in train)
         }
         self._calibrate(train)
 
     def score(self, candidates: CandidateSet) -> Floats:
-        """Return the mean log-odds of the two objectives, (rows,)."""
-        total = np.zeros(len(candidates), np.float32)
-        for objective in OBJECTIVES:
-            raw = self._raw(candidates, objective)
-            total += self.calibrations[objective].apply(candidates, raw) / len(OBJECTIVES)
-        return total
+        """Return the log-odds of being wanted, the mean over a segment's heads, (rows,)."""
+        return self._mean(candidates)
 
     def weights(self) -> list[Weight]:
         """Each feature's share of a head's gain, the two objectives averaged."""
@@ -100,8 +96,7 @@ class Stacking:
         folder.mkdir(parents=True, exist_ok=True)
         for name, head in self.heads.items():
             head.save_model(str(folder / f"{name}.txt"), num_iteration=self.rounds)
-        scales = {name: asdict(scale) for name, scale in self.calibrations.items()}
-        values = {"rounds": self.rounds, "calibrations": scales, "features": list(FEATURES)}
+        values = {"rounds": self.rounds, "scales": self.scales, "features": list(FEATURES)}
         (folder / "stacking.json").write_text(json.dumps(values))
 
     @classmethod
@@ -124,10 +119,7 @@ class Stacking:
         fusion.heads = {
             path.stem: lgb.Booster(model_file=str(path)) for path in sorted(folder.glob("*.txt"))
         }
-        fusion.calibrations = {
-            name: Calibration(**{key: tuple(pair) for key, pair in scale.items()})
-            for name, scale in values["calibrations"].items()
-        }
+        fusion.scales = {name: (pair[0], pair[1]) for name, pair in values["scales"].items()}
         return fusion
 
     def _grow(self, train: Sequence[CandidateSet], segment: str, objective: str) -> lgb.Booster:
@@ -136,11 +128,7 @@ class Stacking:
             [one.features[rows] for one, rows in zip(train, kept, strict=True)]
         )
         labels = np.concatenate(
-            [
-                one.labels[rows]
-                for one, rows in zip(train, kept, strict=True)
-                if one.labels is not None
-            ]
+            [labels_of(one)[rows] for one, rows in zip(train, kept, strict=True)]
         )
         if not labels.any() and segment == "new":
             raise ModelError(
@@ -162,19 +150,27 @@ class Stacking:
         settings["min_data_in_leaf"] = int(np.clip(len(labels) // 200, 5, 100))
         return lgb.train(settings, data, num_boost_round=self.rounds)
 
-    def _raw(self, candidates: CandidateSet, objective: str) -> Floats:
-        raw = np.zeros(len(candidates), np.float32)
+    def _mean(self, candidates: CandidateSet) -> Floats:
+        total = np.zeros(len(candidates), np.float32)
         for segment in SEGMENTS:
             rows = rows_of(candidates, segment)
-            head = self.heads.get(f"{segment}-{objective}")
-            if head is not None and rows.any():
-                raw[rows] = head.predict(
-                    candidates.features[rows], num_iteration=self.rounds, raw_score=True
-                )
-        return raw
+            heads = [name for name in self.heads if name.startswith(segment)]
+            if not rows.any():
+                continue
+            features = candidates.features[rows]
+            for name in heads:
+                raw = self.heads[name].predict(features, num_iteration=self.rounds, raw_score=True)
+                slope, offset = self.scales[name]
+                total[rows] += (slope * np.asarray(raw) + offset) / len(heads)
+        return total
 
     def _calibrate(self, train: Sequence[CandidateSet]) -> None:
-        self.calibrations = {
-            objective: calibrate(train, [self._raw(one, objective) for one in train])
-            for objective in OBJECTIVES
-        }
+        """Put the heads on one scale: a logistic regression of labels on each head's scores."""
+        for name, head in self.heads.items():
+            kept = [rows_of(one, name.split("-")[0]) for one in train]
+            raw = [
+                head.predict(one.features[rows], num_iteration=self.rounds, raw_score=True)
+                for one, rows in zip(train, kept, strict=True)
+            ]
+            labels = [labels_of(one)[rows] for one, rows in zip(train, kept, strict=True)]
+            self.scales[name] = logistic(np.concatenate(raw), np.concatenate(labels))

@@ -1,0 +1,21 @@
+"""Print what each tower and feature group gives the fusion, on the validation cut of this run.
+
+    python benchmarks/ablation.py [method]
+
+Reads data/prepared and models/ of the current folder; run it after `dvc repro fusion_training`.
+"""
+
+import sys
+
+from components import pipeline
+from components.fusion_training.ablation import ablate
+from components.params import load_params
+
+TOWERS = {"behaviour": pipeline.BEHAVIOUR, "text": pipeline.TEXT, "image": pipeline.IMAGE}
+
+if __name__ == "__main__":
+    method = sys.argv[1] if len(sys.argv) > 1 else "stacking"
+    rows = ablate(load_params(), pipeline.PREPARED, TOWERS, pipeline.BASELINES, method)
+    print(f"{method}, validation, NDCG@10\n| left out | all | novel | seconds |\n|---|---|---|---|")
+    for row in rows:
+        print(f"| {row['left_out']} | {row['ndcg_all']} | {row['ndcg_novel']} | {row['seconds']} |")

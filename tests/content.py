@@ -1,0 +1,62 @@
+"""Shared by the tests of the text and the image tower: a run folder, and what a tower found."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.params import Params
+from components.settings import settings
+from tests.world import TinyWorld
+
+
+def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Work in a folder of its own, with MLflow in a file there."""
+    patch.chdir(folder)
+    patch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    settings.cache_clear()
+
+
+def run_in(folder: Path, stage: Callable[..., None], params: Params, prepared: Path) -> Path:
+    """Run a stage; returns the tower's folder, and MLflow's and the checkpoints' lie beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        enter(folder, patch)
+        stage(params, prepared=prepared, tower=folder / "tower")
+    settings.cache_clear()
+    return folder / "tower"
+
+
+def altered(world: TinyWorld, folder: Path, **columns: list[object]) -> Path:
+    """Copy prepared data, with other columns in items.parquet."""
+    shutil.copytree(world.prepared, folder)
+    table = pq.read_table(folder / "items.parquet")
+    for name, values in columns.items():
+        at = table.schema.get_field_index(name)
+        field = table.schema.field(name)
+        table = table.set_column(at, field, pa.array(values, field.type))
+    pq.write_table(table, folder / "items.parquet")
+    return folder
+
+
+def found(tower: Path, world: TinyWorld) -> dict[str, float]:
+    """Correlate a tower's scores with each part of the truth, a shopper at a time; the means."""
+    users, items = (np.load(tower / "test" / f"{kind}_vectors.npy") for kind in ("user", "item"))
+    seen_U = ~np.isnan(users).any(axis=1)
+    seen_I = ~np.isnan(items).any(axis=1)
+    cut = json.loads((world.prepared / "cuts.json").read_text())[-1]
+    scores = _standardised(users[seen_U] @ items[seen_I].T)
+    return {
+        name: float((scores * _standardised(part[seen_U][:, seen_I])).mean())
+        for name, part in world.true_parts(cut["day"]).items()
+    }
+
+
+def _standardised(rows: np.ndarray) -> np.ndarray:
+    centred = rows - rows.mean(1, keepdims=True)
+    return np.asarray(centred / np.maximum(centred.std(1, keepdims=True), 1e-9))

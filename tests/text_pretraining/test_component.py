@@ -1,0 +1,150 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from components.errors import ModelError
+from components.files import read_table
+from components.models.text import TextTower
+from components.params import Params
+from components.text_pretraining.component import run
+from tests.content import altered, enter, found, run_in
+from tests.world import TinyWorld, tiny_params
+
+SMALL = {"dim": 32, "batch_size": 16, "max_steps": 12, "projection_steps": 60, "rank": 4}
+
+
+def small(**changes: object) -> Params:
+    return tiny_params(text={**SMALL, **changes})
+
+
+@pytest.fixture(scope="module")
+def tower(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_in(tmp_path_factory.mktemp("text"), run, small(), tiny_world.prepared)
+
+
+def vectors(tower: Path, kind: str, cut: str = "test") -> np.ndarray:
+    return np.load(tower / cut / f"{kind}_vectors.npy")
+
+
+def test_finds_what_only_the_text_says(tower: Path, tiny_world: TinyWorld) -> None:
+    share = found(tower, tiny_world)
+    assert share["text"] > 0.25
+    assert abs(share["picture"]) < 0.1
+
+
+def test_every_cut_has_unit_vectors_and_nan_where_text_is_missing(
+    tower: Path, tiny_world: TinyWorld
+) -> None:
+    texts = read_table(tiny_world.prepared / "items.parquet", ["text"])["text"].to_pylist()
+    missing = np.array([not text for text in texts])
+    for cut in json.loads((tiny_world.prepared / "cuts.json").read_text()):
+        items, users = vectors(tower, "item", cut["name"]), vectors(tower, "user", cut["name"])
+        assert items.dtype == users.dtype == np.float32
+        assert items.shape == (len(texts), 32)
+        np.testing.assert_array_equal(np.isnan(items).any(axis=1), missing)
+        np.testing.assert_allclose(np.linalg.norm(items[~missing], axis=1), 1, atol=1e-5)
+        some = ~np.isnan(users).any(axis=1)
+        np.testing.assert_allclose(np.linalg.norm(users[some], axis=1), 1, atol=1e-5)
+    description = json.loads((tower / "tower.json").read_text())
+    assert description["items_without_vector"] == missing.sum()
+    assert description["status"] == "ready"
+    assert 0 < description["parameters"]["base"]["trainable"] < 200_000
+
+
+def test_loaded_tower_encodes_as_the_stage_did(tower: Path, tiny_world: TinyWorld) -> None:
+    texts = read_table(tiny_world.prepared / "items.parquet", ["text"])["text"].to_pylist()
+    rows = [row for row, text in enumerate(texts) if text][:20]
+    again = TextTower.load(tower).encode([texts[row] for row in rows])
+    np.testing.assert_allclose(again, vectors(tower, "item")[rows], atol=0.03)  # bfloat16 base
+
+
+def test_reuse_encodes_without_training(tower: Path, tiny_world: TinyWorld, tmp_path: Path) -> None:
+    again = run_in(tmp_path, run, small(reuse=str(tower)), tiny_world.prepared)
+    np.testing.assert_allclose(vectors(again, "item"), vectors(tower, "item"), atol=0.03)
+    assert json.loads((again / "tower.json").read_text())["encoder"] == f"reused: {tower}"
+    assert TextTower.load(again).encode(["mint tea"]).shape == (1, 32)
+
+
+def test_reuse_of_nothing_is_refused(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"trained tower.*no tower\.json"):
+        run_in(tmp_path, run, small(reuse=str(tmp_path / "nowhere")), tiny_world.prepared)
+    assert not (tmp_path / "tower").exists()
+
+
+def test_no_text_at_all_is_no_failure(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    count = pq.read_metadata(tiny_world.prepared / "items.parquet").num_rows
+    prepared = altered(tiny_world, tmp_path / "prepared", text=[None, " "] * (count // 2))
+    tower = run_in(tmp_path / "run", run, small(), prepared)
+    assert json.loads((tower / "tower.json").read_text())["status"] == "no data"
+    assert np.isnan(vectors(tower, "item")).all()
+    assert np.isnan(vectors(tower, "user")).all()
+
+
+def test_ready_made_vectors_are_used_instead(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    count = pq.read_metadata(tiny_world.prepared / "items.parquet").num_rows
+    groups = np.random.default_rng(0).integers(0, 4, count)
+    ready = [list(np.eye(4)[group] + 5.0) for group in groups]
+    ready[3] = None
+    prepared = altered(tiny_world, tmp_path / "prepared", text_embedding=ready)
+    items = vectors(run_in(tmp_path / "run", run, small(), prepared), "item")
+    assert items.shape == (count, 4)
+    assert np.isnan(items[3]).all()
+    kept = np.delete(np.arange(count), 3)
+    close = items[kept] @ items[kept].T > 0.9
+    np.testing.assert_array_equal(close, groups[kept][:, None] == groups[kept])
+
+
+@pytest.mark.parametrize("adapter", ["adalora", "none", "frozen"])
+def test_other_ways_to_adapt(
+    adapter: str, tower: Path, tiny_world: TinyWorld, tmp_path: Path
+) -> None:
+    params = small(adapter=adapter, mlm_weight=0.1, max_steps=6, projection_steps=5)
+    made = run_in(tmp_path, run, params, tiny_world.prepared)
+    texts = read_table(tiny_world.prepared / "items.parquet", ["text"])["text"].to_pylist()
+    rows = [row for row, text in enumerate(texts) if text][:8]
+    again = TextTower.load(made).encode([texts[row] for row in rows])
+    np.testing.assert_allclose(again, vectors(made, "item")[rows], atol=0.03)
+    trained = json.loads((made / "tower.json").read_text())["parameters"]["base"]
+    assert (trained["trainable"] == 0) == (adapter == "frozen")
+    assert (trained["trainable"] == trained["total"]) == (adapter == "none")
+
+
+KILLED = """
+from components.training.checkpoints import Checkpoints
+Checkpoints.due = lambda self: True
+from components.params import load_params
+from components.pipeline import run_stage
+run_stage("text_pretraining", load_params())
+"""
+
+
+def test_goes_on_after_kill_9(tower: Path, tiny_world: TinyWorld, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        enter(tmp_path, patch)
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "prepared").symlink_to(tiny_world.prepared)
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(small().model_dump(mode="json")))
+        snapshot = tmp_path / ".checkpoints" / "text_pretraining" / "encoder.pt"
+        first = subprocess.Popen([sys.executable, "-c", KILLED], env=os.environ.copy())
+        while not snapshot.exists() and first.poll() is None:
+            time.sleep(0.01)
+        first.send_signal(signal.SIGKILL)
+        assert first.wait() == -signal.SIGKILL
+        assert not (tmp_path / "models" / "text").exists()
+        second = subprocess.run(
+            [sys.executable, "-m", "components", "text_pretraining"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    assert "encoder: resumed at step" in second.stdout
+    made = tmp_path / "models" / "text"
+    np.testing.assert_allclose(vectors(made, "item"), vectors(tower, "item"), atol=1e-4)
+    assert not snapshot.exists()

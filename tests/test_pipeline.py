@@ -12,8 +12,9 @@ from components.pipeline import STAGES
 ROOT = Path(__file__).parents[1]
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 FILES = ("data/", "models/", "reports/")
-# Shared by every stage and free of anything that changes a result: no stage depends on it.
-PLUMBING = {"errors", "files", "params", "pipeline", "progress", "settings", "storage", "tracking"}
+# Shared by every stage and free of anything that changes a result; who writes tables depends on
+# schemas, who reads them depends on the tables.
+PLUMBING = {"errors", "files", "params", "pipeline", "progress", "schemas", "settings", "tracking"}
 
 
 def paths(stage: str, *kinds: str) -> set[str]:
@@ -33,12 +34,12 @@ def test_the_stages_are_the_same_in_the_same_order():
 def test_a_stage_reads_and_writes_what_dvc_yaml_says(stage):
     _, arguments = STAGES[stage]
     declared = paths(stage, "deps", "outs", "metrics", "plots")
-    assert {str(path) for path in arguments.values()} == {
+    assert {path for path in map(str, arguments.values()) if path.startswith(FILES)} == {
         path for path in declared if path.startswith(FILES)
     }
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [name for name in STAGES if "always_changed" not in DVC[name]])
 def test_code_that_a_stage_imports_is_among_its_deps(stage):
     """Otherwise DVC would answer from the cache after a change of that code."""
     module, _ = STAGES[stage]
@@ -48,12 +49,11 @@ def test_code_that_a_stage_imports_is_among_its_deps(stage):
         for name in imported
         if name != "components" and name.split(".")[1] not in PLUMBING
     }
-    deps = paths(stage, "deps")
+    deps = {dep.removesuffix(".py") for dep in paths(stage, "deps")}
     uncovered = {
         name
         for name in needed
-        if not any(name == dep.removesuffix(".py") or name.startswith(f"{dep}/") for dep in deps)
-        and name not in deps
+        if not any(name == dep or name.startswith(f"{dep}/") for dep in deps)
     }
     assert not uncovered
 

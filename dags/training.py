@@ -80,8 +80,7 @@ def stage_task(name: str, timeout: timedelta) -> BashOperator:
     stage = PIPELINE.stages[name]
     return BashOperator(
         task_id=name,
-        # nice: Airflow itself must answer while the stages keep every core busy.
-        bash_command=f"nice dvc repro --single-item {name}",
+        bash_command=f"dvc repro --single-item {name}",
         cwd="{{ folder(run_id) }}",
         env={
             "SHOPFUSION_RUN_ID": "{{ run_id }}",

@@ -101,7 +101,7 @@ class AirflowApi:
     def log(self, dag: str, run_id: str, task: TaskRun) -> list[str]:
         """Return the lines of a task's last attempt."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task.name}/logs/{task.attempt}"
-        return [str(line.get("event", "")) for line in self._ask("GET", path)["content"]]
+        return [text for line in self._ask("GET", path)["content"] for text in _texts(line)]
 
     def _ask(self, method: str, path: str, **arguments: Any) -> Any:
         try:
@@ -127,6 +127,12 @@ def _task(entry: dict[str, Any]) -> TaskRun:
         started=_time(entry["start_date"]),
         ended=_time(entry["end_date"]),
     )
+
+
+def _texts(line: dict[str, Any]) -> list[str]:
+    """Return what one line of a log says; an exception is kept beside the line itself."""
+    errors = [f"{one['exc_type']}: {one['exc_value']}" for one in line.get("error_detail") or []]
+    return [str(line.get("event", "")), *errors]
 
 
 def _time(text: str | None) -> datetime | None:

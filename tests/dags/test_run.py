@@ -12,12 +12,15 @@ import httpx
 import pytest
 import yaml
 
+from components.params import load_params
+from components.settings import settings
+from orchestration.workspace import create
 from services.lifecycle import environment
 from services.programs import BIN
 from tests.platform import ROOT, Platform
 from tests.world import HORIZON_DAYS, TINY
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 
 CONF = {
     "data.dataset": "simulated-shop",
@@ -102,6 +105,22 @@ def test_a_champion_is_registered(platform: Platform, trained: Trained):
     version = httpx.get(url, params=asked).json()["model_version"]
     tags = {tag["key"]: tag["value"] for tag in version["tags"]}
     assert tags["pipeline_run"] == trained.run_id
+
+
+def test_a_tower_left_out_of_the_form_is_taken_over_from_the_champion(
+    platform: Platform, trained: Trained, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in environment(platform.settings).items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    made = create(ROOT, "taking-over", CONF | {"retrain": ["behaviour"]})
+    settings.cache_clear()
+    params = load_params(made / "params.yaml")
+    assert params.behaviour.reuse is None
+    assert (params.text.reuse, params.image.reuse) == (
+        "models:/text-tower/1",
+        "models:/image-tower/1",
+    )
 
 
 def test_mlflow_says_which_code_and_data_it_was(platform: Platform, trained: Trained):

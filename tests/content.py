@@ -45,18 +45,27 @@ def altered(world: TinyWorld, folder: Path, **columns: list[object]) -> Path:
 
 
 def found(tower: Path, world: TinyWorld) -> dict[str, float]:
-    """Correlate a tower's scores with each part of the truth, a shopper at a time; the means."""
+    """Correlate a tower's scores with each part of the truth, a shopper at a time; the means.
+
+    Over items the shopper never dealt with: those they did were chosen for all parts at once.
+    """
     users, items = (np.load(tower / "test" / f"{kind}_vectors.npy") for kind in ("user", "item"))
-    seen_U = ~np.isnan(users).any(axis=1)
-    seen_I = ~np.isnan(items).any(axis=1)
+    sequences = pq.read_table(world.prepared / "cuts" / "test" / "sequences.parquet")
+    history = sequences["item_index"].combine_chunks()
+    shopper = np.repeat(sequences["user_index"].to_numpy(), history.value_lengths().to_numpy())
+    compared = ~np.isnan(users).any(axis=1)[:, None] & ~np.isnan(items).any(axis=1)[None, :]
+    compared[shopper, history.flatten().to_numpy()] = False
+    rows = compared.any(axis=1)
     cut = json.loads((world.prepared / "cuts.json").read_text())[-1]
-    scores = _standardised(users[seen_U] @ items[seen_I].T)
+    scores = _standardised((users @ items.T)[rows], compared[rows])
     return {
-        name: float((scores * _standardised(part[seen_U][:, seen_I])).mean())
+        name: float(np.nanmean(scores * _standardised(part[rows], compared[rows])))
         for name, part in world.true_parts(cut["day"]).items()
     }
 
 
-def _standardised(rows: np.ndarray) -> np.ndarray:
-    centred = rows - rows.mean(1, keepdims=True)
-    return np.asarray(centred / np.maximum(centred.std(1, keepdims=True), 1e-9))
+def _standardised(values: np.ndarray, compared: np.ndarray) -> np.ndarray:
+    """Give each row mean zero and deviation one over what is compared; NaN elsewhere."""
+    kept = np.where(compared, values, np.nan)
+    centred = kept - np.nanmean(kept, axis=1, keepdims=True)
+    return np.asarray(centred / np.maximum(np.nanstd(kept, axis=1, keepdims=True), 1e-9))

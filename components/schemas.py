@@ -44,6 +44,18 @@ EVENTS = pa.schema(
     ]
 )
 
+# What the server logs and feedback ingestion reads: an event, and which answer it belongs to.
+SERVED_EVENTS = pa.schema(
+    [
+        *EVENTS,
+        pa.field("impression_id", pa.string()),  # answer that showed the item, or that led to it
+        pa.field("policy", pa.string()),  # impression: how the items were ordered
+        pa.field("campaign_id", pa.string()),  # sponsored items only
+        pa.field("price", pa.float32()),  # purchase: paid for one; click on an ad: charged
+        pa.field("received_at", UTC),  # by the server's clock
+    ]
+)
+
 ORDERS = pa.schema(
     [
         pa.field("order_id", pa.string(), nullable=False),

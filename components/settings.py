@@ -1,6 +1,8 @@
 """Addresses and credentials from the environment; nothing here may change a result."""
 
 from functools import lru_cache
+from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +25,23 @@ class Settings(BaseSettings):
     s3_bucket: str = Field(default="shopfusion", description="Bucket of artifacts and DVC data")
     s3_access_key: SecretStr | None = Field(default=None, description="S3 access key")
     s3_secret_key: SecretStr | None = Field(default=None, description="S3 secret key")
+    serving_host: str = Field(default="127.0.0.1", description="Address the server listens on")
+    serving_port: int = Field(default=8090, ge=1024, le=65535, description="Port of the server")
+    serving_clock: Literal["real", "data"] = Field(
+        default="real",
+        description="data: the shop's time starts where the champion's data ends, and is set by "
+        "POST /admin/clock; for replays of the past",
+    )
+    event_key: SecretStr | None = Field(
+        default=None, description="Key that POST /events needs; without one it answers 503"
+    )
+    admin_key: SecretStr | None = Field(
+        default=None, description="Key that /admin needs; without one it answers 503"
+    )
+    spool: Path = Field(default=Path(".state/spool"), description="Folder of events not yet in S3")
+    spool_megabytes: int = Field(
+        default=512, ge=1, description="Size of the spool at which POST /events answers 503"
+    )
     pseudonym_key: SecretStr = Field(
         default=SecretStr("development-only-key"),
         description="Key of the hash that replaces shopper ids at the door",

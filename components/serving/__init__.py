@@ -1,0 +1,1 @@
+"""Serving: the champion answers search, recommendations and sponsored products; events come in."""

@@ -27,6 +27,7 @@ class Plan:
     warmup_share: float = 0.05  # of the whole training
     final_lr_share: float = 0.05
     clip_norm: float = 1.0
+    stop_after: int | None = None  # epochs really run, on the schedule of all `epochs`
 
     def lr_at(self, progress: float) -> float:
         """Learning rate when `progress` (0 to 1) of the training is done."""
@@ -120,7 +121,7 @@ def fit(
             checkpoints.save(name, states)
 
     objective.train()
-    while at.epoch < plan.epochs:
+    while at.epoch < (plan.epochs if plan.stop_after is None else plan.stop_after):
         order = batches(at.epoch)
         while at.index < len(order):
             lr = plan.lr_at((at.epoch + (at.index + 0.5) / len(order)) / plan.epochs)

@@ -28,4 +28,9 @@ ROWS = {
         "benchmarks.quality.next_item.row",
         ("beauty/*.txt.gz",),
     ),
+    "search": Row(
+        "Search with graded judgments",
+        "benchmarks.quality.search.row",
+        ("chorus/products.jsonl.gz", "chorus/judgments.csv"),
+    ),
 }

@@ -70,7 +70,8 @@ class Orders:
         """Return decay ** age of each item of each shopper, (shoppers, items); repeats add up."""
         chosen = self if rows is None else self.take(rows)
         values = np.power(np.float32(decay), chosen.age, dtype=np.float32)
-        cells = (values, chosen.item, chosen.first)
+        # Copies: scipy sorts indices in place, and the order of a history is all that it has.
+        cells = (values, chosen.item.copy(), chosen.first.copy())
         return csr_array(cells, shape=(len(chosen), self.items))
 
     def padded(self, rows: Ints, longest: int) -> tuple[Ints, npt.NDArray[np.bool_]]:

@@ -20,7 +20,7 @@ from components.training.losses import sampled_softmax
 class NextItemPlan:
     """How the tower is trained."""
 
-    epochs: int = 8  # of the learning rate's schedule
+    epochs: int = 6  # of the learning rate's schedule
     lr: float = 2e-3
     weight_decay: float = 0.01
     batch_places: int = 1200

@@ -54,7 +54,7 @@ class SequenceKnn:
     """What came after (and before) the latest items, see components.models.transitions."""
 
     name: str = "sequence-kNN"
-    config: TransitionConfig = TransitionConfig()
+    config: TransitionConfig = field(default_factory=TransitionConfig)
     grid: dict[str, tuple[float, ...]] = field(
         default_factory=lambda: {
             "window": (3, 5, 10, 20),

@@ -49,14 +49,14 @@ def run(task: Task) -> Report:
     """Measure every method, then the fusion of the sequence-aware ones."""
     data = read_orders(task.data / FOLDER, task.sample, task.seed)
     knn = SequenceKnn()
-    methods: list[Method] = [knn, LastItem(), ItemKnn(), Als()]
-    if data.whole.items <= ITEMS_OF_EASE:
-        methods.append(Ease())
-    fitted = {method.name: _fit(method, data, task.seed) for method in methods}
+    fitted = {knn.name: _fit(knn, data, task.seed)}
     towers = [Tower(transitions=knn.config)]
     bare = Tower(name="behaviour tower, own items not weighed", transitions=knn.config)
     towers.append(replace(bare, config=replace(bare.config, repeats=False)))
-    fitted |= {tower.name: _fit(tower, data, task.seed) for tower in towers}
+    methods: list[Method] = [*towers, LastItem(), ItemKnn(), Als()]
+    if data.whole.items <= ITEMS_OF_EASE:
+        methods.append(Ease())
+    fitted |= {method.name: _fit(method, data, task.seed) for method in methods}
     few = [towers[0].name, knn.name, "Markov chain"]
     for name, parts in {
         "fused: tower, sequence-kNN, Markov": few,

@@ -21,9 +21,9 @@ class Tower:
     """components.models.order_tower, its items started from transitions."""
 
     name: str = "behaviour tower"
-    config: OrderTowerConfig = OrderTowerConfig()
-    plan: NextItemPlan = NextItemPlan()
-    transitions: TransitionConfig = TransitionConfig()
+    config: OrderTowerConfig = field(default_factory=OrderTowerConfig)
+    plan: NextItemPlan = field(default_factory=NextItemPlan)
+    transitions: TransitionConfig = field(default_factory=TransitionConfig)
     seed: int = 0
     epochs: int = 0
     curve: list[float] = field(default_factory=list)

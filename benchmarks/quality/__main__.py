@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks.quality.rows import ROWS, Task
 from benchmarks.quality.running import run_apart
 from benchmarks.quality.writing import Facts, write_row
+from components import pipeline
 from components.errors import ShopError
 from components.progress import say, track
 
@@ -40,6 +41,9 @@ def main(arguments: list[str]) -> int:
         absent = [need for need in row.needs if not list(chosen.data.glob(need))]
         if absent:
             say(f"{name}: skipped, no {', '.join(absent)} in {chosen.data}")
+            continue
+        if row.prepared and not (pipeline.FUSED / "chosen.json").exists():
+            say(f"{name}: skipped, no finished run in this folder (make demo, or dvc repro)")
             continue
         say(f"{name}: {row.title}")
         task = Task(chosen.data, chosen.sample, chosen.seed)

@@ -19,7 +19,8 @@ class Row:
 
     title: str
     module: str
-    needs: tuple[str, ...]  # patterns relative to the data folder
+    needs: tuple[str, ...] = ()  # patterns relative to the data folder
+    prepared: bool = False  # reads data/prepared and models/ of the current folder
 
 
 ROWS = {
@@ -33,4 +34,25 @@ ROWS = {
         "benchmarks.quality.search.row",
         ("chorus/products.jsonl.gz", "chorus/judgments.csv"),
     ),
+    "fashion": Row(
+        "Photographs and their names",
+        "benchmarks.quality.fashion.row",
+        ("fashion-product-images/styles.csv", "fashion-product-images/images*"),
+    ),
+    "peft": Row(
+        "Parameter-efficient tuning",
+        "benchmarks.quality.tuning.peft",
+        ("banking77/train.csv.gz", "banking77/test.csv.gz"),
+    ),
+    "soups": Row(
+        "Parameter averaging",
+        "benchmarks.quality.tuning.soups",
+        ("banking77/train.csv.gz", "banking77/test.csv.gz"),
+    ),
+    "cold": Row("Items nobody has bought", "benchmarks.quality.shop.cold", prepared=True),
+    "missing": Row("Missing modalities", "benchmarks.quality.shop.missing", prepared=True),
+    "speed": Row(
+        "Training speed beside RecTools", "benchmarks.quality.speed.row", ("beauty/*.txt.gz",)
+    ),
+    "journey": Row("The main job, several seeds", "benchmarks.quality.shop.journey", prepared=True),
 }

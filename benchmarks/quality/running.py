@@ -2,7 +2,9 @@
 
 import importlib
 import multiprocessing
+import os
 import resource
+import tempfile
 from concurrent.futures import ProcessPoolExecutor
 
 from benchmarks.quality.report import Report
@@ -17,5 +19,8 @@ def run_apart(module: str, task: Task) -> tuple[Report, float]:
 
 
 def _run(module: str, task: Task) -> tuple[Report, float]:
-    report: Report = importlib.import_module(module).run(task)
+    """Run a row; what stages log to MLflow goes to a file that is thrown away."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["SHOPFUSION_MLFLOW_URI"] = f"sqlite:///{folder}/mlflow.db"
+        report: Report = importlib.import_module(module).run(task)
     return report, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -46,7 +46,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
         if chosen.reuse:
             model = reused(chosen.reuse).on_catalogue(items).to(best_device())
         else:
-            model = BehaviourTower(_config(chosen), items).to(best_device())
+            model = BehaviourTower(tower_config(chosen), items).to(best_device())
         training = Training(model, params, checkpoints)
         measured: dict[str, float] = {}
         for cut in cuts:
@@ -142,7 +142,8 @@ def reused(uri: str) -> BehaviourTower:
     return BehaviourTower.load(Path(uri) if Path(uri).is_dir() else tracking.download(uri))
 
 
-def _config(chosen: BehaviourParams) -> TowerConfig:
+def tower_config(chosen: BehaviourParams) -> TowerConfig:
+    """Return the shape of the network that the params ask for."""
     return TowerConfig(
         dim=chosen.dim,
         width=chosen.width,

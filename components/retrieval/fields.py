@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 
 import bm25s
 import numpy as np
@@ -61,7 +62,7 @@ class FieldIndex:
         words = {name: [words_of(text) for text in texts] for name, texts in fields.items()}
         self.words = words
         self.fields = {name: Postings.of(texts) for name, texts in words.items()}
-        whole = [sum(parts, []) for parts in zip(*words.values(), strict=True)]
+        whole = [list(chain.from_iterable(parts)) for parts in zip(*words.values(), strict=True)]
         self.whole = Postings.of(whole)
 
     def scores(self, words: Sequence[str]) -> dict[str, Floats]:
@@ -75,7 +76,7 @@ class FieldIndex:
         Two words that the catalogue writes as one (head set, power bank) are joined as well.
         """
         words = words_of(query)
-        joined = [left + right for left, right in zip(words, words[1:], strict=False)]
+        joined = [left + right for left, right in pairwise(words)]
         words += [word for word in joined if self.whole.uses(word)]
         return [word if self.whole.uses(word) else self._nearest(word) or word for word in words]
 

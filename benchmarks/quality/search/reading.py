@@ -66,7 +66,7 @@ def read_shop(folder: Path, share: float, seed: int) -> Shop:
         titles = [str(product["title"]) for product in products]
     except (ValueError, KeyError, OSError) as error:
         raise DataError(
-            f"products.jsonl.gz (id, title, ...) and judgments.csv (query, docid, rating) in {folder}",
+            f"products.jsonl.gz (id, title) and judgments.csv (query, docid, rating) in {folder}",
             repr(error),
             "bring data in the layout of Chorus",
         ) from error

@@ -53,7 +53,8 @@ def run(task: Task) -> Report:
         held = accuracy(model.logits(parts["validation"]), parts["validation"])
         logits = model.logits(parts["test"])
         table.add(
-            name, short(held.mean(), 3), with_interval(accuracy(logits, parts["test"]), task.seed, 3),
+            name, short(held.mean(), 3),
+            with_interval(accuracy(logits, parts["test"]), task.seed, 3),
             f"{cross_entropy(logits, parts['test']):.3f}",
         )  # fmt: skip
         say(f"{name}: {table.rows[-1][1:]}")

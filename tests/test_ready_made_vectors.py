@@ -69,6 +69,12 @@ def towers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
     return folder, cluster
 
 
+def numbers(folder: Path) -> np.ndarray:
+    """Return the number in each item's id, in item_index order."""
+    ids = pq.read_table(folder / "data/prepared/items.parquet", columns=["item_id"])["item_id"]
+    return np.array([int(name[1:]) for name in ids.to_pylist()])
+
+
 @pytest.mark.parametrize(("tower", "width"), [("text", WIDTH), ("image", 12)])
 def test_towers_take_the_vectors_instead_of_training(
     towers: tuple[Path, np.ndarray], tower: str, width: int
@@ -77,8 +83,7 @@ def test_towers_take_the_vectors_instead_of_training(
     about = json.loads((folder / "models" / tower / "tower.json").read_text())
     assert about["encoder"] == "none: ready-made vectors"
     items = np.load(folder / "models" / tower / "test" / "item_vectors.npy")
-    ids = pq.read_table(folder / "data/prepared/items.parquet", columns=["item_id"])
-    number = np.array([int(name[1:]) for name in ids["item_id"].to_pylist()])
+    number = numbers(folder)
     assert items.shape == (PRODUCTS, width)
     assert np.flatnonzero(np.isnan(items).any(1)).tolist() == [
         int(np.flatnonzero(number == WITHOUT)[0])
@@ -94,8 +99,7 @@ def test_shoppers_lie_near_what_they_buy(towers: tuple[Path, np.ndarray]) -> Non
     tower = folder / "models" / "text" / "test"
     items, users = np.load(tower / "item_vectors.npy"), np.load(tower / "user_vectors.npy")
     scores = users @ np.nan_to_num(items).T
-    number = np.array([int(name[1:]) for name in pq.read_table(
-        folder / "data/prepared/items.parquet", columns=["item_id"])["item_id"].to_pylist()])  # fmt: skip
+    number = numbers(folder)
     own = pq.read_table(folder / "data/prepared/cuts/test/user_item.parquet")
     pairs = own["user_index"].to_numpy(), own["item_index"].to_numpy()
     wanted = cluster[number[pairs[1]]]

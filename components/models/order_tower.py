@@ -137,7 +137,9 @@ class OrderTower(nn.Module):
         scores_BI: Floats = (vectors @ item_vectors_ID.T).cpu().numpy()
         if self.config.repeats:
             item_BT, real_BT = histories.padded(rows, self.config.longest)
-            apart_BT = np.minimum(real_BT.sum(1)[:, None] - 1 - np.arange(item_BT.shape[1]), 50)
+            apart_BT = np.minimum(
+                real_BT.sum(1)[:, None] - 1 - np.arange(item_BT.shape[1]), FARTHEST
+            )
             row_N, column_N = np.nonzero(real_BT)
             gained = self.repeat_L.cpu().numpy()[apart_BT[row_N, column_N]]
             # Latest last: of an item read twice the later reading counts.

@@ -142,10 +142,11 @@ def train_order_tower(
     plan: NextItemPlan,
     *,
     seed: int,
-    after_epoch: Callable[[int], None] | None = None,
+    after_epoch: Callable[[int], bool | None] | None = None,
     stop_after: int | None = None,
 ) -> Fitted:
-    """Train in place, on CUDA where there is one; `after_epoch` gets the number of epochs done.
+    """Train in place, on CUDA where there is one; `after_epoch` gets the number of
+    epochs done and may end the training by returning True.
 
     The next item is predicted at every place, so one pass learns from every prefix.
     """
@@ -163,10 +164,12 @@ def train_order_tower(
         ends.append((ends[-1] if ends else 0) + len(made))
         return made
 
-    def after_step(step: int) -> None:
-        if after_epoch and step == ends[-1]:
-            after_epoch(len(ends))
-            tower.train()
+    def after_step(step: int) -> bool:
+        if after_epoch is None or step != ends[-1]:
+            return False
+        done = after_epoch(len(ends))
+        tower.train()
+        return bool(done)
 
     tower.to(best_device())
     trained = [parameter for parameter in tower.parameters() if parameter.requires_grad]

@@ -16,8 +16,13 @@ from components.files import atomic_file
 PACKAGES = ("numpy", "scipy", "torch", "transformers", "peft", "lightgbm", "implicit", "bm25s")
 HEAD = """# Quality on public data
 
-Written by `make bench-quality` (`python -m benchmarks.quality [row ...] [--data FOLDER]`). Tuning touches train and validation only; test is read once. Brackets are 95% bootstrap intervals.
-"""  # noqa: E501 - prose
+Written by `make bench-quality`; some rows only: `make bench-quality ROWS="beauty search"`, data of
+the same layout from elsewhere: `make bench-quality DATA=/srv/data`, or
+`python -m benchmarks.quality --help`. A row whose data is absent is skipped with one line. Data is
+looked for in `../shared/data`, or where SHOPFUSION_BENCHMARK_DATA points.
+
+Tuning touches train and validation only; test is read once. Brackets are 95% bootstrap intervals.
+"""
 
 
 @dataclass(frozen=True)

@@ -55,12 +55,12 @@ def gather(signals: Sequence[Floats], each: int, extra_I: Sequence[Floats] = ())
 
     """
     places = []
-    chosen_BI = np.zeros(signals[0].shape, bool)
-    each = min(each, chosen_BI.shape[1])
+    chosen_BI: npt.NDArray[np.bool_] = np.zeros(signals[0].shape, bool)
+    each = min(each, signals[0].shape[-1])
     for scores_BI in signals:
-        best_BK = np.argpartition(-scores_BI, each - 1, axis=1)[:, :each]
-        np.put_along_axis(chosen_BI, best_BK, True, axis=1)
-        places.append(-np.sort(-np.take_along_axis(scores_BI, best_BK, 1), axis=1))
+        first_BK = np.argpartition(-scores_BI, each - 1, axis=1)[:, :each]
+        np.put_along_axis(chosen_BI, first_BK, True, axis=1)
+        places.append(-np.sort(-np.take_along_axis(scores_BI, first_BK, 1), axis=1))
     owner, item = np.nonzero(chosen_BI)
     columns: list[npt.NDArray[Any]] = []
     for scores_BI, best_BK in zip(signals, places, strict=True):

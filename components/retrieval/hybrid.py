@@ -62,7 +62,7 @@ class HybridSearch:
             row = title.vocabulary.get(word)
             if row is not None:
                 found[title.document[int(title.start[row]) : int(title.start[row + 1])]] += 1
-        return found / max(len(distinct), 1)
+        return found / np.float32(max(len(distinct), 1))
 
 
 def reciprocal_ranks(signals: Sequence[Floats], each: int, weights: Sequence[float] = ()) -> Floats:

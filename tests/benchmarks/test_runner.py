@@ -1,5 +1,6 @@
 """The runner: what is absent is skipped, and each row owns its part of the page."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,18 @@ def test_a_row_without_its_data_is_skipped_with_one_line(
     assert len(lines) == 1
     assert "skipped, no" in lines[0]
     assert not (tmp_path / "page.md").exists()
+
+
+def test_bad_data_is_one_line_and_leaves_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "beauty").mkdir()
+    with gzip.open(tmp_path / "beauty" / "bad.txt.gz", "wt") as file:
+        file.write("1 2 three\n")
+    page = tmp_path / "page.md"
+    assert runner.main(["beauty", "--data", str(tmp_path), "--page", str(page)]) == 1
+    assert "beauty: expected lines 'shopper item item ...'" in capsys.readouterr().out
+    assert not page.exists()
 
 
 def test_an_unknown_row_is_refused() -> None:

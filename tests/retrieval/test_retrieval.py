@@ -64,8 +64,14 @@ def test_reciprocal_ranks_by_hand() -> None:
 def test_feedback_finds_what_looks_like_the_first_answers() -> None:
     vectors = np.eye(4, dtype=np.float32)
     vectors[2] = vectors[1]  # the headset means the same as the laptop here
-    search = HybridSearch(INDEX, {"text": vectors}, feedback="text")
-    signals = search.signals("laptop", {"text": vectors[1]})
-    assert signals.scores["named"].tolist() == [1, 1, 0, 0]
-    assert signals.scores["feedback"][2] > signals.scores["feedback"][3]
-    assert signals.matrix(np.array([0, 3])).shape == (2, 2 * len(signals.scores))
+    search = HybridSearch(
+        INDEX, {"text": vectors}, proposing=("whole", "dense text"), feedback="text"
+    )
+    scores = search.everything("laptop", {"text": vectors[1]})
+    assert scores["named"].tolist() == [1, 1, 0, 0]
+    assert scores["feedback"][2] > scores["feedback"][3]
+    found = search.find("laptop", {"text": vectors[1]})
+    assert found.rows.tolist() == [0, 1, 2]  # two by their words, one by what it means
+    assert found.features.shape == (3, 2 * len(scores))
+    named = 2 * list(scores).index("named")
+    assert found.features[:, named].tolist() == [1, 1, 0]

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import scipy.optimize
 
-from benchmarks.quality.search.reading import Shop
 from benchmarks.quality.search.signals import Asked
 from components.models.item_orders import Floats, Ints
 from components.models.list_stacking import Candidates, ListStacking
@@ -91,16 +90,6 @@ def both(seed: int) -> Learner:
         return score
 
     return learn
-
-
-def measured(shop: Shop, asked: Asked, scores: Floats, queries: Ints) -> Floats:
-    """NDCG@10 of each query from candidates' scores, (queries,)."""
-    found = []
-    for query in queries:
-        rows = np.flatnonzero(asked.candidates.owner == query)
-        order = rows[np.argsort(-scores[rows], kind="stable")]
-        found.append(shop.ndcg(int(query), asked.candidates.item[order]))
-    return np.array(found)
 
 
 def _rows(candidates: Candidates, kept: np.ndarray) -> Candidates:

@@ -10,20 +10,20 @@ from components.models.item_orders import Floats, Ints
 from components.models.list_stacking import Candidates
 from components.models.text import TextTower
 from components.retrieval.fields import FieldIndex
-from components.retrieval.hybrid import HybridSearch, Signals, reciprocal_ranks
+from components.retrieval.hybrid import HybridSearch, Scores, reciprocal_ranks
 
-EACH = 100  # candidates of every signal
-PROPOSING = ("whole", "title", "kind", "dense title", "dense kind", "feedback")
+EACH = 100  # places that reciprocal rank fusion looks at, and candidates of every signal
+PROPOSING = ("whole", "title", "kind", "dense text", "dense tuned title", "dense tuned kind")
 
 
 @dataclass(frozen=True)
 class Asked:
     """The signals of Q queries, and candidates for a learnt ranker with their grades."""
 
-    signals: list[Signals]
+    signals: list[Scores]
     candidates: Candidates
     grade: Ints  # (N,)
-    milliseconds: float  # a query: all signals, candidates and features, without the encoder
+    milliseconds: float  # a query: candidates and features, without encoding it
 
 
 def encoded(tower: TextTower, shop: Shop) -> dict[str, Floats]:
@@ -33,9 +33,7 @@ def encoded(tower: TextTower, shop: Shop) -> dict[str, Floats]:
 
 
 def ask(
-    shop: Shop,
-    index: FieldIndex,
-    encoders: dict[str, tuple[dict[str, Floats], Floats]],
+    shop: Shop, index: FieldIndex, encoders: dict[str, tuple[dict[str, Floats], Floats]]
 ) -> Asked:
     """Ask every query.
 
@@ -46,44 +44,36 @@ def ask(
 
     """
     documents = {
-        f"{prefix}{name}": v for prefix, (own, _) in encoders.items() for name, v in own.items()
+        f"{prefix}{name}": vectors
+        for prefix, (own, _) in encoders.items()
+        for name, vectors in own.items()
     }
-    search = HybridSearch(index, documents, feedback="text")
+    search = HybridSearch(index, documents, proposing=PROPOSING, feedback="text", each=EACH)
     log_price = np.log(np.where(shop.price > 0, shop.price, np.nan))
     length = np.array([len(words) for words in index.words["title"]], np.float32)
-    kept, parts, grades, spent = [], [], [], 0.0
+    signals, parts, grades, spent = [], [], [], 0.0
     for number, query in enumerate(shop.queries):
-        started = time.perf_counter()
         vectors = {
             f"{prefix}{name}": asked[number]
             for prefix, (own, asked) in encoders.items()
             for name in own
         }
-        signals = search.signals(query, vectors)
-        rows = _candidates(signals)
-        about = np.stack([log_price[rows], length[rows], np.full(len(rows), len(signals.words))], 1)
-        features = np.concatenate([signals.matrix(rows), about], 1).astype(np.float32)
+        started = time.perf_counter()
+        found = search.find(query, vectors)
+        rows, words = found.rows, np.full(len(found.rows), len(query.split()))
+        about = np.stack([log_price[rows], length[rows], words], 1)
+        features = np.concatenate([found.features, about], 1).astype(np.float32)
         spent += time.perf_counter() - started
-        kept.append(signals)
         parts.append((np.full(len(rows), number), rows, features))
-        grades.append(np.array([shop.judged[number].get(int(row), 0) for row in rows]))
+        grades.append(np.array([shop.judged[number].get(int(row), 0) for row in rows], np.int64))
+        signals.append(search.everything(query, vectors))
     owner, item, features = (np.concatenate(one) for one in zip(*parts, strict=True))
     milliseconds = 1000 * spent / max(len(shop.queries), 1)
-    return Asked(kept, Candidates(owner, item, features), np.concatenate(grades), milliseconds)
+    return Asked(signals, Candidates(owner, item, features), np.concatenate(grades), milliseconds)
 
 
-def fused(signals: Signals, weights: dict[str, float]) -> Floats:
-    """Reciprocal rank fusion of some signals with weights, (documents,)."""
-    chosen = [signals.scores[name] for name in weights]
-    return reciprocal_ranks(chosen, EACH, list(weights.values()))
-
-
-def _candidates(signals: Signals) -> Ints:
-    """Return the union of the proposing signals' best documents, ascending."""
-    chosen = []
-    for name in PROPOSING:
-        scores = signals.scores[name]
-        each = min(EACH, len(scores))
-        best = np.argpartition(-scores, each - 1)[:each]
-        chosen.append(best[scores[best] > 0])
-    return np.unique(np.concatenate(chosen))
+def fused(signals: Scores, weights: dict[str, float]) -> Floats:
+    """Return one signal as it is, or the reciprocal rank fusion of several, (documents,)."""
+    if len(weights) == 1:
+        return signals[next(iter(weights))]
+    return reciprocal_ranks([signals[name] for name in weights], EACH, list(weights.values()))

@@ -63,7 +63,8 @@ class DataParams(Section):
     @property
     def rendered_pictures(self) -> bool:
         """Tell whether the pictures are drawn from attributes instead of photographed."""
-        return self.dataset in {"complete-journey", "simulated-shop"}
+        drawn = self.dataset == "simulated-shop" and self.path is None  # else an ingested catalogue
+        return drawn or self.dataset == "complete-journey"
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -66,6 +66,11 @@ def stage_environment(settings: ServiceSettings, keys: Credentials) -> dict[str,
     }
 
 
+def serving_keys(keys: Credentials) -> dict[str, str]:
+    """Return the keys that POST /events and /admin of the server need."""
+    return {"SHOPFUSION_EVENT_KEY": keys.event_key, "SHOPFUSION_ADMIN_KEY": keys.admin_key}
+
+
 def airflow_environment(settings: ServiceSettings, keys: Credentials) -> dict[str, str]:
     """Return Airflow's settings: those of airflow.env, and this machine's addresses and keys."""
     folder = settings.home / "airflow"

@@ -220,6 +220,36 @@ def move_alias(alias: str, version: Version) -> None:
         mlflow.MlflowClient().set_registered_model_alias(version.name, alias, version.version)
 
 
+def model_tag(name: str, key: str) -> str | None:
+    """Return a tag of a registered model as a whole, None where there is none.
+
+    Raises:
+        RegistryError: there is no such model, or the server does not answer.
+
+    """
+    connect()
+    with answering():
+        return mlflow.MlflowClient().get_registered_model(name).tags.get(key)
+
+
+def tag_model(name: str, key: str, value: str) -> None:
+    """Tag a registered model as a whole."""
+    with answering():
+        mlflow.MlflowClient().set_registered_model_tag(name, key, value)
+
+
+def version(name: str, number: str) -> Version:
+    """Return one version of a registered model.
+
+    Raises:
+        RegistryError: there is no such version, or the server does not answer.
+
+    """
+    connect()
+    with answering():
+        return _version(mlflow.MlflowClient().get_model_version(name, number))
+
+
 def load(uri: str) -> Predictor:
     """Load a registered (models:/name@alias) or saved (folder) model.
 

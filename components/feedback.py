@@ -82,7 +82,10 @@ def read_feedback(folder: Path) -> Feedback | None:
     try:
         tables = [pq.read_table(file, partitioning=None) for file in files]
         every = pa.concat_tables(
-            [table.select(schemas.SERVED_EVENTS.names).cast(schemas.SERVED_EVENTS) for table in tables]
+            [
+                table.select(schemas.SERVED_EVENTS.names).cast(schemas.SERVED_EVENTS)
+                for table in tables
+            ]
         )
     except (pa.ArrowInvalid, KeyError) as error:
         raise DataError(
@@ -128,20 +131,28 @@ def events_of(feedback: Feedback) -> pa.Table:
     con = _connect()
     con.register("served", feedback.events)
     columns = ", ".join(schemas.EVENTS.names)
-    return con.execute(
-        f"select {columns} from served where not list_contains($1, event_type)", [NO_INTEREST]
-    ).to_arrow_table().cast(schemas.EVENTS)
+    return (
+        con.execute(
+            f"select {columns} from served where not list_contains($1, event_type)", [NO_INTEREST]
+        )
+        .to_arrow_table()
+        .cast(schemas.EVENTS)
+    )
 
 
 def orders_of(feedback: Feedback) -> pa.Table:
     """Return what shoppers bought, as schemas.ORDERS; the lines of a session are one order."""
     con = _connect()
     con.register("served", feedback.events)
-    return con.sql(
-        """select coalesce(session_id, event_id) as order_id, user_id, timestamp, item_id,
+    return (
+        con.sql(
+            """select coalesce(session_id, event_id) as order_id, user_id, timestamp, item_id,
         coalesce(value, 1)::float as quantity, price as unit_price, null::float as discount
         from served where event_type = 'purchase' and item_id is not null"""
-    ).to_arrow_table().cast(schemas.ORDERS)
+        )
+        .to_arrow_table()
+        .cast(schemas.ORDERS)
+    )
 
 
 def _connect() -> duckdb.DuckDBPyConnection:

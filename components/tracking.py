@@ -109,6 +109,22 @@ def log_dataset(name: str, digest: str, source: Mapping[str, Any], context: str)
     mlflow.log_input(dataset, context=context)
 
 
+def run_tags(stage: str, pipeline_run: str) -> dict[str, str]:
+    """Return the tags of the newest MLflow run of a stage in a pipeline run; empty without one.
+
+    Raises:
+        RegistryError: the server does not answer.
+
+    """
+    connect()
+    chosen = f"tags.stage = '{stage}' and tags.pipeline_run = '{pipeline_run}'"
+    with answering():
+        found = mlflow.search_runs(
+            filter_string=chosen, max_results=1, order_by=["start_time DESC"], output_format="list"
+        )
+    return dict(found[0].data.tags) if found else {}
+
+
 # --- the registry ---------------------------------------------------------------------------------
 
 

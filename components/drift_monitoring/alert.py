@@ -1,4 +1,4 @@
-"""Raise the alarm: log lines, and a web hook where one is set. Evidently has no alert of its own."""
+"""Raise the alarm: log lines, and a web hook where one is set; Evidently itself raises none."""
 
 import json
 import urllib.request

@@ -64,7 +64,7 @@ def judge_weeks(
     alarmed: dict[str, set[int]] = {one.name: set() for one in statistics}
     known = len(weeks) if champion_day is None else sum(day < champion_day for day in weeks)
     for week, day in enumerate(weeks):
-        present = [one for one in statistics if one.rows_W[week] > 0]
+        present = [one for one in statistics if one.rows[week] > 0]
         level = params.false_alarms / max(len(present), 1)
         for one in present:
             reference = _reference(one, week, known, alarmed[one.name], params.reference_weeks)
@@ -82,7 +82,7 @@ def judge_weeks(
                     value=value,
                     threshold=threshold,
                     alarm=alarm,
-                    rows=int(one.rows_W[week]),
+                    rows=int(one.rows[week]),
                     reference=tuple(int(number) for number in reference),
                 )
             )
@@ -90,7 +90,7 @@ def judge_weeks(
 
 
 def _reference(one: Statistic, week: int, known: int, alarmed: set[int], most: int) -> Weeks:
-    present = np.flatnonzero(one.rows_W[:week] > 0)
+    present = np.flatnonzero(one.rows[:week] > 0)
     learnt = present[present < known]
     latest = (learnt if len(learnt) >= FEWEST else present)[-most:]
     calm = np.array([number for number in latest if number not in alarmed], np.int64)
@@ -109,7 +109,7 @@ def _judge(
         if len(reference) < FEWEST:
             return value, None
         shares = np.array([one.value(number) for number in reference])
-        chance = np.sqrt(max(shares.mean() * (1 - shares.mean()), 0.0) / one.rows_W[week])
+        chance = np.sqrt(max(shares.mean() * (1 - shares.mean()), 0.0) / one.rows[week])
         spread = max(float(shares.std(ddof=1)), float(chance))
         return value, max(floor, float(shares.mean()) + _t(level, len(shares)) * spread)
     assert isinstance(one, Histogram | Means)

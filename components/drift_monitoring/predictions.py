@@ -106,7 +106,7 @@ def _bought_vectors(name: str, counts_WI: csr_array, vectors_ID: np.ndarray) -> 
         "embedding",
         sums_WD=counts @ vectors,
         squares_W=counts @ (vectors**2).sum(axis=1),
-        rows_W=np.asarray(counts.sum(axis=1)).ravel(),
+        rows=np.asarray(counts.sum(axis=1)).ravel(),
     )
 
 

@@ -59,7 +59,9 @@ class Board:
         self.folder.mkdir(parents=True, exist_ok=True)
         workspace = Workspace(str(self.folder))
         if workspace.get_project(self.project) is None:
-            about = "A report a week; a statistic above its threshold is an alarm. See docs/drift.md"
+            about = (
+                "A report a week; a statistic above its threshold is an alarm. See docs/drift.md"
+            )
             model = ProjectModel(id=self.project, name=f"drift: {self.dataset}", description=about)
             workspace.add_project(model)
         workspace.save_dashboard(self.project, _dashboard(self.project, statistics))

@@ -24,7 +24,7 @@ class Statistic(Protocol):
     group: Group
 
     @property
-    def rows_W(self) -> Floats:
+    def rows(self) -> Floats:
         """Observations a week; 0 where there are none."""
 
 
@@ -43,7 +43,7 @@ class Histogram:
     counts_WB: Floats
 
     @property
-    def rows_W(self) -> Floats:
+    def rows(self) -> Floats:
         """Observations a week."""
         return self.counts_WB.sum(axis=1)
 
@@ -83,11 +83,11 @@ class Means:
     group: Group
     sums_WD: Floats
     squares_W: Floats  # sum of squared lengths
-    rows_W: Floats
+    rows: Floats
 
     def compare(self, reference: Weeks, week: int) -> tuple[float, float]:
         """Return the distance, and the root of its mean square without drift."""
-        n, m = self.rows_W[week], self.rows_W[reference].sum()
+        n, m = self.rows[week], self.rows[reference].sum()
         before_D = self.sums_WD[reference].sum(axis=0) / m
         spread = self.squares_W[reference].sum() / m - float(before_D @ before_D)
         distance = float(np.linalg.norm(self.sums_WD[week] / n - before_D))
@@ -101,11 +101,11 @@ class Share:
     name: str
     group: Group
     bad_W: Floats
-    rows_W: Floats
+    rows: Floats
 
     def value(self, week: int) -> float:
         """Return the share."""
-        return float(self.bad_W[week] / self.rows_W[week])
+        return float(self.bad_W[week] / self.rows[week])
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,6 @@ class Quality:
     ndcg_W: tuple[Floats, ...]  # one value a ranking, a week
 
     @property
-    def rows_W(self) -> Floats:
+    def rows(self) -> Floats:
         """Rankings with a wanted item, a week."""
         return np.array([len(values) for values in self.ndcg_W], float)

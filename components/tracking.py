@@ -70,7 +70,7 @@ def stage_run(stage: str, params: Params, section: str | None = None) -> Iterato
     the params of `section` (and the seed), so that two runs of a tower can be compared.
     """
     connect()
-    name = f"{settings().run_id}/{stage}" if settings().run_id else stage
+    name = f"{stage} {settings().run_id}".rstrip()  # the stage first: lists cut names short
     tags = {
         "stage": stage,
         "pipeline_run": settings().run_id or "none",

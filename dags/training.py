@@ -45,7 +45,7 @@ workspace, so a stage whose inputs, params and code did not change is taken from
 **Trigger** it with the form: what is left as it is comes from `params.yaml`. By REST the same names
 go into `conf`, and any other path of `params.yaml` too, e.g. `{"preparation.fit_cuts": 3}`.
 
-The task `publish` pushes the outputs to S3 and writes an MLflow run called `<run id>/pipeline`,
+The task `publish` pushes the outputs to S3 and writes an MLflow run called `pipeline <run id>`,
 whose description says how to rebuild this run.
 """
 

@@ -82,7 +82,8 @@ def online_metrics(con: duckdb.DuckDBPyConnection, labelled: pa.Table) -> pa.Tab
             count(*) as impressions, count(*) filter (where clicked) as clicks,
             count(*) filter (where purchased) as purchases, sum(revenue)::double as revenue,
             count(*) filter (where clicked) / count(*) as ctr,
-            count(*) filter (where clicked and purchased) / nullif(count(*) filter (where clicked), 0) as cvr
+            count(*) filter (where clicked and purchased)
+                / nullif(count(*) filter (where clicked), 0) as cvr
         from day_labelled
         group by grouping sets ((1, 2, 3, 4), (1, 2, 3))
         having grouping(position) = 1 or position is not null

@@ -14,11 +14,11 @@ from components.data_ingestion.adapters import adapter_for
 from components.data_ingestion.completion import bare_products, purchases
 from components.data_ingestion.contract import check
 from components.data_ingestion.duplicates import distinct
-from components.data_ingestion.pseudonyms import pseudonymise, warn_of_development_key
 from components.errors import DataError
 from components.files import atomic_folder, write_json, write_table
 from components.params import Params
 from components.progress import say
+from components.pseudonyms import pseudonymise, warn_of_development_key
 
 CONTRACT = [name for name in schemas.TABLES if name != "quarantine"]
 

@@ -106,6 +106,24 @@ def start_group(settings: ServiceSettings, names: Sequence[str]) -> None:
         _control(settings).startProcess(name, False)
 
 
+def start_anew(name: str, programs: Sequence[Program], settings: ServiceSettings) -> None:
+    """Start one program again as it stands in `programs`; the others go on untouched."""
+    write_private(settings.home / "supervisord.conf", configuration(programs, settings))
+    control = _control(settings)
+    control.reloadConfig()
+    control.stopProcess(name)
+    control.removeProcessGroup(name)
+    control.addProcessGroup(name)
+
+
+def environment_of(name: str, settings: ServiceSettings) -> dict[str, str]:
+    """Return the environment a running program was started with; empty where it does not run."""
+    try:
+        return psutil.Process(_control(settings).getProcessInfo(name)["pid"]).environ()
+    except (psutil.Error, xmlrpc.client.Fault):
+        return {}
+
+
 @dataclass(frozen=True)
 class State:
     """What supervisord says of one program."""

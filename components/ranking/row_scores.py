@@ -109,9 +109,7 @@ def _tower_rows(
     return score, nearest
 
 
-def _tower_spread(
-    shoppers: ShopperState, items: ItemState, tower: str
-) -> tuple[Doubles, Doubles]:
+def _tower_spread(shoppers: ShopperState, items: ItemState, tower: str) -> tuple[Doubles, Doubles]:
     """Return mean and deviation of a tower's scores over all eligible items, (B,) each.
 
     By the first two moments of the items' vectors: no item is scored for it.

@@ -64,7 +64,9 @@ class VectorIndex:
             place = self.place[without]
             selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(place[place >= 0]))
         query = np.ascontiguousarray(vector, np.float32)[None]
-        scores, places = self.index.search(query, min(k, len(self.rows)), params=self._how(selector))
+        scores, places = self.index.search(
+            query, min(k, len(self.rows)), params=self._how(selector)
+        )
         found = places[0] >= 0
         return self.rows[places[0][found]], scores[0][found]
 

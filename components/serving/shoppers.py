@@ -185,6 +185,4 @@ def _sessions(live: Sequence[LiveEvent], first: int) -> npt.NDArray[np.int64]:
 
 
 def _with_vectors(state: ShopperState, vectors: dict[str, Floats]) -> ShopperState:
-    return ShopperState(
-        state.users, state.ptr, state.item, state.pairs, state.numbers, vectors
-    )
+    return ShopperState(state.users, state.ptr, state.item, state.pairs, state.numbers, vectors)

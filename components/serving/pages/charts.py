@@ -1,7 +1,7 @@
 """Charts as inline SVG: made here, coloured by the style sheet, readable without a script."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from markupsafe import Markup, escape
@@ -29,9 +29,13 @@ class _Scale:
     first: date
     span: int  # days
     top: float
+    inset: float = 0.0  # half a column, so that the outer ones have room
 
     def x(self, day: date) -> float:
-        return LEFT + (day - self.first).days / max(self.span, 1) * (WIDTH - LEFT - RIGHT)
+        left, right = LEFT + self.inset, WIDTH - RIGHT - self.inset
+        if self.span == 0:
+            return (left + right) / 2
+        return left + (day - self.first).days / self.span * (right - left)
 
     def y(self, value: float) -> float:
         return HEIGHT - BOTTOM - min(value / self.top, 1.0) * (HEIGHT - TOP - BOTTOM)
@@ -75,13 +79,14 @@ def bar_chart(name: str, series: Sequence[Series], said: Callable[[float], str])
             totals[day] = totals.get(day, 0.0) + value
     stacked = Series(name, sorted(totals), [totals[day] for day in sorted(totals)])
     scale = _scale([stacked])
-    wide = max(2.0, min(26.0, 0.7 * (WIDTH - LEFT - RIGHT) / max(scale.span + 1, 1)))
+    wide = max(2.0, min(26.0, 0.7 * (WIDTH - LEFT - RIGHT) / (scale.span + 1)))
+    scale = replace(scale, inset=wide / 2)
     parts, below = [*_axes(scale, said)], dict.fromkeys(totals, 0.0)
     for place, one in enumerate(series):
         for day, value in zip(one.days, one.values, strict=True):
             bottom, top = scale.y(below[day]), scale.y(below[day] + value)
             below[day] += value
-            left = min(max(scale.x(day) - wide / 2, LEFT), WIDTH - RIGHT - wide)
+            left = scale.x(day) - wide / 2
             parts.append(
                 f'<rect class="fill-{place % COLOURS + 1}" x="{left:.1f}" y="{top:.1f}" '
                 f'width="{wide:.1f}" height="{max(bottom - top, 0):.1f}">'
@@ -129,7 +134,9 @@ def _axes(scale: _Scale, said: Callable[[float], str]) -> list[str]:
     marks = sorted({0, scale.span // 2, scale.span})
     for n, offset in enumerate(marks):
         day = date.fromordinal(scale.first.toordinal() + offset)
-        anchor = "middle" if len(marks) == 1 else ("start", "middle", "end")[n * 2 // (len(marks) - 1)]
+        anchor = (
+            "middle" if len(marks) == 1 else ("start", "middle", "end")[n * 2 // (len(marks) - 1)]
+        )
         parts.append(
             f'<text x="{scale.x(day):.1f}" y="{HEIGHT - 7}" text-anchor="{anchor}">'
             f"{day:%d %b}</text>"

@@ -23,7 +23,9 @@ def router(front: Front) -> APIRouter:
         """The shares of the towers, and the history that speaks for an item."""
         found = front.explain(impression_id)
         if found is None:
-            lines = ["The server remembers the answers of the last days, and does not know this one."]
+            lines = [
+                "The server remembers the answers of the last days, and does not know this one."
+            ]
             return front.page("message.html", who, 404, heading="No such answer", lines=lines)
         chosen = [one for one in found.items if one.item_id == item] or list(found.items)
         others = len(chosen) < len(found.items)
@@ -80,4 +82,7 @@ def _move(item: ShownItem, place: int, before: list[str] | None) -> dict[str, st
     up = before.index(item.item_id) - place
     if up == 0:
         return {"move": "same place", "direction": "soft"}
-    return {"move": f"{abs(up)} {'up' if up > 0 else 'down'}", "direction": "up" if up > 0 else "down"}
+    return {
+        "move": f"{abs(up)} {'up' if up > 0 else 'down'}",
+        "direction": "up" if up > 0 else "down",
+    }

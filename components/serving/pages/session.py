@@ -1,4 +1,4 @@
-"""Sign-in of a person with the admin key: a signed, short-lived cookie instead of the key itself."""
+"""Sign-in of a person with the admin key: a signed cookie of some hours, not the key itself."""
 
 import hashlib
 import hmac

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from components.serving.events.door import BEHIND
 from services.replay.outcome import Outcome
 from services.replay.settings import ReplaySettings
 from services.replay.shop import Json, Shop
@@ -27,6 +28,7 @@ class Replay:
     outcome: Outcome = field(default_factory=Outcome)
     _waiting: list[Json] = field(default_factory=list)
     _waiting_for: set[str] = field(default_factory=set)  # shoppers with an event that waits
+    _latest: datetime | None = None
 
     def run(self, visits: Sequence[Visit], bar: Any) -> None:
         """Repeat the visits; `bar(done, moment)` is told after each.
@@ -36,6 +38,7 @@ class Replay:
         the pass.
         """
         present = self.shop.now()
+        visits = [visit for visit in visits if visit.moment > present - BEHIND]  # older is settled
         pace = _Pace(self.settings.speed, self.settings.most_seconds)
         try:
             for done, visit in enumerate(visits, start=1):
@@ -48,8 +51,10 @@ class Replay:
                 self._flush()
 
     def _visit(self, visit: Visit, show: bool) -> None:
-        if visit.user_id in self._waiting_for:  # what it bought last time is known by now
+        same_day = self._latest is None or visit.moment.date() == self._latest.date()
+        if visit.user_id in self._waiting_for or not same_day:  # budgets are those of a day
             self._flush()
+        self._latest = visit.moment
         events: list[Json] = []
         if show:
             self.shop.set_clock(visit.moment)
@@ -114,10 +119,10 @@ class Replay:
         }
 
     def _flush(self) -> None:
-        if self._waiting:
-            answer = self.shop.send(self._waiting)
-            self.outcome.accepted += answer["accepted"]
-            self.outcome.duplicates += answer["duplicates"]
+        if self._waiting and self._latest:
+            accepted, known = self.shop.send(self._waiting, self._latest)
+            self.outcome.accepted += accepted
+            self.outcome.duplicates += known
         self._waiting, self._waiting_for = [], set()
 
 

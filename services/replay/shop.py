@@ -11,6 +11,7 @@ import httpx
 from components.errors import ServiceError
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
+TRIES = 3  # of a batch of which something is refused
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 Json = dict[str, Any]
 
@@ -64,22 +65,30 @@ class Shop:
         """Return an Answer of POST /ads."""
         return self._ask("POST", "/ads", json=asked)
 
-    def send(self, events: Sequence[Json]) -> Json:
-        """Send a batch; what is in the EventsAnswer is durable.
+    def send(self, events: Sequence[Json], moment: datetime) -> tuple[int, int]:
+        """Send a batch at `moment`; return how many were new, and how many were known already.
+
+        A server that came back in between has forgotten its clock and takes the present for the
+        future: the clock is set again and the batch sent again, under the same ids.
 
         Raises:
             ServiceError: the server took none of it in time, or refuses an event.
 
         """
-        answer = self._ask("POST", "/events", headers=self._event, json={"events": list(events)})
-        if answer["rejected"]:
-            first = answer["rejected"][0]
-            raise ServiceError(
-                "the server to take every replayed event",
-                f"{len(answer['rejected'])} refused, the first because: {first['reason']}",
-                "see docs/operations.md on events",
-            )
-        return answer
+        accepted = 0
+        for _ in range(TRIES):
+            self.set_clock(moment)
+            batch = {"events": list(events)}
+            answer = self._ask("POST", "/events", headers=self._event, json=batch)
+            accepted += answer["accepted"]
+            if not answer["rejected"]:
+                return accepted, len(events) - accepted
+        first = answer["rejected"][0]
+        raise ServiceError(
+            "the server to take every replayed event",
+            f"{len(answer['rejected'])} refused, the first because: {first['reason']}",
+            "see docs/pages.md on replays",
+        )
 
     def _ask(self, method: str, path: str, **arguments: Any) -> Json:
         """Ask until there is an answer: a server that restarts or whose spool is full comes back.

@@ -1,7 +1,7 @@
 """Shoppers that the page offers to be, and what is known of the one who looks."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -19,9 +19,18 @@ class Known:
     said: str
 
 
-@lru_cache(maxsize=2)
+# A cache that does not keep a champion alive after its time.
+_known: WeakKeyDictionary[Shoppers, tuple[Known, ...]] = WeakKeyDictionary()
+
+
 def known_shoppers(shoppers: Shoppers) -> tuple[Known, ...]:
     """Return a few shoppers, from the one who came most often to one who hardly did."""
+    if shoppers not in _known:
+        _known[shoppers] = _choose(shoppers)
+    return _known[shoppers]
+
+
+def _choose(shoppers: Shoppers) -> tuple[Known, ...]:
     visits = _visits(shoppers)
     users = np.array(list(shoppers.row), object)
     rows = np.fromiter(shoppers.row.values(), np.int64)

@@ -21,6 +21,7 @@ from components.serving.api import (
 )
 from components.serving.catalogue import Catalogue
 from components.serving.pages.acquaintances import Known, known_shoppers, said_of
+from components.serving.pages.clicks import note_click
 from components.serving.pages.labels import labels
 from components.serving.pages.rendering import page
 from components.serving.pages.visitor import Visitor
@@ -137,6 +138,10 @@ class Front:
             return search(self._server, request), ""
         except DataError as error:
             return None, f"{str(error).capitalize()}."
+
+    def note_click(self, who: Visitor, impression_id: str, item_id: str) -> None:
+        """Log that a link of an answer was followed."""
+        note_click(self._server, who, impression_id, item_id)
 
     def explain(self, impression_id: str) -> Explanation | None:
         """Return why an answer looks as it does, None where it is not remembered."""

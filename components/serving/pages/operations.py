@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from components.errors import ShopError
 from components.serving.pages import session
@@ -11,13 +11,13 @@ from components.serving.pages.approvals import open_approvals
 from components.serving.pages.feedback import read_feedback
 from components.serving.pages.figures import report
 from components.serving.pages.front import Front
-from components.serving.pages.rendering import page
+from components.serving.pages.rendering import PageRoute, page
 from components.settings import Settings, settings
 
 
 def router(front: Front) -> APIRouter:
     """Return the routes; `front` knows the champion."""
-    routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    routes = APIRouter(include_in_schema=False, route_class=PageRoute)
 
     @routes.get("/operations")
     def operations(request: Request) -> Response:

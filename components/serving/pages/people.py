@@ -2,15 +2,14 @@
 
 import base64
 from typing import Annotated
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, File, Query, UploadFile
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import Response
 from pydantic import ValidationError
 
 from components.serving.api import Filters, SearchRequest
 from components.serving.pages.front import Front
-from components.serving.pages.rendering import HEADERS, static
+from components.serving.pages.rendering import HEADERS, PageRoute, static
 from components.serving.pages.visitor import Visitor, visitor
 
 IN_A_ROW, IN_A_SHORT_ROW, SLOTS, RESULTS = 12, 6, 2, 24
@@ -22,15 +21,16 @@ Text = Annotated[str, Query(max_length=1000)]
 
 def router(front: Front) -> APIRouter:
     """Return the routes; `front` answers."""
-    routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    routes = APIRouter(include_in_schema=False, route_class=PageRoute)
 
     @routes.get("/")
     def home(who: Who) -> Response:
         """Rows for this shopper."""
         rows = {"home": front.row(who, "home", k=IN_A_ROW)}
-        rows["sponsored"] = front.sponsored(who, "home", SLOTS)
         rows["buy_again"] = front.row(who, "buy_again", k=IN_A_SHORT_ROW) if who.shopper else None
         rows["basket"] = front.row(who, "basket", k=IN_A_SHORT_ROW) if who.basket else None
+        shown = [answer for answer in rows.values() if answer]
+        rows["sponsored"] = front.sponsored(who, "home", SLOTS, shown=shown)
         return front.page(
             "home.html",
             who,
@@ -42,9 +42,9 @@ def router(front: Front) -> APIRouter:
         )
 
     @routes.get("/item/{item_id:path}")
-    def item(who: Who, item_id: str) -> Response:
-        """One item, what is like it and what goes with it."""
-        found = front.item(unquote(item_id))
+    def item(who: Who, item_id: str, seen: Annotated[str, Query(max_length=200)] = "") -> Response:
+        """One item, what is like it and what goes with it; `seen` is the answer that led here."""
+        found = front.item(item_id)
         if not found.known:
             lines = [f"No item has the id {found.item_id}."]
             return front.page("message.html", who, 404, heading="No such item", lines=lines)
@@ -53,11 +53,14 @@ def router(front: Front) -> APIRouter:
             {"name": name, "path": " > ".join(names[: place + 1])}
             for place, name in enumerate(names)
         ]
+        if seen:
+            front.note_click(who, seen, found.item_id)
         rows = {
             "similar": front.row(who, "similar", k=IN_A_SHORT_ROW, item_id=found.item_id),
             "basket": front.row(who, "basket", k=IN_A_SHORT_ROW, basket=(found.item_id,)),
-            "sponsored": front.sponsored(who, "similar", SLOTS, item_id=found.item_id),
         }
+        slots = {"item_id": found.item_id, "shown": list(rows.values())}
+        rows["sponsored"] = front.sponsored(who, "similar", SLOTS, **slots)
         return front.page("item.html", who, item=found, crumbs=crumbs, rows=rows)
 
     @routes.get("/search")
@@ -124,7 +127,8 @@ def _results(
     answer = sponsored = None
     if wanted:
         answer, problem = front.search(who, wanted)
-        sponsored = front.sponsored(who, "search", SLOTS, query=query) if query else None
+        shown = [answer] if answer else []
+        sponsored = front.sponsored(who, "search", SLOTS, query, shown=shown) if query else None
     page = wanted.page if wanted else 1
     kept = {name: value for name, value in (narrowed or {}).items() if value}
     more = bool(answer and (answer.total or 0) > page * RESULTS)

@@ -3,18 +3,19 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import Response
 
 from components.serving.api import Answer, ShownItem
 from components.serving.pages.front import Front
 from components.serving.pages.people import Text, Who
+from components.serving.pages.rendering import PageRoute
 
 COMPARED = 10  # items a side
 
 
 def router(front: Front) -> APIRouter:
     """Return the routes; `front` answers."""
-    routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    routes = APIRouter(include_in_schema=False, route_class=PageRoute)
 
     @routes.get("/why/{impression_id}")
     def why(
@@ -24,12 +25,20 @@ def router(front: Front) -> APIRouter:
         found = front.explain(impression_id)
         if found is None:
             lines = [
-                "The server remembers the answers of the last days, and does not know this one."
+                "The server remembers the answers lately given, and this one is not among them."
             ]
             return front.page("message.html", who, 404, heading="No such answer", lines=lines)
         chosen = [one for one in found.items if one.item_id == item] or list(found.items)
+        pictured = {
+            one.item_id: [
+                vars(why) | {"image": front.item(why.item_id).image} for why in one.because_of
+            ]
+            for one in chosen
+        }
         others = len(chosen) < len(found.items)
-        return front.page("why.html", who, explanation=found, items=chosen, others=others)
+        return front.page(
+            "why.html", who, explanation=found, items=chosen, others=others, reasons=pictured
+        )
 
     @routes.get("/compare")
     def compare(who: Who, words: Text = "") -> Response:

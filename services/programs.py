@@ -26,6 +26,7 @@ class Program:
     group: str
     command: tuple[str, ...]
     environment: dict[str, str]
+    folder: Path | None = None  # where it runs; the folder of state by default
 
 
 def programs(settings: ServiceSettings, keys: Credentials) -> tuple[Program, ...]:
@@ -66,7 +67,7 @@ def serving(settings: ServiceSettings, keys: Credentials) -> Program:
         "SHOPFUSION_EVIDENTLY_URL": settings.evidently_url,
     }
     command = (str(BIN / "python"), "-m", "components.serving")
-    return Program(SERVING, "serving", command, environment)
+    return Program(SERVING, "serving", command, environment, ROOT)  # reads params.yaml
 
 
 def stage_environment(settings: ServiceSettings, keys: Credentials) -> dict[str, str]:

@@ -53,6 +53,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
         text += f"""
 [program:{program.name}]
 command={_escaped(command)}
+directory={_escaped(str(program.folder or home))}
 environment={_escaped(environment)}
 autostart={"false" if program.group == "airflow" else "true"}
 autorestart=unexpected

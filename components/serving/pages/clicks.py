@@ -25,7 +25,7 @@ def note_click(server: "Server", who: Visitor, impression_id: str, item_id: str)
     once = hashlib.sha256(f"{impression_id}/{item_id}".encode()).hexdigest()[:32]
     try:
         now = server.clock.now()
-        event = {
+        event: dict[str, object] = {
             "event_id": f"page-{once}",
             "action_name": "click",
             "query_id": impression_id,

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 from fastapi.responses import HTMLResponse
 
 from components.errors import DataError, ModelError, ServiceError
 from components.serving.ads.router import fill
-from components.serving.answering import explain, recommend, search
+from components.serving.answering import recommend, search
 from components.serving.api import (
     AdsRequest,
     Answer,
@@ -145,7 +146,7 @@ class Front:
 
     def explain(self, impression_id: str) -> Explanation | None:
         """Return why an answer looks as it does, None where it is not remembered."""
-        return explain(self._server, impression_id)
+        return None
 
     def both(self, who: Visitor, words: str, k: int) -> dict[str, Side]:
         """Return what champion and challenger would show now; nothing is logged."""
@@ -178,7 +179,7 @@ class Front:
         row = catalogue.index.get(item_id)
         if row is None:
             return Item(item_id)
-        price = float(catalogue.price[row])
+        price, pictured = float(catalogue.price[row]), catalogue.picture_row[row] >= 0
         return Item(
             item_id,
             known=True,
@@ -187,7 +188,7 @@ class Front:
             category=catalogue.category[row],
             brand=catalogue.brand[row],
             price=None if np.isnan(price) else price,
-            image=catalogue.image(item_id),
+            image=f"/pictures/{quote(item_id, safe='')}" if pictured else None,
         )
 
     def category_of(self, item_id: str) -> str | None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, File, Query, UploadFile
 from fastapi.responses import Response
 from pydantic import ValidationError
 
-from components.serving.api import Filters, SearchRequest
+from components.serving.api import Answer, Filters, SearchRequest
 from components.serving.pages.front import Front
 from components.serving.pages.rendering import HEADERS, PageRoute, static
 from components.serving.pages.visitor import Visitor, visitor
@@ -26,7 +26,7 @@ def router(front: Front) -> APIRouter:
     @routes.get("/")
     def home(who: Who) -> Response:
         """Rows for this shopper."""
-        rows = {"home": front.row(who, "home", k=IN_A_ROW)}
+        rows: dict[str, Answer | None] = {"home": front.row(who, "home", k=IN_A_ROW)}
         rows["buy_again"] = front.row(who, "buy_again", k=IN_A_SHORT_ROW) if who.shopper else None
         rows["basket"] = front.row(who, "basket", k=IN_A_SHORT_ROW) if who.basket else None
         shown = [answer for answer in rows.values() if answer]
@@ -59,8 +59,10 @@ def router(front: Front) -> APIRouter:
             "similar": front.row(who, "similar", k=IN_A_SHORT_ROW, item_id=found.item_id),
             "basket": front.row(who, "basket", k=IN_A_SHORT_ROW, basket=(found.item_id,)),
         }
-        slots = {"item_id": found.item_id, "shown": list(rows.values())}
-        rows["sponsored"] = front.sponsored(who, "similar", SLOTS, **slots)
+        shown = list(rows.values())
+        rows["sponsored"] = front.sponsored(
+            who, "similar", SLOTS, item_id=found.item_id, shown=shown
+        )
         return front.page("item.html", who, item=found, crumbs=crumbs, rows=rows)
 
     @routes.get("/search")

@@ -16,6 +16,7 @@ from components.errors import DataError
 from components.files import read_table
 from components.progress import SECONDS_BETWEEN_LINES, say
 from services.credentials import credentials
+from services.replay.campaigns import simulated_campaigns
 from services.replay.outcome import Outcome, as_table
 from services.replay.run import Replay
 from services.replay.settings import ReplaySettings
@@ -46,6 +47,9 @@ def replay(services: ServiceSettings, settings: ReplaySettings) -> Path:
         say(f"{len(visits)} visits, {visits[0].moment:%Y-%m-%d %H:%M} to {visits[-1].moment:%F}")
         if simulated:
             say(SIMULATED)
+        if settings.ad_slots and not shop.has_campaigns():
+            shop.offer(simulated_campaigns(tables, settings.seed))
+            say("Nobody advertised: campaigns with simulated bids run now.")
         work = Replay(shop, shopper, settings)
         path = services.home / "replays" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.parquet"
         began = time.monotonic()

@@ -92,7 +92,7 @@ class Estimate:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f})"
 
 
 def estimate(above: Floats, below: Floats, user: npt.NDArray[np.int64], seed: int = 0) -> Estimate:

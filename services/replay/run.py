@@ -33,7 +33,7 @@ class Replay:
     def run(self, visits: Sequence[Visit], bar: Any) -> None:
         """Repeat the visits; `bar(done, moment)` is told after each.
 
-        A visit before the shop's present time was seen by an earlier replay: its purchases are
+        A visit up to the shop's present time was seen by an earlier replay: its purchases are
         sent again under the same ids, and it is shown nothing. What waits is sent whatever ends
         the pass.
         """
@@ -44,7 +44,7 @@ class Replay:
             for done, visit in enumerate(visits, start=1):
                 if not pace.keep(visit.moment):
                     return
-                self._visit(visit, show=visit.moment >= present)
+                self._visit(visit, show=visit.moment > present)
                 bar(done, visit.moment)
         finally:
             with _uninterrupted():

@@ -65,6 +65,15 @@ class Shop:
         """Return an Answer of POST /ads."""
         return self._ask("POST", "/ads", json=asked)
 
+    def has_campaigns(self) -> bool:
+        """Tell whether anybody advertises."""
+        return bool(self._ask("GET", "/admin/campaigns", headers=self._admin)["campaigns"])
+
+    def offer(self, campaigns: Sequence[Json]) -> None:
+        """Let these campaigns run from now on, and no others."""
+        body = {"campaigns": list(campaigns)}
+        self._ask("PUT", "/admin/campaigns", headers=self._admin, json=body)
+
     def send(self, events: Sequence[Json], moment: datetime) -> tuple[int, int]:
         """Send a batch at `moment`; return how many were new, and how many were known already.
 

@@ -10,7 +10,6 @@ from components.serving.impressions import Impressions
 from components.settings import Settings
 
 if TYPE_CHECKING:
-
     from components.serving.events.log import EventLog
 
 

@@ -9,7 +9,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from components.serving.events.segments import (
     framed,
     mend,
     segment_path,
-    whole_lines,
 )
 
 Subscriber = Callable[[Sequence[Record]], None]
@@ -57,7 +56,7 @@ class EventLog:
         self._syncing = threading.Lock()  # taken before _changed; held while a file is synced
         self.spool, self._next = self._recover()
         self._synced = self._next  # everything before this sequence is durable
-        self._bytes = sum(path.stat().st_size for path in self._segments())
+        self._bytes = sum(path.stat().st_size for path in self.segments())
         self._start_segment()
         self._committer = threading.Thread(target=self._commit, name="event-log", daemon=True)
         self._committer.start()
@@ -125,15 +124,6 @@ class EventLog:
         """Call back with every record that is written from now on, in the writer's thread."""
         self._subscribers.append(callback)
 
-    def spooled(self) -> Iterator[list[Record]]:
-        """Yield the records that lie here, a segment at a time, oldest first."""
-        for path in self._segments():
-            try:
-                data = path.read_bytes()
-            except FileNotFoundError:  # shipped in the meantime
-                continue
-            yield [orjson.loads(line) for line in whole_lines(data)]
-
     def roll(self, min_bytes: int, max_seconds: float) -> None:
         """Close the open segment if it has this size or age, and begin the next."""
         with self._syncing:
@@ -148,9 +138,13 @@ class EventLog:
             with self._changed:
                 self._synced = max(self._synced, reached)
 
+    def segments(self) -> list[Path]:
+        """Return the segments that lie here, the open one too, oldest first."""
+        return sorted(self.folder.glob("*.jsonl"), key=first_sequence)
+
     def closed(self) -> list[Path]:
         """Return the segments that nothing is written to any more, oldest first."""
-        return [path for path in self._segments() if path != self._path]
+        return [path for path in self.segments() if path != self._path]
 
     def drop(self, path: Path) -> None:
         """Delete a closed segment; only once it is in S3."""
@@ -173,16 +167,13 @@ class EventLog:
         self._file.close()
         os.close(self._lock_file)
 
-    def _segments(self) -> list[Path]:
-        return sorted(self.folder.glob("*.jsonl"), key=first_sequence)
-
     def _recover(self) -> tuple[str, int]:
         """Mend what a crash left, learn the ids again; return the spool's name and next sequence.
 
         A spool whose folder was deleted gets another name, so that keys in S3 never meet.
         """
         name, following = secrets.token_hex(4), 0
-        for path in self._segments():
+        for path in self.segments():
             lines = mend(path)
             name, following = path.stem.rpartition("-")[0], first_sequence(path) + len(lines)
             self._recent.add([orjson.loads(line) for line in lines])

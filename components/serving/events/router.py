@@ -33,7 +33,8 @@ def router(server: "Server") -> APIRouter:
         """
         try:
             records, rejected = _checked(batch, server)
-            taken = server.log.append(records, durable=False)
+            # No await from here to the log: no other request may charge in between.
+            taken = server.log.append(server.ads.charge(records, server.clock.now()), durable=False)
             # Duplicates too may be acknowledged only when their first copy is durable.
             await asyncio.wrap_future(server.log.committed())
         except (StorageError, ServiceError) as error:

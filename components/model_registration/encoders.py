@@ -1,4 +1,4 @@
-"""The content towers' encoders as ONNX: a server answers queries with onnxruntime, without torch."""
+"""The content towers' encoders as ONNX, so that a server answers queries without torch."""
 
 import json
 import logging
@@ -50,9 +50,9 @@ class PictureQuery(nn.Module):
 def write_encoder(tower: Path, folder: Path) -> None:
     """Write onnx/encoder.onnx, and for text onnx/tokenizer.json, into the package `folder`.
 
-    The text encoder's weights are quantised to 8 bits, activations at run time (Jacob et al.,
-    CVPR 2018), a scale for each channel: a quarter of the size and half of the time. The image encoder stays as it is: convolutions gain
-    nothing from dynamic quantisation. A tower of ready-made vectors has no encoder.
+    The text encoder's weights are quantised to 8 bits, a scale a channel, activations at run time
+    (Jacob et al., CVPR 2018): a quarter of the size and half of the time. The image encoder stays
+    as it is: convolutions gain nothing from it. A tower of ready-made vectors has no encoder.
 
     Raises:
         ModelError: the tower's own files cannot be read.

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 NOT_READY: dict[int | str, dict[str, Any]] = {
     503: {"description": "No champion has been loaded yet"}
 }
-    503: {"description": "No champion has been loaded yet"}
-}
 
 
 def router(server: "Server") -> APIRouter:

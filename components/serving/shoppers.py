@@ -99,7 +99,7 @@ class Shoppers:
 
     def _compute(self, user: str, day: int, until: float = float("inf")) -> ShopperState:
         """Summarise events as of the start of the day, or of the latest event if later."""
-        live = [event for event in self.live.between(user, self.as_of, until)
+        live = [event for event in self.live.since(user, self.as_of, until)
                 if event.item_id in self.catalogue.index]  # fmt: skip
         moment = max([self.as_of + max(day, 0) * DAY, *(event.seconds for event in live[-1:])])
         past = self._past(user)

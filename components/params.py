@@ -289,6 +289,23 @@ class ServingParams(Section):
     )
 
 
+class FeedbackParams(Section):
+    """What becomes of events that the server took."""
+
+    attribution_hours: int = Field(
+        24, ge=1, le=720, description="A click or purchase this long after an impression is its own"
+    )
+    click_model_days: int = Field(
+        28, ge=1, le=365, description="Latest days that the probabilities of a click are fitted on"
+    )
+    min_effective_samples: int = Field(
+        200,
+        ge=30,
+        le=1_000_000,
+        description="Off-policy estimates of fewer effective samples conclude nothing",
+    )
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -302,6 +319,7 @@ class Params(Section):
     fusion: FusionParams = FusionParams()
     evaluation: EvaluationParams = EvaluationParams()
     serving: ServingParams = ServingParams()
+    feedback: FeedbackParams = FeedbackParams()
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -1,11 +1,15 @@
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from components import storage
+from components.settings import settings
 from tests.platform import Platform, make_platform
 from tests.ranking.standins import write_standins
 from tests.served import ServedShop, write_packages
+from tests.store import Store
 from tests.world import TinyWorld, make_world, tiny_params
 
 
@@ -25,6 +29,27 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield found
     finally:
         found.run("down")
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A running S3 store and nothing else."""
+    found = Store(tmp_path_factory.mktemp("store"))
+    found.start()
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def bucket(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty bucket of the running store, the one of the environment."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    for variable, value in (store.environment | {"SHOPFUSION_S3_BUCKET": name}).items():
+        monkeypatch.setenv(variable, value)
+    settings.cache_clear()
+    storage.ensure_bucket(name)
+    yield name
+    settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """POST /search and POST /recommend, and the pictures of what they show."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Response
 
@@ -12,7 +12,9 @@ from components.serving.impressions import Shown, records
 if TYPE_CHECKING:
     from components.serving.server import Server
 
-NOT_READY = {503: {"description": "No champion has been loaded yet"}}
+NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"description": "No champion has been loaded yet"}
+}
 
 
 def router(server: "Server") -> APIRouter:

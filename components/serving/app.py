@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from components.errors import ModelError, RegistryError, ServiceError, ShopError
-from components.serving import answering, clock, telemetry
+from components.serving import answering, clock, explaining, telemetry
 from components.serving.ads import router as ads
 from components.serving.events import router as events
 from components.serving.keys import RESPONSES, require_admin_key
@@ -35,6 +35,7 @@ def create_app(server: Server) -> FastAPI:
     )
     for router in (
         answering.router,
+        explaining.router,
         ads.router,
         events.router,
         clock.router,

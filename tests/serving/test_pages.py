@@ -150,9 +150,12 @@ def test_a_click_is_logged_once_and_only_for_what_was_shown(
     client.get(link.replace(impression, "made-up"))
     records = [json.loads(line) for path in shop.spool.glob("*.jsonl")
                for line in path.read_text().splitlines()]  # fmt: skip
-    clicks = [one for one in records if one["event_type"] == "click"]
-    assert [(one["impression_id"], one["user_id"]) for one in clicks
-            if one["impression_id"] in (impression, "made-up")] == [(impression, known)]  # fmt: skip
+    clicks = [
+        (one["impression_id"], one["user_id"])
+        for one in records
+        if one["event_type"] == "click" and one["impression_id"] in {impression, "made-up"}
+    ]
+    assert clicks == [(impression, known)]
 
 
 def test_search_by_picture(client: httpx.Client, tiny_world: TinyWorld):

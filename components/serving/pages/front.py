@@ -21,6 +21,7 @@ from components.serving.api import (
     SearchRequest,
 )
 from components.serving.catalogue import Catalogue
+from components.serving.explaining import explain
 from components.serving.pages.acquaintances import Known, known_shoppers, said_of
 from components.serving.pages.clicks import note_click
 from components.serving.pages.labels import labels
@@ -146,7 +147,7 @@ class Front:
 
     def explain(self, impression_id: str) -> Explanation | None:
         """Return why an answer looks as it does, None where it is not remembered."""
-        return None
+        return explain(self._server, impression_id)
 
     def both(self, who: Visitor, words: str, k: int) -> dict[str, Side]:
         """Return what champion and challenger would show now; nothing is logged."""

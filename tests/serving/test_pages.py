@@ -1,16 +1,17 @@
 """The pages as a browser receives them, from the real server on the tiny world."""
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
 
 from components.files import read_table
+from components.serving.events.segments import whole_lines
 from tests.served import ADMIN_KEY, SCRIPT, ServedShop, scripted
 from tests.world import TinyWorld
 
@@ -148,8 +149,11 @@ def test_a_click_is_logged_once_and_only_for_what_was_shown(
     impression = re.findall(r"seen=([^&]+)", link)[0]
     client.get(f"/item/none?seen={impression}")
     client.get(link.replace(impression, "made-up"))
-    records = [json.loads(line) for path in shop.spool.glob("*.jsonl")
-               for line in path.read_text().splitlines()]  # fmt: skip
+    records = [
+        orjson.loads(line)
+        for path in shop.spool.glob("*.jsonl")
+        for line in whole_lines(path.read_bytes())
+    ]
     clicks = [
         (one["impression_id"], one["user_id"])
         for one in records
@@ -191,7 +195,7 @@ def test_operations_need_the_key_and_keep_it_out_of_the_cookie(shop: ServedShop)
 
 @pytest.mark.parametrize("forged", ["9999999999.00", "x.y", ".", "9" * 30, "²³.a"])
 def test_a_forged_cookie_opens_nothing(shop: ServedShop, forged: str):
-    header = {"Cookie": f"shopfusion_operations={forged}".encode().decode("latin-1", "ignore")}
+    header = {"Cookie": f"shopfusion_operations={forged}".encode("latin-1")}
     answer = httpx.get(f"{shop.url}/operations", headers=header, timeout=30)
     assert "Admin key" in answer.text
 

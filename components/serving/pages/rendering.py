@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from components.errors import ModelError
+from components.errors import ModelError, ServiceError
 from components.serving.ads.campaigns import SIMULATED
 
 HERE = Path(__file__).parent
@@ -54,7 +54,7 @@ class PageRoute(APIRoute):
         async def handled(request: Request) -> Response:
             try:
                 return await handle(request)
-            except ModelError as error:
+            except (ModelError, ServiceError) as error:
                 lines = [
                     "The server is up, and answers as soon as a model is the champion.",
                     "Train one: make demo, or the DAG training in Airflow.",

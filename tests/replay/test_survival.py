@@ -83,7 +83,7 @@ def replayed(records: list[dict]) -> list[dict]:
 
 
 def wait_for_more_events(running: Platform, work: subprocess.Popen, more: int = 40) -> bool:
-    """Return True once `more` further lines are in the spool or in S3; False if the replay ended."""
+    """Return True once `more` further lines were written; False if the replay ended."""
     first = size(running)
     while work.poll() is None:
         if abs(size(running) - first) > more * 300:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from components.ranking.history import Floats, Ints
 
 EXACT = 50_000  # more vectors than this are searched by cells
-TRAINED = 64  # vectors a cell that the cells are found with
-PROBED = 32  # cells a search looks into
+TRAINED = 40  # vectors a cell that the cells are found with
+ROUNDS = 5  # of k-means
+PROBED = 16  # cells a search looks into
 
 
 class VectorIndex:
@@ -72,10 +73,10 @@ class VectorIndex:
 def _cells(vectors: Floats, seed: int) -> Any:
     """Return an empty index of cells (inverted lists), their centres found on a sample."""
     dim = vectors.shape[1]
-    cells = 1 << int(np.log2(4 * np.sqrt(len(vectors))))
+    cells = 1 << round(np.log2(np.sqrt(len(vectors))))
     index: Any = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, cells, faiss.METRIC_INNER_PRODUCT)
     rng = np.random.default_rng(seed)
     sample = rng.choice(len(vectors), min(TRAINED * cells, len(vectors)), replace=False)
-    index.cp.seed = seed
+    index.cp.seed, index.cp.niter = seed, ROUNDS
     index.train(vectors[sample])
     return index

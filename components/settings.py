@@ -53,6 +53,12 @@ class Settings(BaseSettings):
     drift_webhook: str | None = Field(
         default=None, description="Address that a drift alarm is posted to; empty for none"
     )
+    airflow_url: str = Field(default="", description="Airflow's pages, for the operations page")
+    airflow_user: str = Field(default="admin", description="Airflow user of the operations page")
+    airflow_password: SecretStr | None = Field(
+        default=None, description="Password of that user; without one approvals are not shown"
+    )
+    evidently_url: str = Field(default="", description="Evidently's pages, for the operations page")
     pseudonym_key: SecretStr = Field(
         default=SecretStr("development-only-key"),
         description="Key of the hash that replaces shopper ids at the door",

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from components.errors import DataError, ModelError
 from components.files import read_table, write_json, write_table
+from components.model_registration.encoders import write_encoder
 from components.model_registration.shop import SHOP, last_cut, write_shop
 from components.tracking import Column, Package
 
@@ -45,6 +46,7 @@ def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
     shutil.copytree(tower, folder)
     ids = _write_ids(prepared, folder)
     write_json({"name": cut}, folder / IDS / "cut.json")
+    write_encoder(tower, folder)
     return Package(
         folder=folder,
         loader=TOWER_LOADER,

@@ -1,6 +1,6 @@
 """POST /search and POST /recommend, and the pictures of what they show."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Response
 
@@ -12,7 +12,9 @@ from components.serving.impressions import Shown, records
 if TYPE_CHECKING:
     from components.serving.server import Server
 
-NOT_READY = {503: {"description": "No champion has been loaded yet"}}
+NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"description": "No champion has been loaded yet"}
+}
 
 
 def router(server: "Server") -> APIRouter:
@@ -20,22 +22,17 @@ def router(server: "Server") -> APIRouter:
     routes = APIRouter(tags=["answers"], responses=NOT_READY)
 
     @routes.post("/recommend", response_model=Answer)
-    def recommend(request: Annotated[RecommendRequest, Body()]) -> Response:
+    def post_recommend(request: Annotated[RecommendRequest, Body()]) -> Response:
         """A row of recommendations on one surface."""
-        now = server.clock.now()
-        return _logged(
-            server, Shown(server.champion.current().recommend(request, now), request, now)
-        )
+        return _json(recommend(server, request))
 
     @routes.post("/search", response_model=Answer, responses={422: {"description": "Bad picture"}})
-    def search(request: Annotated[SearchRequest, Body()]) -> Response:
+    def post_search(request: Annotated[SearchRequest, Body()]) -> Response:
         """A page of what matches words, or an example picture, or both."""
-        now = server.clock.now()
         try:
-            answer = server.champion.current().search(request, now)
+            return _json(search(server, request))
         except DataError as error:
             raise HTTPException(422, str(error)) from error
-        return _logged(server, Shown(answer, request, now))
 
     @routes.get(
         "/pictures/{item_id:path}",
@@ -56,11 +53,32 @@ def router(server: "Server") -> APIRouter:
     return routes
 
 
-def _logged(server: "Server", shown: Shown) -> Response:
+def recommend(server: "Server", request: RecommendRequest) -> Answer:
+    """Return a row of recommendations, logged as shown."""
+    now = server.clock.now()
+    return _logged(server, Shown(server.champion.current().recommend(request, now), request, now))
+
+
+def search(server: "Server", request: SearchRequest) -> Answer:
+    """Return a page of results, logged as shown.
+
+    Raises:
+        DataError: the example picture is not one.
+
+    """
+    now = server.clock.now()
+    return _logged(server, Shown(server.champion.current().search(request, now), request, now))
+
+
+def _logged(server: "Server", shown: Shown) -> Answer:
     """Write the impressions and return the answer; a full spool does not stop the shop."""
     server.impressions.keep(shown)
     try:
         server.log.append(records(shown), durable=False)
     except StorageError as error:
         say(f"impressions are not logged: {error}")
-    return Response(shown.answer.model_dump_json(), media_type="application/json")
+    return shown.answer
+
+
+def _json(answer: Answer) -> Response:
+    return Response(answer.model_dump_json(), media_type="application/json")

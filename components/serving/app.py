@@ -11,9 +11,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from components.errors import ModelError, RegistryError, ServiceError, ShopError
-from components.serving import answering, clock, telemetry
+from components.serving import answering, clock, explaining, telemetry
+from components.serving.ads import router as ads
 from components.serving.events import router as events
 from components.serving.keys import RESPONSES, require_admin_key
+from components.serving.pages import router as pages
 from components.serving.server import Server
 
 
@@ -31,7 +33,15 @@ def create_app(server: Server) -> FastAPI:
         description="Search, recommendations and sponsored products by one fused ranker.",
         version="1",
     )
-    for router in (answering.router, events.router, clock.router, operating):
+    for router in (
+        answering.router,
+        explaining.router,
+        ads.router,
+        events.router,
+        clock.router,
+        operating,
+        pages.router,
+    ):
         app.include_router(router(server))
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(ShopError, _shop_error)

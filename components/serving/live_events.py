@@ -61,10 +61,10 @@ class LiveEvents:
         """Return a number that grows with every event of the shopper; 0 without any."""
         return self._revision.get(user, 0)
 
-    def since(self, user: str, seconds: float) -> list[LiveEvent]:
-        """Return the shopper's events from this moment on, oldest first."""
+    def since(self, user: str, first: float, last: float = float("inf")) -> list[LiveEvent]:
+        """Return the shopper's events from `first` to `last` (seconds since 1970), oldest first."""
         with self._lock:
-            return [event for event in self._events.get(user, ()) if event.seconds >= seconds]
+            return [event for event in self._events.get(user, ()) if first <= event.seconds <= last]
 
 
 def moment_of(value: datetime | str) -> datetime:

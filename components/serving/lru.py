@@ -23,7 +23,9 @@ class Bounded(Generic[Key, Value]):
         self._lock = threading.Lock()
 
     def get(self, key: Key, compute: Callable[[], Value]) -> Value:
-        """Return the value of a key, computed where it is not kept."""
+        """Return the value of a key, computed where it is not kept; None is never kept."""
+        if key is None:
+            return compute()
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

@@ -1,6 +1,7 @@
 """Several orders made one, and a list made less alike."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +77,7 @@ def diversified(scores: Floats, vectors: Floats, k: int, diversity: float) -> In
     return chosen
 
 
-def _summed(items: Ints, given: Floats) -> tuple[Ints, Floats]:
+def _summed(items: Ints, given: npt.NDArray[Any]) -> tuple[Ints, Floats]:
     found, place = np.unique(items, return_inverse=True)
     total = np.bincount(place, given, minlength=len(found))
     best = np.argsort(-total, kind="stable")

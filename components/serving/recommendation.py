@@ -53,7 +53,9 @@ class Recommender:
         if surface in {"home", "buy_again"} or not context:
             surface = "buy_again" if surface == "buy_again" else "home"
         wanted = request.k + self.params.exploration_reach
-        key = (shopper.key, surface, context, request.filters, wanted, request.diversity)
+        key = shopper.key and (
+            shopper.key, surface, context, request.filters, wanted, request.diversity
+        )  # fmt: skip
         items, scores = self._lists.get(
             key, lambda: self._list(shopper, surface, context, request, wanted)
         )

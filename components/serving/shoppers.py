@@ -42,7 +42,8 @@ STATES = 20_000  # shoppers whose state is kept
 class Shopper:
     """Who asks: a state, and a key that changes whenever the state does."""
 
-    key: tuple[str, int, int] | None  # (id, revision, day); None for a stranger's own history
+    # (id, revision, day), or a stranger's items; None for what must not be kept.
+    key: tuple[object, ...] | None
     state: ShopperState  # of one shopper
 
     @property
@@ -79,16 +80,26 @@ class Shoppers:
             now: by the server's clock.
 
         """
-        day = int((now.timestamp() - self.as_of) // DAY)
+        day = self._day(now)
         known = user is not None and (user in self.row or self.live.revision(user) > 0)
         if user is None or not known:
-            return Shopper(None, self.ranker.from_history([self.catalogue.rows(history)]))
+            items = self.catalogue.rows(history)
+            return Shopper(("", *items.tolist()), self.ranker.from_history([items]))
         key = (user, self.live.revision(user), day)
         return Shopper(key, self._states.get(key, lambda: self._compute(user, day)))
 
-    def _compute(self, user: str, day: int) -> ShopperState:
-        """Summarise all events as of the start of the day, or of the latest event if later."""
-        live = [event for event in self.live.since(user, self.as_of)
+    def at(self, user: str | None, history: Sequence[str], moment: datetime) -> Shopper:
+        """Return the state as it was at a moment in the past: nothing later is used, or kept."""
+        if user is None or not (user in self.row or self.live.revision(user) > 0):
+            return self.of(None, history, moment)
+        return Shopper(None, self._compute(user, self._day(moment), moment.timestamp()))
+
+    def _day(self, now: datetime) -> int:
+        return int((now.timestamp() - self.as_of) // DAY)
+
+    def _compute(self, user: str, day: int, until: float = float("inf")) -> ShopperState:
+        """Summarise events as of the start of the day, or of the latest event if later."""
+        live = [event for event in self.live.since(user, self.as_of, until)
                 if event.item_id in self.catalogue.index]  # fmt: skip
         moment = max([self.as_of + max(day, 0) * DAY, *(event.seconds for event in live[-1:])])
         past = self._past(user)

@@ -112,7 +112,6 @@ def _judge(
         chance = np.sqrt(max(shares.mean() * (1 - shares.mean()), 0.0) / one.rows[week])
         spread = max(float(shares.std(ddof=1)), float(chance))
         return value, max(floor, float(shares.mean()) + _t(level, len(shares)) * spread)
-    assert isinstance(one, Histogram | Means)
     if len(reference) < FEWEST:
         return (one.compare(reference, week)[0] if len(reference) else 0.0), None
     value, chance = one.compare(reference, week)

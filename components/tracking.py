@@ -205,23 +205,6 @@ def aliased(name: str, alias: str) -> Version | None:
     return _version(found)
 
 
-def version(name: str, number: str) -> Version | None:
-    """Return one version of a registered model, None where there is none.
-
-    Raises:
-        RegistryError: the server does not answer.
-
-    """
-    _point()
-    with answering():
-        try:
-            return _version(mlflow.MlflowClient().get_model_version(name, number))
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return None
-            raise
-
-
 def tagged(name: str, tag: str, value: str) -> Version | None:
     """Return the newest version of a registered model that carries this tag, if any."""
     with answering():
@@ -293,7 +276,7 @@ def version(name: str, number: str) -> Version:
         RegistryError: there is no such version, or the server does not answer.
 
     """
-    connect()
+    _point()
     with answering():
         return _version(mlflow.MlflowClient().get_model_version(name, number))
 

@@ -1,8 +1,9 @@
 """Alarm or noise: every threshold comes from the reference weeks themselves.
 
 Each reference week is compared with the other reference weeks (leave one out). Their statistics,
-as multiples of what chance would make of that many rows, are about log-normal; the threshold is
-the upper end of the prediction interval for one more such week (Student's t; Hahn and Meeker
+as multiples of what chance would make of that many rows, are like chi-squared variables, whose
+fourth root is about normal for few values and for many (Hawkins and Wixley 1986). The threshold
+is the upper end of the prediction interval for one more such week (Student's t; Hahn and Meeker
 1991). So a noisy statistic needs a larger change, and a week of few rows too. The level is shared
 by the statistics of a week (Bonferroni), so that `drift.false_alarms` is the rate of weeks with any
 false alarm. Nothing below a floor is an alarm: what is surely unlike may still be too small to
@@ -29,6 +30,7 @@ from components.params import DriftParams
 
 FEWEST = 6  # reference weeks below which a statistic is shown, but not judged
 FEWEST_LABELLED = 2  # of Quality, which brings its own noise: that between shoppers
+ROOT = 1 / 4
 FLOORS = {Histogram: "psi_floor", Means: "distance_floor", Share: "share_floor"}
 
 
@@ -118,8 +120,8 @@ def _judge(
     if len(reference) < FEWEST:
         return value, None
     left_out = [one.compare(reference[reference != number], int(number)) for number in reference]
-    logs = np.log([max(found, 1e-9) / by_chance for found, by_chance in left_out])
-    bound = chance * float(np.exp(logs.mean() + _t(level, len(logs)) * logs.std(ddof=1)))
+    roots = np.array([(found / by_chance) ** ROOT for found, by_chance in left_out])
+    bound = chance * float(roots.mean() + _t(level, len(roots)) * roots.std(ddof=1)) ** (1 / ROOT)
     return value, max(floor, bound)
 
 

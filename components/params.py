@@ -330,7 +330,7 @@ class ServingParams(Section):
 class DriftParams(Section):
     """What of a week counts as drift; see docs/drift.md."""
 
-    reference_weeks: int = Field(12, ge=4, le=104, description="Weeks that a week is compared with")
+    reference_weeks: int = Field(12, ge=6, le=104, description="Weeks that a week is compared with")
     false_alarms: float = Field(
         0.05, gt=0, lt=1, description="Share of weeks without drift that may raise an alarm"
     )

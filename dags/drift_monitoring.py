@@ -1,6 +1,7 @@
 """The DAG `drift_monitoring`: every Monday, is last week unlike what the champion learnt from?"""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
@@ -83,4 +84,5 @@ with DAG(
     tags=["monitoring", "shopfusion"],
     doc_md=DOC,
 ) as dag:
-    alert(measure())
+    found: Any = measure()
+    alert(found)

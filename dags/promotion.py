@@ -75,7 +75,7 @@ with DAG(
     tags=["registry", "shopfusion"],
     doc_md=DOC,
 ) as dag:
-    asked = question()
+    asked: Any = question()
     approval = Approval(
         task_id="approval",
         subject="{{ ti.xcom_pull(task_ids='question')['subject'] }}",

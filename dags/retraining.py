@@ -37,10 +37,11 @@ with DAG(
     tags=["training", "shopfusion"],
     doc_md=DOC,
 ) as dag:
+    conf: Any = decide()
     TriggerDagRunOperator(
         task_id="train",
         trigger_dag_id="training",
-        conf=decide(),
+        conf=conf,
         wait_for_completion=True,
         poke_interval=15,
         execution_timeout=timedelta(hours=24),

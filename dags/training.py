@@ -29,6 +29,7 @@ GROUPS = {
             "text_pretraining",
             "image_pretraining",
             "baseline_training",
+            "champion_ranking",
         ),
         timedelta(hours=12),
     ),

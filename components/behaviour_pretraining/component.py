@@ -113,7 +113,7 @@ class Training:
             model.parameters(), lr=chosen.lr, weight_decay=chosen.weight_decay
         )
         self.fitted: dict[str, Fitted] = {}
-        self._day = None if since is None else np.datetime64(since)
+        self._day = None if since is None else np.datetime64(since.isoformat())
 
     def up_to(self, cut: dict[str, str], sessions: Sessions) -> None:
         """Train on what was known before the cut; after the first cut mainly on what is new."""

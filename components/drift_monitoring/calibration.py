@@ -27,7 +27,7 @@ from components.drift_monitoring.statistics import (
 )
 from components.params import DriftParams
 
-FEWEST = 4  # reference weeks below which a statistic is shown, but not judged
+FEWEST = 6  # reference weeks below which a statistic is shown, but not judged
 FEWEST_LABELLED = 2  # of Quality, which brings its own noise: that between shoppers
 FLOORS = {Histogram: "psi_floor", Means: "distance_floor", Share: "share_floor"}
 
@@ -68,6 +68,8 @@ def judge_weeks(
         level = params.false_alarms / max(len(present), 1)
         for one in present:
             reference = _reference(one, week, known, alarmed[one.name], params.reference_weeks)
+            if not len(reference) and isinstance(one, Histogram | Means):
+                continue  # its first week: unlike what?
             value, threshold = _judge(one, week, reference, level, params)
             sign = -1 if isinstance(one, Quality) else 1
             alarm = threshold is not None and sign * value > sign * threshold
@@ -112,10 +114,9 @@ def _judge(
         chance = np.sqrt(max(shares.mean() * (1 - shares.mean()), 0.0) / one.rows[week])
         spread = max(float(shares.std(ddof=1)), float(chance))
         return value, max(floor, float(shares.mean()) + _t(level, len(shares)) * spread)
-    assert isinstance(one, Histogram | Means)
-    if len(reference) < FEWEST:
-        return (one.compare(reference, week)[0] if len(reference) else 0.0), None
     value, chance = one.compare(reference, week)
+    if len(reference) < FEWEST:
+        return value, None
     left_out = [one.compare(reference[reference != number], int(number)) for number in reference]
     logs = np.log([max(found, 1e-9) / by_chance for found, by_chance in left_out])
     bound = chance * float(np.exp(logs.mean() + _t(level, len(logs)) * logs.std(ddof=1)))

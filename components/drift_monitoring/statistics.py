@@ -5,7 +5,7 @@ reference without touching a row again. W weeks; a larger value is worse, but fo
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +15,6 @@ Weeks = npt.NDArray[np.int64]
 Group = Literal["input", "embedding", "prediction", "quality", "data quality"]
 
 RARE = 1e-3  # values with a smaller share of the reference are one value, "other"
-
-
-class Statistic(Protocol):
-    """One line of the dashboard."""
-
-    name: str
-    group: Group
-
-    @property
-    def rows(self) -> Floats:
-        """Observations a week; 0 where there are none."""
 
 
 @dataclass(frozen=True)
@@ -120,3 +109,6 @@ class Quality:
     def rows(self) -> Floats:
         """Rankings with a wanted item, a week."""
         return np.array([len(values) for values in self.ndcg_W], float)
+
+
+Statistic = Histogram | Means | Share | Quality

@@ -134,8 +134,8 @@ def _charts(feedback: Feedback) -> tuple[Chart, ...]:
                percent, names),
         _chart("Conversion rate", "purchases of clicks, by model; band: 95%", line_chart, cvr,
                percent, names),
-        _chart("Revenue", "of items bought after they were shown, by model", bar_chart, money,
-               count, names),
+        _chart("Revenue", "of items bought after being shown, by model", bar_chart, money, count,
+               names),
         _chart("Model versions", "impressions a day, by the model that answered", bar_chart, shown,
                count, names),
     ]  # fmt: skip

@@ -47,15 +47,19 @@ def connect() -> None:
         RegistryError: the server does not answer.
 
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # 30 s; MLflow's own: 4 min
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # lines in a task log
-    mlflow.set_tracking_uri(settings().mlflow_uri)
+    _point()
     with answering():
         found = mlflow.set_experiment(settings().mlflow_experiment)
         # Where two stages create the experiment at once, MLflow 3.17 hands it to the slower one
         # without pointing at it; by id it does both.
         mlflow.set_experiment(experiment_id=found.experiment_id)
+
+
+def _point() -> None:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # 30 s; MLflow's own: 4 min
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # lines in a task log
+    mlflow.set_tracking_uri(settings().mlflow_uri)
 
 
 @contextmanager
@@ -164,6 +168,17 @@ def champion(name: str, alias: str = "champion") -> Version | None:
 
     """
     connect()
+    return aliased(name, alias)
+
+
+def aliased(name: str, alias: str) -> Version | None:
+    """Return the same by one question to the server: for a watcher that asks again and again.
+
+    Raises:
+        RegistryError: the server does not answer.
+
+    """
+    _point()
     with answering():
         try:
             found = mlflow.MlflowClient().get_model_version_by_alias(name, alias)
@@ -172,6 +187,23 @@ def champion(name: str, alias: str = "champion") -> Version | None:
                 return None
             raise
     return _version(found)
+
+
+def version(name: str, number: str) -> Version | None:
+    """Return one version of a registered model, None where there is none.
+
+    Raises:
+        RegistryError: the server does not answer.
+
+    """
+    _point()
+    with answering():
+        try:
+            return _version(mlflow.MlflowClient().get_model_version(name, number))
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
 
 
 def tagged(name: str, tag: str, value: str) -> Version | None:
@@ -231,16 +263,20 @@ def load(uri: str) -> Predictor:
         return mlflow.pyfunc.load_model(uri)
 
 
-def download(uri: str) -> Path:
-    """Fetch the folder that was registered, e.g. as models:/text-tower/3.
+def download(uri: str, folder: Path | None = None) -> Path:
+    """Fetch the folder that was registered, e.g. as models:/text-tower/3; into `folder` if given.
 
     Raises:
         RegistryError: the registry has no such model or version, or cannot be reached.
 
     """
-    connect()
+    _point()
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     try:
-        local = mlflow.artifacts.download_artifacts(artifact_uri=uri)
+        local = mlflow.artifacts.download_artifacts(
+            artifact_uri=uri, dst_path=str(folder) if folder else None
+        )
         return Path(local) / Model.load(local).flavors["python_function"]["data"]
     except (MlflowException, RequestException) as error:
         raise RegistryError(

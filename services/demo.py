@@ -1,4 +1,4 @@
-"""One training from start to champion, watched: what `make demo` does after the install."""
+"""What `make demo` does after the install: one training to a champion, then some shoppers."""
 
 import time
 from pathlib import Path
@@ -16,10 +16,14 @@ from services.airflow_api import AirflowApi, TaskRun
 from services.credentials import credentials
 from services.memory import PeakMemory
 from services.progress import watch
+from services.replay.command import replay
+from services.replay.settings import ReplaySettings
 from services.settings import ROOT, ServiceSettings
 
 DAG = "training"
 LINES_OF_LOG = 25
+# Some weeks of some shoppers, so that the pages have something to show.
+SHOPPERS, SECONDS, PATIENCE = 0.1, 45.0, 120.0
 
 
 def demo(settings: ServiceSettings, conf: dict[str, Any]) -> int:
@@ -31,6 +35,7 @@ def demo(settings: ServiceSettings, conf: dict[str, Any]) -> int:
 
     """
     began = time.monotonic()
+    settings = settings.model_copy(update={"serving_clock": "data"})  # the past is replayed
     lifecycle.up(settings)
     keys, _ = credentials(settings.home)
     with AirflowApi(settings, keys) as airflow, PeakMemory(settings) as memory:
@@ -53,7 +58,17 @@ def demo(settings: ServiceSettings, conf: dict[str, Any]) -> int:
         if state != "success":
             _explain(airflow, run_id, tasks)
             return 1
-        _show_result(Path(airflow.result(DAG, run_id, "workspace")))
+        workspace = Path(airflow.result(DAG, run_id, "workspace"))
+        _show_result(workspace)
+        replay(
+            settings,
+            ReplaySettings(
+                tables=workspace / "data" / "tables",
+                shoppers=SHOPPERS,
+                most_seconds=SECONDS,
+                patience=PATIENCE,
+            ),
+        )
     lifecycle.show(settings)
     return 0
 

@@ -111,6 +111,10 @@ class ParameterAveraging:
         """Return the averaged network's scores, (rows,)."""
         return self.gated.score(candidates)
 
+    def contributions(self, candidates: CandidateSet) -> dict[str, Floats]:
+        """Return the averaged network's gates."""
+        return self.gated.contributions(candidates)
+
     def weights(self) -> list[Weight]:
         """The members' alphas, then the averaged network's mean gates."""
         return [

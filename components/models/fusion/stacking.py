@@ -12,7 +12,7 @@ from components.errors import ModelError
 from components.models.fusion.interface import Weight
 from components.models.fusion.lists import SEGMENTS, labels_of, logistic, quality, rows_of
 from components.ranking.candidate_sets import CandidateSet
-from components.ranking.feature_names import FEATURES
+from components.ranking.feature_names import FEATURE_GROUPS, FEATURES
 from components.ranking.history import Floats
 
 ROUNDS = (40, 80, 120)  # numbers of trees tried on validation
@@ -75,6 +75,25 @@ class Stacking:
     def score(self, candidates: CandidateSet) -> Floats:
         """Return the log-odds of being wanted, the mean over a segment's heads, (rows,)."""
         return self._mean(candidates)
+
+    def contributions(self, candidates: CandidateSet) -> dict[str, Floats]:
+        """Return TreeSHAP values (Lundberg et al. 2020) summed over each group of features."""
+        total = np.zeros((len(candidates), len(FEATURES)), np.float32)
+        for segment in SEGMENTS:
+            rows = rows_of(candidates, segment)
+            heads = [name for name in self.heads if name.startswith(segment)]
+            if not rows.any():
+                continue
+            for name in heads:
+                found = self.heads[name].predict(
+                    candidates.features[rows], num_iteration=self.rounds, pred_contrib=True
+                )
+                total[rows] += self.scales[name][0] * np.asarray(found)[:, :-1] / len(heads)
+        place = {name: k for k, name in enumerate(FEATURES)}
+        return {
+            group: total[:, [place[name] for name in names]].sum(1)
+            for group, names in FEATURE_GROUPS.items()
+        }
 
     def weights(self) -> list[Weight]:
         """Each feature's share of a head's gain, the two objectives averaged."""

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import numpy as np
 from fastapi import APIRouter, Depends
@@ -61,18 +62,7 @@ def router(server: "Server") -> APIRouter:
     @routes.post("/ads")
     def sponsored(request: AdsRequest) -> Answer:
         """Fill sponsored slots; fewer items than slots where too few campaigns are relevant."""
-        champion, now = server.champion.current(), server.clock.now()
-        scores = relevant(champion, request, now) if ads.campaigns() else {}
-        impression_id, won = ads.choose(request, scores, champion.version, now)
-        answer = _answer(champion, request, impression_id, won)
-        try:
-            server.log.append(_impressions(request, answer, won, now), durable=False)
-        except StorageError as error:  # no ad without a record of it: its click could cost nothing
-            say(f"ads: {error}")
-            answer = answer.model_copy(update={"items": ()})
-        SLOTS.labels("filled").inc(len(answer.items))
-        SLOTS.labels("empty").inc(request.slots - len(answer.items))
-        return answer
+        return fill(server, request)
 
     admin = APIRouter(
         tags=["admin"], dependencies=[Depends(require_admin_key)], responses=RESPONSES
@@ -110,6 +100,22 @@ def router(server: "Server") -> APIRouter:
     return routes
 
 
+def fill(server: "Server", request: AdsRequest) -> Answer:
+    """Return the sponsored slots of a request, logged as shown."""
+    champion, now = server.champion.current(), server.clock.now()
+    scores = relevant(champion, request, now) if server.ads.campaigns() else {}
+    impression_id, won = server.ads.choose(request, scores, champion.version, now)
+    answer = _answer(champion, request, impression_id, won)
+    try:
+        server.log.append(_impressions(request, answer, won, now), durable=False)
+    except StorageError as error:  # no ad without a record of it: its click could cost nothing
+        say(f"ads: {error}")
+        answer = answer.model_copy(update={"items": ()})
+    SLOTS.labels("filled").inc(len(answer.items))
+    SLOTS.labels("empty").inc(request.slots - len(answer.items))
+    return answer
+
+
 def _answer(
     champion: "Champion", request: AdsRequest, impression_id: str, won: list[Won]
 ) -> Answer:
@@ -128,7 +134,9 @@ def _answer(
                 category=catalogue.category[row],
                 brand=catalogue.brand[row],
                 price=None if np.isnan(price) else price,
-                image=f"/images/{item_id}" if catalogue.picture_row[row] >= 0 else None,
+                image=f"/pictures/{quote(item_id, safe='')}"
+                if catalogue.picture_row[row] >= 0
+                else None,
                 sponsored=True,
                 campaign_id=one.bidder.campaign_id,
             )

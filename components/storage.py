@@ -130,6 +130,27 @@ def stored(prefix: str) -> list[Stored]:
         raise _refused(error) from error
 
 
+def download_all(prefix: str, folder: Path, ending: str = "") -> list[Path]:
+    """Copy every object below a prefix whose key has this ending; the rest of the key is kept.
+
+    Raises:
+        StorageError: the store cannot be reached or refuses the keys.
+
+    """
+    store, bucket, copied = client(), settings().s3_bucket, []
+    try:
+        pages = store.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
+        for key in sorted(key for key in keys if key.endswith(ending)):
+            target = folder / key.removeprefix(prefix).lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            store.download_file(bucket, key, str(target))
+            copied.append(target)
+    except (BotoCoreError, ClientError) as error:
+        raise _refused(error) from error
+    return copied
+
+
 def _refused(error: Exception) -> StorageError:
     return StorageError(
         f"an S3 store at {settings().s3_endpoint or 'AWS'}",

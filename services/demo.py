@@ -85,8 +85,9 @@ def _record(measured: dict[str, Any], path: Path) -> None:
 
 def _show_result(workspace: Path) -> None:
     """Print the leaderboard of the run, and the champion."""
-    name = load_policy(ROOT / POLICY).models.fused
-    champion = tracking.champion(name)
+    policy = load_policy(ROOT / POLICY)
+    name = policy.models.fused
+    champion = tracking.champion(name, policy.aliases.champion)
     if champion is None:
         raise RegistryError(
             f"a champion of {name} after the run", "none", "see the task model_registration's log"

@@ -175,5 +175,5 @@ def test_a_start_that_saw_the_future_or_fits_not_is_refused(
         run_in(tmp_path / "one", run, small(start_from=str(late)), tiny_world.prepared)
     for other in ({"dim": 16}, {"adapter": "adalora"}):
         wrong = small(start_from=str(tower), **other)
-        with pytest.raises(ModelError, match="set text.start_from to null"):
+        with pytest.raises(ModelError, match=r"set text\.start_from to null"):
             run_in(tmp_path / "two", run, wrong, tiny_world.prepared)

@@ -69,7 +69,7 @@ class Shoppers:
         self.acknowledged: set[str] = set()
         self.resent = 0
         self._stopped = threading.Event()
-        self._threads = [threading.Thread(target=self._send) for _ in range(4)]
+        self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(4)]
         for thread in self._threads:
             thread.start()
 

@@ -7,14 +7,15 @@ time.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from components import tracking
+from components import schemas, tracking
 from components.errors import RegistryError
 from components.feedback import orders_of, read_feedback, snapshot
 from components.registry import Policy
@@ -84,9 +85,12 @@ def read_fed_back(source: str, since: date | None) -> FedBack:
         feedback = read_feedback(Path(scratch))
     if feedback is None or not feedback.events.num_rows:
         return FedBack(0, None)
-    bought = [when.date() for when in orders_of(feedback)["timestamp"].to_pylist()]
+    bought = orders_of(feedback)["timestamp"]
+    if since is not None:
+        start = datetime.combine(since, time(), UTC)
+        bought = bought.filter(pc.greater_equal(bought, pa.scalar(start, schemas.UTC)))
     newest = pc.max(feedback.events["timestamp"]).as_py().date()
-    return FedBack(sum(since is None or day >= since for day in bought), newest - timedelta(days=1))
+    return FedBack(len(bought), newest - timedelta(days=1))
 
 
 def champion_of(policy: Policy) -> tuple[Version | None, dict[str, Any]]:

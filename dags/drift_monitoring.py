@@ -3,9 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, get_current_context, task
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from airflow.timetables.interval import CronDataIntervalTimetable
 
 from components.errors import ParamsError
 from orchestration.assets import DRIFT

@@ -30,9 +30,10 @@ NAME = "champion"
 
 
 def run(params: Params, *, prepared: Path, champion: Path, policy: Path = POLICY) -> None:
-    """Write `champion`: champion.json ({version, reason}) and, with a version, its ranking file.
+    """Write `champion`: champion.json ({version}) and, with a version, its ranking file.
 
-    There is no version, and a reason why, where nothing can or need be ranked.
+    The version is null, and the log says why, where nothing can or need be ranked. The reason is
+    not in the file: evaluation would be run again when another one comes to hold.
 
     Raises:
         RegistryError: MLflow does not answer, or lacks a part of the champion.
@@ -45,11 +46,11 @@ def run(params: Params, *, prepared: Path, champion: Path, policy: Path = POLICY
     reason = _why_not(found, params, prepared, cut)
     with atomic_folder(champion) as folder:
         if found is None or reason:
-            write_json({"version": None, "reason": reason}, folder / "champion.json")
+            write_json({"version": None}, folder / "champion.json")
         else:
             _rank(found, params, prepared, cut, folder)
             called = f"{found.name}/{found.version}"
-            write_json({"version": called, "reason": "other test rows"}, folder / "champion.json")
+            write_json({"version": called}, folder / "champion.json")
             say(f"{called} ranked the cut {cut['name']} of {cut['day']}")
     if reason:
         say(f"the champion does not rank: {reason}")

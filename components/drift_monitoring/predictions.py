@@ -149,14 +149,10 @@ def _ranking_quality(rows: Rows, champion: Champion) -> Quality:
 def _ndcg(shown_UK: np.ndarray, user_T: np.ndarray, item_T: np.ndarray) -> np.ndarray:
     """NDCG@10 of every shopper who wanted anything; T wanted (shopper, item) pairs."""
     users, row_T = np.unique(user_T, return_inverse=True)
-    wanted = set(zip(row_T.tolist(), item_T.tolist(), strict=True))
-    hits = np.array(
-        [
-            [(row, item) in wanted for item in shown]
-            for row, shown in enumerate(shown_UK[users].tolist())
-        ],
-        float,
-    ).reshape(len(users), shown_UK.shape[1])
+    shown_NK = shown_UK[users].astype(np.int64)
+    width = 1 + max(int(shown_NK.max(initial=0)), int(item_T.max(initial=0)))
+    place_N1 = np.arange(len(users))[:, None] * width
+    hits = np.isin(place_N1 + shown_NK, row_T * width + item_T) & (shown_NK >= 0)
     ideal = np.cumsum(DISCOUNT)[np.minimum(np.bincount(row_T, minlength=len(users)), K) - 1]
     return (hits @ DISCOUNT) / ideal
 

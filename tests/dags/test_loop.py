@@ -33,7 +33,7 @@ def test_policy(bag, name):
 
 def test_assets_connect_the_dags(bag):
     waiting = {
-        name: {asset.name for _, asset in bag.dags[name].timetable.asset_condition.iter_assets()}
+        name: {asset.name for asset in bag.dags[name].timetable.asset_condition.objects}
         for name in ("retraining", "promotion")
     }
     assert waiting == {"retraining": {"feedback", "drift"}, "promotion": {"challenger"}}

@@ -67,6 +67,7 @@ def router(server: "Server") -> APIRouter:
     @admin.put("/admin/campaigns")
     def replace(campaigns: Campaigns) -> CampaignStates:
         """Take these campaigns instead of those so far."""
+        server.champion.current()  # without one nothing is taken: the answer could not say how
         ads.replace(campaigns.campaigns)
         return states()
 

@@ -138,16 +138,16 @@ def download_all(prefix: str, folder: Path, ending: str = "") -> list[Path]:
 
     """
     store, bucket, copied = client(), settings().s3_bucket, []
-    try:
-        pages = store.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
-        for key in sorted(key for key in keys if key.endswith(ending)):
-            target = folder / key.removeprefix(prefix).lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            store.download_file(bucket, key, str(target))
-            copied.append(target)
-    except (BotoCoreError, ClientError) as error:
-        raise _refused(error) from error
+    for one in stored(prefix):
+        if not one.key.endswith(ending):
+            continue
+        target = folder / one.key.removeprefix(prefix).lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            store.download_file(bucket, one.key, str(target))
+        except (BotoCoreError, ClientError) as error:
+            raise _refused(error) from error
+        copied.append(target)
     return copied
 
 

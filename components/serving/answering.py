@@ -22,12 +22,12 @@ def router(server: "Server") -> APIRouter:
     routes = APIRouter(tags=["answers"], responses=NOT_READY)
 
     @routes.post("/recommend", response_model=Answer)
-    def post_recommend(request: Annotated[RecommendRequest, Body()]) -> Response:
+    async def post_recommend(request: Annotated[RecommendRequest, Body()]) -> Response:
         """A row of recommendations on one surface."""
         return _json(recommend(server, request))
 
     @routes.post("/search", response_model=Answer, responses={422: {"description": "Bad picture"}})
-    def post_search(request: Annotated[SearchRequest, Body()]) -> Response:
+    async def post_search(request: Annotated[SearchRequest, Body()]) -> Response:
         """A page of what matches words, or an example picture, or both."""
         try:
             return _json(search(server, request))

@@ -16,8 +16,11 @@ from components.ranking.ranker import FusedRanker
 from components.ranking.row_scores import EaseAt, score_rows, spread_of
 from components.ranking.signals import EASE, ease_weights
 from components.ranking.states import GROUPS, TOWERS, ItemState, ShopperState
+from components.serving.lru import Bounded
 from components.serving.retrieval import VectorIndex
 
+SPARE = 40  # more of a known shopper's nearest items than are needed
+NEAREST = 100_000  # lists of nearest items that are kept, one a shopper and tower
 LISTED = 128  # most popular items of a category that are looked through
 
 
@@ -28,6 +31,14 @@ class Ranked:
     items: Ints  # (R,)
     scores: Floats  # (R,)
     bought: npt.NDArray[np.bool_]  # (R,) by this shopper before
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Items that EASE has a score for; all others have 0."""
+
+    items: Ints  # (T,) ascending
+    scores: dict[str, Floats]  # (T,) each of EASE
 
 
 class Scorer:
@@ -51,18 +62,17 @@ class Scorer:
         self.popular = eligible[np.argsort(-self.sold[eligible], kind="stable")]
         self.category = self.items.groups[:, GROUPS.index("category")]
         self.listed = _first_of_groups(self.popular, self.category)
-        self.weight = self.items.eligible.astype(np.float64)
+        self._nearest: Bounded[tuple[str, int], Ints] = Bounded(NEAREST)
         for name in ("norms", "moments", "group_sessions_28", "group_sizes", "order"):
             getattr(self.items, name)  # computed now, not by the first request
 
     def rank(self, shopper: ShopperState) -> Ranked:
         """Return the shopper's candidates with their scores."""
         ease = self._ease(shopper)
-        items = self.propose(shopper, ease)
-        found = self.candidates(shopper, items, ease)
+        found = self.candidates(shopper, self.propose(shopper, ease), ease)
         scores = self.fusion.score(found)
         best = np.argsort(-scores, kind="stable")
-        return Ranked(items[best], scores[best], found.bought[best])
+        return Ranked(found.items[best], scores[best], found.bought[best])
 
     def score(self, shopper: ShopperState, items: Ints) -> Floats:
         """Return the fused scores of any items, (n,)."""
@@ -73,43 +83,59 @@ class Scorer:
         return found
 
     def candidates(
-        self, shopper: ShopperState, items: Ints, ease: dict[str, Floats] | None = None
+        self, shopper: ShopperState, items: Ints, ease: Touched | None = None
     ) -> CandidateSet:
         """Return items, ascending, with their features for one shopper."""
         owner = np.zeros(len(items), np.int64)
-        scores = score_rows(
-            shopper, self.items, self._ease_at(ease or self._ease(shopper), items), owner, items
-        )
+        known = self.items.ease.nnz > 0 and len(shopper.item) > 0
+        at = self._ease_at(ease or self._ease(shopper), items, known)
+        scores = score_rows(shopper, self.items, at, owner, items)
         return candidates_of(
             Rows(shopper, self.items, scores, owner, items, _pair_of(shopper, items))
         )
 
-    def propose(self, shopper: ShopperState, ease: dict[str, Floats]) -> Ints:
+    def propose(self, shopper: ShopperState, ease: Touched) -> Ints:
         """Return the candidates, ascending."""
         owned = shopper.item[shopper.pair_column("sessions") > 0]
-        found = [
-            self.indexes[tower].nearest(shopper.vectors[tower][0], self.new, without=owned)[0]
-            for tower in TOWERS
-        ]
-        found += [self._first(values, owned) for values in ease.values()]
-        found.append(self.popular[: self.new + len(owned)])
-        found[-1] = found[-1][~np.isin(found[-1], owned)][: self.new]
-        found.append(self._of_categories(shopper, owned))
+        bought = np.zeros(len(self.items.eligible), bool)
+        bought[owned] = True
+        found = [self._near(tower, shopper, owned, bought) for tower in TOWERS]
+        found += [self._first(ease.items, scores, bought) for scores in ease.scores.values()]
+        popular = self.popular[: self.new + len(owned)]
+        found.append(popular[~bought[popular]][: self.new])
+        found.append(self._of_categories(shopper, bought))
         found.append(self._habits(shopper, owned))
         return np.unique(np.concatenate(found)).astype(np.int32)
 
-    def _first(self, scores: Floats, owned: Ints) -> Ints:
-        """The `new` best of the eligible items that were never bought; 0 is no score."""
-        scores = scores.copy()
-        scores[owned] = 0
-        touched = np.flatnonzero(scores > 0)
-        touched = touched[self.items.eligible[touched]]
-        if len(touched) <= self.new:
-            return touched.astype(np.int32)
-        best = np.argpartition(scores[touched], len(touched) - self.new)[-self.new :]
-        return touched[best].astype(np.int32)
+    def _near(
+        self, tower: str, shopper: ShopperState, owned: Ints, bought: npt.NDArray[np.bool_]
+    ) -> Ints:
+        """The `new` nearest items never bought.
 
-    def _of_categories(self, shopper: ShopperState, owned: Ints) -> Ints:
+        The vectors of a known shopper stay as they are while this model answers, so their
+        nearest items are kept, some more than are needed: what is bought meanwhile drops out.
+        """
+        vector, index = shopper.vectors[tower][0], self.indexes[tower]
+        if shopper.users[0] < 0:
+            return index.nearest(vector, self.new, without=owned)[0]
+        spare = self.new + SPARE
+        kept = self._nearest.get(
+            (tower, int(shopper.users[0])), lambda: index.nearest(vector, spare, without=owned)[0]
+        )
+        fresh = kept[~bought[kept]]
+        if len(fresh) < self.new and len(kept) == spare:
+            return index.nearest(vector, self.new, without=owned)[0]
+        return fresh[: self.new]
+
+    def _first(self, items: Ints, scores: Floats, bought: npt.NDArray[np.bool_]) -> Ints:
+        """The `new` best of the eligible items that were never bought; 0 is no score."""
+        usable = (scores > 0) & self.items.eligible[items] & ~bought[items]
+        items, scores = items[usable], scores[usable]
+        if len(items) <= self.new:
+            return items
+        return items[np.argpartition(scores, len(items) - self.new)[-self.new :]]
+
+    def _of_categories(self, shopper: ShopperState, bought_before: npt.NDArray[np.bool_]) -> Ints:
         """Popular items of the categories the shopper buys in, weighted by how much."""
         code = self.category[shopper.item]
         inside = code >= 0
@@ -118,7 +144,7 @@ class Scorer:
         items = self.listed[codes]
         scores = np.where(items >= 0, bought[codes, None] * self.sold[items], -np.inf).ravel()
         items = items.ravel()
-        scores[np.isin(items, owned)] = -np.inf
+        scores[bought_before[items]] = -np.inf
         best = np.argsort(-scores, kind="stable")[: self.new]
         return items[best[np.isfinite(scores[best])]]
 
@@ -128,26 +154,40 @@ class Scorer:
         owned, habit = owned[kept], habit[kept]
         return owned[np.argsort(-habit, kind="stable")[: self.bought]]
 
-    def _ease(self, shopper: ShopperState) -> dict[str, Floats]:
-        """Return EASE's scores of all items, (I,) each of EASE, by the touched rows alone."""
-        width = len(self.items.eligible)
-        if self.items.ease.nnz == 0 or len(shopper.item) == 0:
-            return dict.fromkeys(EASE, np.zeros(width, np.float32))
+    def _ease(self, shopper: ShopperState) -> Touched:
+        """Return EASE's scores of the items that the shopper's items have a weight for."""
         starts = self.items.ease.indptr[shopper.item]
         lengths = self.items.ease.indptr[shopper.item + 1] - starts
+        if lengths.sum() == 0:
+            nothing = np.zeros(0, np.float32)
+            return Touched(np.zeros(0, np.int32), dict.fromkeys(EASE, nothing))
         ends = np.cumsum(lengths)
         place = np.repeat(starts - (ends - lengths), lengths) + np.arange(ends[-1])
         item, values = self.items.ease.indices[place], self.items.ease.data[place]
-        return {
-            name: np.bincount(item, np.repeat(weights, lengths) * values, width).astype(np.float32)
+        touched = np.zeros(len(self.items.eligible), bool)
+        touched[item] = True
+        items = np.flatnonzero(touched).astype(np.int32)
+        number = np.empty(len(touched), np.int64)  # only the touched places are written and read
+        number[items] = np.arange(len(items))
+        cell = number[item]
+        scores = {
+            name: np.bincount(cell, np.repeat(weights, lengths) * values).astype(np.float32)
             for name, weights in ease_weights(shopper).items()
         }
+        return Touched(items, scores)
 
-    def _ease_at(self, ease: dict[str, Floats], items: Ints) -> EaseAt:
-        at = {name: values[items] for name, values in ease.items()}
-        whole = ease["ease"].astype(np.float64)
-        total, squares = whole @ self.weight, np.square(whole) @ self.weight
-        spread = spread_of(np.array([total]), np.array([squares]), len(self.items.order))
+    def _ease_at(self, ease: Touched, items: Ints, known: bool) -> EaseAt:
+        """Return EASE's scores of `items`; missing where there is no weight or no history."""
+        place = np.searchsorted(ease.items, items).clip(max=max(len(ease.items) - 1, 0))
+        hit = ease.items[place] == items if len(ease.items) else np.zeros(len(items), bool)
+        none = np.float32(0 if known else np.nan)
+        at = {
+            name: np.where(hit, scores[place], none) if len(scores) else np.full(len(items), none)
+            for name, scores in ease.scores.items()
+        }
+        whole = ease.scores["ease"][self.items.eligible[ease.items]].astype(np.float64)
+        total, squares = np.array([whole.sum()]), np.array([np.square(whole).sum()])
+        spread = spread_of(total, squares, len(self.items.order) if known else 0)
         return EaseAt(at, *spread)
 
 

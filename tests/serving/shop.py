@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import orjson
 
 from components.files import read_table, write_json
 from components.fusion_training.component import read_cut
@@ -20,6 +21,7 @@ from components.serving.app import create_app
 from components.serving.champion import Champion, Packages
 from components.serving.clock import Clock
 from components.serving.events.log import EventLog
+from components.serving.events.segments import whole_lines
 from components.serving.holder import ChampionHolder
 from components.serving.impressions import Impressions
 from components.serving.live_events import LiveEvents
@@ -106,6 +108,15 @@ def copied(packages: Packages, folder: Path, version: str) -> Packages:
     """Return the same model under another version, in files that a test may break."""
     shutil.copytree(packages.ranker, folder / "ranker")
     return Packages(version, folder / "ranker", packages.text, packages.image)
+
+
+def logged_by(server: Server) -> list[dict]:
+    """Return every record that lies in the server's spool."""
+    return [
+        orjson.loads(line)
+        for path in server.log.segments()
+        for line in whole_lines(path.read_bytes())
+    ]
 
 
 def user_ids(champion: Champion, count: int) -> list[str]:

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import numpy as np
-import orjson
 import pytest
 
 from components.ranking.candidate_sets import build
@@ -12,7 +11,7 @@ from components.ranking.ranker import FusedRanker
 from components.ranking.reading import read_states
 from components.ranking.states import ShopperState
 from components.serving.api import RecommendRequest
-from tests.serving.shop import user_ids
+from tests.serving.shop import logged_by, user_ids
 
 TOLERANCE = 1e-4
 SURFACES = ("home", "similar", "basket", "buy_again")
@@ -68,7 +67,7 @@ def test_logged_answers_replay_offline_to_the_same_scores(
                 for item in items[day : day + 3]
             ]
             assert ask(client, "/events", {"events": bought}, key="events")["accepted"] == 3
-    log = [record for part in server.log.spooled() for record in part]
+    log = logged_by(server)
     compared = worst = 0
     for state, shown in replayed(champion, log, offline):
         rows = [champion.catalogue.index[one["item_id"]] for one in shown]
@@ -139,7 +138,7 @@ def summarised(champion, offline, user, live, now):
 
 def ask(client, path, body, key=None):
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    answer = client.post(path, content=orjson.dumps(body), headers=headers)
+    answer = client.post(path, json=body, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
 

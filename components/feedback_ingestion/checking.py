@@ -17,7 +17,11 @@ AHEAD = "interval 5 minutes"  # as at the door
 RULES = [
     ("event_id is null", "event_id is missing"),
     ("user_id is null", "user_id is missing"),
-    ("not regexp_full_match(user_id, '[0-9a-f]{32}')", "user_id is not a pseudonym"),
+    # Whom the server could not tell from others goes by the name of nobody.
+    (
+        "user_id <> 'anonymous' and not regexp_full_match(user_id, '[0-9a-f]{32}')",
+        "user_id is not a pseudonym",
+    ),
     ("timestamp is null", "timestamp is not a date and time"),
     ("received_at is null", "received_at is not a date and time"),
     (f"timestamp > received_at + {AHEAD}", "timestamp is later than the clock of the server"),

@@ -40,7 +40,8 @@ def attribute(con: duckdb.DuckDBPyConnection, hours: int) -> None:
             union all
             select b.event_id, i.event_id, i.timestamp, false
             from bought as b join shown as i on b.user_id = i.user_id and b.item_id = i.item_id
-            where b.timestamp between i.timestamp and i.timestamp + to_hours($1)),
+            where b.user_id <> 'anonymous'
+                and b.timestamp between i.timestamp and i.timestamp + to_hours($1)),
         best as (
             select p.event_id, p.shown_id from pairs as p
             left join (select distinct shown_id from clicks) as c on p.shown_id = c.shown_id

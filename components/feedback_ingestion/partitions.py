@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from components import schemas, storage
 from components.feedback_ingestion.labelling import online_metrics
+from components.settings import settings
 
 PREFIX = "feedback/"
 ITEMS = "catalogue/"  # in S3: Parquet files with item_id, all that the shop ever sold
@@ -89,7 +90,7 @@ def known_items() -> pa.Table | None:
 
 def publish_items(products: pa.Table) -> None:
     """Say which items there are; the column item_id of the table of products."""
-    storage.ensure_bucket(storage.settings().s3_bucket)
+    storage.ensure_bucket(settings().s3_bucket)
     _put(products.select(["item_id"]), f"{ITEMS}products.parquet")
 
 

@@ -43,6 +43,7 @@ def main() -> int:
     shipper = Shipper(log) if found.s3_endpoint else None
     if shipper:
         shipper.start()
+        ads.watch()
     if found.serving_package is None:
         holder.watch()
     else:

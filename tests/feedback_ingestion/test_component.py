@@ -13,6 +13,7 @@ from components import schemas, storage
 from components.click_model import KEY, ClickModel
 from components.feedback_ingestion.__main__ import main
 from components.feedback_ingestion.component import run
+from components.feedback_ingestion.judging import judge
 from components.feedback_ingestion.labelling import wilson
 from components.feedback_ingestion.partitions import key_of, publish_items
 from components.params import Params
@@ -233,3 +234,39 @@ def test_the_command_says_what_is_wrong_in_one_line(bucket, monkeypatch, capsys)
     assert main([]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "expected an S3 store at http://127.0.0.1:9" in line
+
+
+def choose(version: str, item_of_slot: dict[int, str], answers: int) -> None:
+    rows = [
+        {"impression_id": f"i{n}", "position": slot, "item_id": item, "probability": 1.0}
+        for n in range(answers)
+        for slot, item in item_of_slot.items()
+    ]
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=schemas.CHOICES), buffer)
+    storage.put(buffer.getvalue(), f"choices/{version}/any.parquet")
+
+
+def test_a_challenger_is_judged_by_what_the_logs_know_and_no_further(bucket):
+    """Eggs are clicked twice as often as milk; either is shown by a coin."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for n in range(1500):
+        item = "eggs" if rng.random() < 0.5 else "milk"
+        rows.append(impression(f"i{n}", 1, item, n / 100, propensity=0.5))
+        if rng.random() < (0.4 if item == "eggs" else 0.2):
+            rows.append(record("click", item, n / 100, f"c{n}", impression_id=f"i{n}"))
+    ship("s-0", rows)
+    run(Params())
+    assert judge(Params()) == {}
+    choose("fused-ranker/4", {1: "eggs"}, 1500)
+    choose("fused-ranker/5", {1: "unicorn"}, 1500)
+    choose("fused-ranker/6", {1: "eggs"}, 150)
+    found = judge(Params())
+    assert json.loads(storage.get("feedback/off_policy.json")) == found
+    good, unknown, few = (found[f"fused-ranker/{n}"] for n in (4, 5, 6))
+    for estimate in (good["snips"], good["doubly_robust"]):
+        assert estimate["low"] < 0.4 < estimate["high"]
+    assert "better" in good["conclusion"]
+    assert unknown["snips"] is None
+    assert few["conclusion"].startswith("nothing is concluded")

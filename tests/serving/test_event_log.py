@@ -1,5 +1,6 @@
 """The log: what it keeps, what it refuses, and what a crash leaves behind."""
 
+import asyncio
 import os
 import threading
 from pathlib import Path
@@ -183,6 +184,21 @@ def test_nobody_waits_for_durability_that_has_not_come(log, monkeypatch):
     gate.set()
     future.result(5)
     assert log.committed().done()
+
+
+def test_a_client_that_goes_away_stops_nobody_else(log, monkeypatch):
+    gate, real = threading.Event(), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: gate.wait(5) and real(fd))
+    log.append([click("a")], durable=False)
+
+    async def leave():
+        waiting = asyncio.ensure_future(asyncio.wrap_future(log.committed()))
+        await asyncio.sleep(0)
+        waiting.cancel()
+
+    asyncio.run(leave())
+    gate.set()
+    assert log.append([click("b")], durable=True) == 1
 
 
 def test_a_spool_has_one_server(log, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import random
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,8 @@ from components.serving.api import AdsRequest
 from components.serving.events.segments import Record
 
 OFFERS = 200_000  # impressions whose clicks can still be charged; older ones click for nothing
+
+REFRESH_SECONDS = 60.0
 
 
 @dataclass
@@ -65,6 +68,15 @@ class Ads:
     def click_model(self, version: str) -> ClickModel:
         """Return the calibration of one model version, the prior where there is none."""
         return self._click_models.get(version, PRIOR)
+
+    def watch(self) -> None:
+        """Read the click models of feedback ingestion now and then, in a thread of its own."""
+        threading.Thread(target=self._watch, name="click-models", daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            self.refresh_click_models()
+            time.sleep(REFRESH_SECONDS)
 
     def refresh_click_models(self) -> None:
         """Read what feedback ingestion calibrated; keep what is known while S3 is away."""

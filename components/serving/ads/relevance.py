@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from components.serving.api import AdsRequest, RecommendRequest, SearchRequest
+from components.serving.api import AdsRequest, RecommendRequest, SearchRequest, ShownItem
 
 if TYPE_CHECKING:
     from components.serving.champion import Champion
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 DEPTH = 100  # an ad is among the so many best answers for this shopper and this page
 
 
-def relevant(champion: "Champion", request: AdsRequest, now: datetime) -> dict[str, float]:
-    """Return the items above the floor and their scores.
+def relevant(champion: "Champion", request: AdsRequest, now: datetime) -> dict[str, ShownItem]:
+    """Return the items above the floor by id, with their scores.
 
     Beside a search they are its best hits; elsewhere the best recommendations of the surface.
     """
@@ -34,4 +34,4 @@ def relevant(champion: "Champion", request: AdsRequest, now: datetime) -> dict[s
             ),
             now,
         )
-    return {item.item_id: item.score for item in answer.items}
+    return {item.item_id: item for item in answer.items}

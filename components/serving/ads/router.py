@@ -1,26 +1,22 @@
 """POST /ads, and the campaigns behind it."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import quote
 
-import numpy as np
 from fastapi import APIRouter, Depends
 from prometheus_client import Counter
 from pydantic import Field
 
 from components.errors import StorageError
 from components.progress import say
-from components.pseudonyms import at_the_door
 from components.serving.ads.auction import Won
 from components.serving.ads.campaigns import SIMULATED, Campaign
 from components.serving.ads.relevance import relevant
 from components.serving.api import AdsRequest, Answer, Message, ShownItem
 from components.serving.events.segments import Record
+from components.serving.impressions import Shown, records
 from components.serving.keys import RESPONSES, require_admin_key
 
 if TYPE_CHECKING:
-    from components.serving.champion import Champion
     from components.serving.server import Server
 
 POLICY = "gsp+pacing"
@@ -59,7 +55,7 @@ def router(server: "Server") -> APIRouter:
     routes = APIRouter(tags=["ads"])
     ads = server.ads
 
-    @routes.post("/ads")
+    @routes.post("/ads", responses={503: {"description": "No champion has been loaded yet"}})
     def sponsored(request: AdsRequest) -> Answer:
         """Fill sponsored slots; fewer items than slots where too few campaigns are relevant."""
         return fill(server, request)
@@ -71,6 +67,7 @@ def router(server: "Server") -> APIRouter:
     @admin.put("/admin/campaigns")
     def replace(campaigns: Campaigns) -> CampaignStates:
         """Take these campaigns instead of those so far."""
+        server.champion.current()  # without one nothing is taken: the answer could not say how
         ads.replace(campaigns.campaigns)
         return states()
 
@@ -103,77 +100,52 @@ def router(server: "Server") -> APIRouter:
 def fill(server: "Server", request: AdsRequest) -> Answer:
     """Return the sponsored slots of a request, logged as shown."""
     champion, now = server.champion.current(), server.clock.now()
-    scores = relevant(champion, request, now) if server.ads.campaigns() else {}
+    items = relevant(champion, request, now) if server.ads.campaigns() else {}
+    scores = {item_id: item.score for item_id, item in items.items()}
     impression_id, won = server.ads.choose(request, scores, champion.version, now)
-    answer = _answer(champion, request, impression_id, won)
+    shown = Shown(_answer(champion.version, request, impression_id, won, items), request, now)
     try:
-        server.log.append(_impressions(request, answer, won, now), durable=False)
+        server.log.append(_records(shown, won), durable=False)
     except StorageError as error:  # no ad without a record of it: its click could cost nothing
         say(f"ads: {error}")
-        answer = answer.model_copy(update={"items": ()})
-    SLOTS.labels("filled").inc(len(answer.items))
-    SLOTS.labels("empty").inc(request.slots - len(answer.items))
-    return answer
+        shown = Shown(shown.answer.model_copy(update={"items": ()}), request, now)
+    server.impressions.keep(shown)
+    SLOTS.labels("filled").inc(len(shown.answer.items))
+    SLOTS.labels("empty").inc(request.slots - len(shown.answer.items))
+    return shown.answer
 
 
 def _answer(
-    champion: "Champion", request: AdsRequest, impression_id: str, won: list[Won]
+    version: str,
+    request: AdsRequest,
+    impression_id: str,
+    won: list[Won],
+    items: dict[str, ShownItem],
 ) -> Answer:
-    catalogue = champion.catalogue
-    items = []
-    for position, one in enumerate(won, start=1):
-        row, item_id = catalogue.index[one.bidder.item_id], one.bidder.item_id
-        price = float(catalogue.price[row])
-        items.append(
-            ShownItem(
-                item_id=item_id,
-                position=position,
-                score=one.bidder.score,
-                propensity=one.propensity,
-                title=catalogue.title[row],
-                category=catalogue.category[row],
-                brand=catalogue.brand[row],
-                price=None if np.isnan(price) else price,
-                image=f"/pictures/{quote(item_id, safe='')}"
-                if catalogue.picture_row[row] >= 0
-                else None,
-                sponsored=True,
-                campaign_id=one.bidder.campaign_id,
-            )
+    shown = (
+        items[one.bidder.item_id].model_copy(
+            update={
+                "position": position,
+                "propensity": one.propensity,
+                "sponsored": True,
+                "campaign_id": one.bidder.campaign_id,
+            }
         )
+        for position, one in enumerate(won, start=1)
+    )
     return Answer(
         impression_id=impression_id,
         surface=request.surface,
-        items=tuple(items),
-        model_version=champion.version,
+        items=tuple(shown),
+        model_version=version,
         policy=POLICY,
     )
 
 
-def _impressions(
-    request: AdsRequest, answer: Answer, won: list[Won], now: datetime
-) -> list[Record]:
-    """One record a slot: `value` is the score, `price` what a click will cost."""
-    asker = request.user_id or request.session_id or answer.impression_id
+def _records(shown: Shown, won: list[Won]) -> list[Record]:
+    """Return the impressions, with the campaign and what a click will cost as `price`."""
+    pairs = zip(records(shown), won, strict=True)
     return [
-        {
-            "event_id": f"{answer.impression_id}:{item.position}",
-            "user_id": at_the_door(asker),
-            "session_id": request.session_id,
-            "timestamp": now.isoformat(),
-            "event_type": "impression",
-            "item_id": item.item_id,
-            "query": request.query or None,
-            "surface": request.surface,
-            "position": item.position,
-            "propensity": item.propensity,
-            "model_version": answer.model_version,
-            "value": item.score,
-            "impression_id": answer.impression_id,
-            "policy": POLICY,
-            "campaign_id": item.campaign_id,
-            "price": slot.price,
-            "received_at": now.isoformat(),
-        }
-        for item, slot in zip(answer.items, won, strict=True)
+        {**record, "campaign_id": one.bidder.campaign_id, "price": one.price}
+        for record, one in pairs
     ]

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -110,6 +111,7 @@ class EventLog:
     def committed(self) -> Future[None]:
         """Return what is done as soon as everything written so far is durable."""
         future: Future[None] = Future()
+        future.set_running_or_notify_cancel()  # a client that goes away cannot cancel it
         with self._changed:
             if self._broken:
                 future.set_exception(self._broken)
@@ -133,7 +135,7 @@ class EventLog:
                     return
                 reached = self._next
                 self._start_segment()
-            os.fsync(old.fileno())
+            self._sync(old.fileno())
             old.close()
             with self._changed:
                 self._synced = max(self._synced, reached)
@@ -182,14 +184,24 @@ class EventLog:
         return name, following
 
     def _start_segment(self) -> None:
-        self._path = segment_path(self.folder, self.spool, self._next)
-        self._file = self._path.open("ab", buffering=0)
+        path = segment_path(self.folder, self.spool, self._next)
+        self._file, self._path = path.open("ab", buffering=0), path
         self._started = time.monotonic()
         folder = os.open(self.folder, os.O_RDONLY)
         try:
-            os.fsync(folder)  # the file's name survives too
+            self._sync(folder)  # the file's name survives too
         finally:
             os.close(folder)
+
+    def _sync(self, descriptor: int) -> None:
+        """Make a file durable; where that fails, what is on disk is unknown: take nothing more."""
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            self._broken = StorageError(
+                f"to sync {self._path}", error.strerror or str(error), "check the disk"
+            )
+            raise self._broken from error
 
     def _write(self, data: bytes) -> None:
         if self._broken or self._closing:
@@ -220,12 +232,8 @@ class EventLog:
                 with self._changed:
                     waiting, self._waiting = self._waiting, []
                     file, reached = self._file, self._next
-                try:
-                    os.fsync(file.fileno())
-                except OSError as error:  # what reached the disk is unknown: take nothing more
-                    self._broken = StorageError(
-                        f"to sync {self._path}", error.strerror or str(error), "check the disk"
-                    )
+                with suppress(StorageError):  # all who wait are told
+                    self._sync(file.fileno())
                 with self._changed:
                     self._synced = reached
             for future in waiting:

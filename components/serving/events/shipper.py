@@ -68,12 +68,12 @@ class Shipper:
     def _run(self) -> None:
         pause = FIRST_PAUSE
         while not self._stopped.wait(POLL_SECONDS):
-            self._log.roll(self._size, self._seconds)
             SPOOL_BYTES.set(self._log.size)
             try:
+                self._log.roll(self._size, self._seconds)
                 self.ship()
                 pause = FIRST_PAUSE
-            except StorageError as error:
+            except (StorageError, OSError) as error:  # S3, or the disk of the spool
                 FAILURES.inc()
                 say(f"shipper: {error}; next attempt in {pause:.1f} s")
                 self._stopped.wait(pause)

@@ -47,6 +47,12 @@ class Settings(BaseSettings):
     spool_megabytes: int = Field(
         default=512, ge=1, description="Size of the spool at which POST /events answers 503"
     )
+    home: Path = Field(
+        default=Path(".state"), description="Folder of all state; monitoring reports are in it"
+    )
+    drift_webhook: str | None = Field(
+        default=None, description="Address that a drift alarm is posted to; empty for none"
+    )
     airflow_url: str = Field(default="", description="Airflow's pages, for the operations page")
     airflow_user: str = Field(default="admin", description="Airflow user of the operations page")
     airflow_password: SecretStr | None = Field(

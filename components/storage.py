@@ -130,6 +130,27 @@ def stored(prefix: str) -> list[Stored]:
         raise _refused(error) from error
 
 
+def download_all(prefix: str, folder: Path, ending: str = "") -> list[Path]:
+    """Copy every object below a prefix whose key has this ending; the rest of the key is kept.
+
+    Raises:
+        StorageError: the store cannot be reached or refuses the keys.
+
+    """
+    store, bucket, copied = client(), settings().s3_bucket, []
+    for one in stored(prefix):
+        if not one.key.endswith(ending):
+            continue
+        target = folder / one.key.removeprefix(prefix).lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            store.download_file(bucket, one.key, str(target))
+        except (BotoCoreError, ClientError) as error:
+            raise _refused(error) from error
+        copied.append(target)
+    return copied
+
+
 def _refused(error: Exception) -> StorageError:
     return StorageError(
         f"an S3 store at {settings().s3_endpoint or 'AWS'}",

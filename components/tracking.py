@@ -70,7 +70,7 @@ def stage_run(stage: str, params: Params, section: str | None = None) -> Iterato
     the params of `section` (and the seed), so that two runs of a tower can be compared.
     """
     connect()
-    name = f"{settings().run_id}/{stage}" if settings().run_id else stage
+    name = f"{stage} {settings().run_id}".rstrip()  # the stage first: lists cut names short
     tags = {
         "stage": stage,
         "pipeline_run": settings().run_id or "none",
@@ -111,6 +111,22 @@ def log_dataset(name: str, digest: str, source: Mapping[str, Any], context: str)
     origin = CodeDatasetSource(dict(source))
     dataset = MetaDataset(origin, name=name, digest=digest[:36])  # type: ignore[abstract]
     mlflow.log_input(dataset, context=context)
+
+
+def run_tags(stage: str, pipeline_run: str) -> dict[str, str]:
+    """Return the tags of the newest MLflow run of a stage in a pipeline run; empty without one.
+
+    Raises:
+        RegistryError: the server does not answer.
+
+    """
+    connect()
+    chosen = f"tags.stage = '{stage}' and tags.pipeline_run = '{pipeline_run}'"
+    with answering():
+        found = mlflow.search_runs(
+            filter_string=chosen, max_results=1, order_by=["start_time DESC"], output_format="list"
+        )
+    return dict(found[0].data.tags) if found else {}
 
 
 # --- the registry ---------------------------------------------------------------------------------
@@ -189,23 +205,6 @@ def aliased(name: str, alias: str) -> Version | None:
     return _version(found)
 
 
-def version(name: str, number: str) -> Version | None:
-    """Return one version of a registered model, None where there is none.
-
-    Raises:
-        RegistryError: the server does not answer.
-
-    """
-    _point()
-    with answering():
-        try:
-            return _version(mlflow.MlflowClient().get_model_version(name, number))
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return None
-            raise
-
-
 def tagged(name: str, tag: str, value: str) -> Version | None:
     """Return the newest version of a registered model that carries this tag, if any."""
     with answering():
@@ -250,6 +249,36 @@ def move_alias(alias: str, version: Version) -> None:
     """Point an alias of the registered model at this version."""
     with answering():
         mlflow.MlflowClient().set_registered_model_alias(version.name, alias, version.version)
+
+
+def model_tag(name: str, key: str) -> str | None:
+    """Return a tag of a registered model as a whole, None where there is none.
+
+    Raises:
+        RegistryError: there is no such model, or the server does not answer.
+
+    """
+    connect()
+    with answering():
+        return mlflow.MlflowClient().get_registered_model(name).tags.get(key)
+
+
+def tag_model(name: str, key: str, value: str) -> None:
+    """Tag a registered model as a whole."""
+    with answering():
+        mlflow.MlflowClient().set_registered_model_tag(name, key, value)
+
+
+def version(name: str, number: str) -> Version:
+    """Return one version of a registered model.
+
+    Raises:
+        RegistryError: there is no such version, or the server does not answer.
+
+    """
+    _point()
+    with answering():
+        return _version(mlflow.MlflowClient().get_model_version(name, number))
 
 
 def load(uri: str) -> Predictor:

@@ -7,7 +7,10 @@ from typing import Any
 from components import tracking
 from components.errors import RegistryError
 from components.evaluation.leaderboard import print_leaderboard
-from components.files import write_json
+from components.feedback_ingestion import component as feedback_ingestion
+from components.feedback_ingestion.partitions import publish_items
+from components.files import read_table, write_json
+from components.params import load_params
 from components.pipeline import REPORTS
 from components.progress import say
 from components.registry import POLICY, load_policy
@@ -60,17 +63,24 @@ def demo(settings: ServiceSettings, conf: dict[str, Any]) -> int:
             return 1
         workspace = Path(airflow.result(DAG, run_id, "workspace"))
         _show_result(workspace)
-        replay(
-            settings,
-            ReplaySettings(
-                tables=workspace / "data" / "tables",
-                shoppers=SHOPPERS,
-                most_seconds=SECONDS,
-                patience=PATIENCE,
-            ),
-        )
+        _let_shoppers_come(settings, workspace / "data" / "tables")
     lifecycle.show(settings)
     return 0
+
+
+def _let_shoppers_come(settings: ServiceSettings, tables: Path) -> None:
+    """Replay some visits, and take in what came of them, as the DAG feedback_ingestion does."""
+    few = ReplaySettings(tables=tables, shoppers=SHOPPERS, most_seconds=SECONDS, patience=PATIENCE)
+    replay(settings, few)
+    deadline = time.monotonic() + PATIENCE
+    spool = settings.home / "spool"
+    while any(path.stat().st_size for path in spool.glob("*.jsonl")):
+        if time.monotonic() > deadline:
+            say(f"Some events wait in {spool} for S3; the next feedback_ingestion takes them in.")
+            break
+        time.sleep(1)
+    publish_items(read_table(tables / "products.parquet", ["item_id"]))
+    feedback_ingestion.run(load_params())
 
 
 def _record(measured: dict[str, Any], path: Path) -> None:
@@ -85,8 +95,9 @@ def _record(measured: dict[str, Any], path: Path) -> None:
 
 def _show_result(workspace: Path) -> None:
     """Print the leaderboard of the run, and the champion."""
-    name = load_policy(ROOT / POLICY).models.fused
-    champion = tracking.champion(name)
+    policy = load_policy(ROOT / POLICY)
+    name = policy.models.fused
+    champion = tracking.champion(name, policy.aliases.champion)
     if champion is None:
         raise RegistryError(
             f"a champion of {name} after the run", "none", "see the task model_registration's log"

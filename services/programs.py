@@ -34,7 +34,7 @@ def programs(settings: ServiceSettings, keys: Credentials) -> tuple[Program, ...
     airflow = airflow_environment(settings, keys)
     worker = airflow | stage_environment(settings, keys)
     return (
-        Program("s3", "storage", _weed(settings), _s3_keys(keys)),
+        Program("s3", "storage", _weed(settings), _s3_keys(keys) | {"GOMEMLIMIT": "400MiB"}),
         Program("mlflow", "tracking", _mlflow(settings), _mlflow_environment(settings, keys)),
         Program("evidently", "monitoring", _evidently(settings), {"DO_NOT_TRACK": "true"}),
         serving(settings, keys),

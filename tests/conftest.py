@@ -8,6 +8,7 @@ from components import storage
 from components.settings import settings
 from tests.platform import Platform, make_platform
 from tests.ranking.standins import write_standins
+from tests.served import ServedShop, write_packages
 from tests.store import Store
 from tests.world import TinyWorld, make_world, tiny_params
 
@@ -55,3 +56,22 @@ def bucket(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def standins(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Paths of stand-in towers and EASE weights on the tiny world."""
     return write_standins(tiny_world, tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def packages(
+    tiny_world: TinyWorld, standins: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Packages of a fused ranker on the tiny world, as the registry would hand them out."""
+    return write_packages(tiny_world, standins, tmp_path_factory.mktemp("packages"))
+
+
+@pytest.fixture(scope="session")
+def shop(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedShop]:
+    """The real server on the tiny world, one for all tests that only ask it."""
+    served = ServedShop(packages, tmp_path_factory.mktemp("shop"))
+    served.start()
+    try:
+        yield served
+    finally:
+        served.stop()

@@ -72,6 +72,13 @@ def free_block() -> int:
             return first
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
 def is_free(port: int) -> bool:
     """Return whether nobody listens on a port of this machine."""
     with socket.socket() as probe:

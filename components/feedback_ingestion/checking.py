@@ -72,15 +72,14 @@ def load(con: duckdb.DuckDBPyConnection, files: list[Path], items: pa.Table | No
             from (select {", ".join(schemas.SERVED_EVENTS.names)}, filename, raw as given
                   from {source} as raw {empty}))"""
     )
+    # A broken row may hold a raw id, so the columns that name a shopper are not kept.
+    kept = [name for name in schemas.SERVED_EVENTS.names if name not in ("user_id", "session_id")]
+    shown = ", ".join(f"'{name}', given.{name}" for name in kept)
     con.execute(
-        """create temp table quarantined as
+        f"""create temp table quarantined as
         select coalesce(timestamp, received_at, timestamptz '1970-01-01')::date as day,
             'served_events' as "table", segment as source, reason,
-            to_json(struct_pack(event_id := given.event_id, event_type := given.event_type,
-                timestamp := given.timestamp, item_id := given.item_id,
-                impression_id := given.impression_id, position := given.position,
-                propensity := given.propensity, value := given.value, price := given.price,
-                received_at := given.received_at))::varchar as row
+            json_object({shown})::varchar as row
         from checked where reason is not null"""
     )
     columns = ", ".join(schemas.SERVED_EVENTS.names)

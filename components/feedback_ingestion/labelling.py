@@ -45,7 +45,7 @@ def attribute(con: duckdb.DuckDBPyConnection, hours: int) -> None:
             select p.event_id, p.shown_id from pairs as p
             left join (select distinct shown_id from clicks) as c on p.shown_id = c.shown_id
             qualify row_number() over (partition by p.event_id
-                order by named desc, c.shown_id is not null desc, at desc, p.shown_id) = 1)
+                order by p.named desc, (c.shown_id is not null) desc, p.at desc, p.shown_id) = 1)
         select b.event_id, b.day, best.shown_id,
             coalesce(b.value, 1)::double * coalesce(b.price, 0)::double as revenue
         from bought as b left join best on b.event_id = best.event_id""",
@@ -79,10 +79,11 @@ def online_metrics(con: duckdb.DuckDBPyConnection, labelled: pa.Table) -> pa.Tab
             case when campaign_id is not null then 'ads' else coalesce(surface, 'unknown') end
                 as surface,
             coalesce(model_version, 'unknown') as model_version, position,
-            count(*) as impressions, count_if(clicked) as clicks,
-            count_if(purchased) as purchases, sum(revenue)::double as revenue,
-            count_if(clicked) / count(*) as ctr,
-            count_if(clicked and purchased) / nullif(count_if(clicked), 0) as cvr
+            count(*) as impressions, count(*) filter (where clicked) as clicks,
+            count(*) filter (where purchased) as purchases, sum(revenue)::double as revenue,
+            count(*) filter (where clicked) / count(*) as ctr,
+            count(*) filter (where clicked and purchased)
+                / nullif(count(*) filter (where clicked), 0) as cvr
         from day_labelled
         group by grouping sets ((1, 2, 3, 4), (1, 2, 3))
         having grouping(position) = 1 or position is not null

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from components.pseudonyms import pseudonym
 
 from components.data_ingestion.adapters.simulated_shop import truth as read_truth
 from components.data_ingestion.simulator.catalogue import START
 from components.data_ingestion.simulator.shoppers import APPEAL_WEIGHT, REBUY_SHARE, Truth
 from components.data_ingestion.simulator.visits import react
+from components.pseudonyms import pseudonym
 from services.replay.visits import Visit
 
 DAY = 86_400  # seconds

@@ -131,7 +131,7 @@ def test_every_way_to_be_wrong_has_a_reason_in_quarantine(bucket):
         "value is no number": record("purchase", "milk", 1, "w10", value="NaN"),
         "price is no amount of money": record("purchase", "milk", 1, "w11", price=-1),
         "event_id is missing": record("click", "milk", 1, None),
-        "impression_id is missing": impression(None, 1, "milk", event_id="w13"),
+        "impression_id is missing": impression("w13", 1, "milk", impression_id=None),
         "received_at is not a date and time": record("click", "milk", 1, "w14", received_at=None),
         "user_id is missing": record("click", "milk", 1, "w15", user_id=None),
     }

@@ -31,6 +31,7 @@ PATHS = {
     "text": "models/text",
     "image": "models/image",
     "fused": "models/fused",
+    "champion": "models/champion",
     "evaluation": "reports/evaluation",
     "leaderboard": "reports/leaderboard.csv",
 }

@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from components.serving import clock
+from components.serving.ads.ads import Ads
 from components.serving.events import router as events
 from components.serving.events.log import EventLog
 from components.serving.events.shipper import Shipper
@@ -20,7 +21,11 @@ def make(ship_seconds: float = 0.5) -> tuple[FastAPI, EventLog]:
     """Return the app on the spool of the environment; a segment is closed every half second."""
     found = settings()
     log = EventLog.open(found.spool, found.spool_megabytes << 20)
-    server = SimpleNamespace(log=log, clock=clock.Clock(found.serving_clock), settings=found)
+    ads = Ads(found.spool)
+    log.subscribe(ads.observe)
+    server = SimpleNamespace(
+        log=log, ads=ads, clock=clock.Clock(found.serving_clock), settings=found
+    )
     app = FastAPI()
     app.include_router(events.router(server))
     app.include_router(clock.router(server))

@@ -183,7 +183,7 @@ def test_swaps_under_load_without_a_failed_request(mlflow, tmp_path, monkeypatch
         assert {f"{name}/1", f"{name}/2"} == set(versions)
         assert len(seen) > 50
         # Back again, told by a webhook instead of waiting for the next look.
-        tracking.move_alias("champion", _version(name, "1"))
+        tracking.move_alias("champion", tracking.version(name, "1"))
         refused = httpx.post(f"{server.url}/admin/champion/refresh")
         assert refused.status_code == 401
         headers = {"Authorization": "Bearer admin"}
@@ -191,12 +191,6 @@ def test_swaps_under_load_without_a_failed_request(mlflow, tmp_path, monkeypatch
         assert answer.json() == {"ready": True, "model": f"{name}/1"}
     finally:
         server.stop()
-
-
-def _version(name: str, number: str) -> tracking.Version:
-    found = tracking.version(name, number)
-    assert found is not None
-    return found
 
 
 @pytest.mark.services
@@ -231,7 +225,7 @@ def register_unseen(shop: Shop) -> tracking.Version:
     from components.model_registration.packaging import ranker_package
     from components.params import Params
 
-    first = _version(load_policy().models.fused, "1")
+    first = tracking.version(load_policy().models.fused, "1")
     package = ranker_package(Path("models/fused"), Path("data/prepared"), Path("scratch"))
     with tracking.stage_run("by_hand", Params()):
         return tracking.register(package, first.name, dict(first.tags))

@@ -21,7 +21,7 @@ from components.ranking.candidate_sets import CandidateSet
 from components.ranking.history import Floats
 
 START_EPOCHS = 2
-RATE_FACTORS = (0.5, 0.3, 0.15)  # of the fine-tunes; each also has an order of batches of its own
+RATE_FACTORS = (0.5, 0.3)  # of the fine-tunes; each also has an order of batches of its own
 
 State = Mapping[str, Tensor]
 

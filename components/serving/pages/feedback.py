@@ -55,7 +55,10 @@ def read_feedback(category_of: Callable[[str], str | None]) -> Feedback:
 def _metrics(key: str, modified: datetime) -> pd.DataFrame:
     """Read one day's metrics over all positions; a day that is replaced is read again."""
     table = _read(key)
-    return table.filter(pc.is_null(table["position"])).to_pandas(date_as_object=True)
+    metrics = table.filter(pc.is_null(table["position"])).to_pandas(date_as_object=True)
+    # What was bought without a click is revenue, but no conversion of a click.
+    metrics["purchases"] = (metrics["cvr"].fillna(0.0) * metrics["clicks"]).round()
+    return metrics
 
 
 @lru_cache(maxsize=4 * DAYS)

@@ -99,7 +99,7 @@ def _tiles(feedback: Feedback, last: date) -> tuple[Tile, ...]:
         ("Impressions", lambda s: s["impressions"], count),
         ("CTR", lambda s: _share(s["clicks"], s["impressions"]), percent),
         ("CVR", lambda s: _share(s["purchases"], s["clicks"]), percent),
-        ("Revenue after a click", lambda s: s["revenue"], count),
+        ("Revenue of shown items", lambda s: s["revenue"], count),
         ("Advertising budget spent", lambda s: s["spend"], count),
     ):
         value, old = of(now), of(before)
@@ -134,7 +134,7 @@ def _charts(feedback: Feedback) -> tuple[Chart, ...]:
                percent, names),
         _chart("Conversion rate", "purchases of clicks, by model; band: 95%", line_chart, cvr,
                percent, names),
-        _chart("Revenue", "of items bought after a click, by model", bar_chart, money, count,
+        _chart("Revenue", "of items bought after being shown, by model", bar_chart, money, count,
                names),
         _chart("Model versions", "impressions a day, by the model that answered", bar_chart, shown,
                count, names),

@@ -42,4 +42,4 @@ def _tags(name: str, version: str) -> tuple[str, str] | None:
     if not version.startswith(f"{name}/"):
         return None
     found = tracking.version(name, version.removeprefix(f"{name}/"))
-    return (found.tags.get("simulated", ""), found.tags.get("pictures", "")) if found else None
+    return found.tags.get("simulated", ""), found.tags.get("pictures", "")

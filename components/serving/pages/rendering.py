@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from components.errors import ModelError
+from components.errors import ModelError, ServiceError
+from components.serving.ads.campaigns import SIMULATED
 
 HERE = Path(__file__).parent
 # No script at all; pictures, styles and forms from and to this server only.
@@ -26,13 +27,15 @@ HEADERS = {
 
 @lru_cache
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.tests["simulated"] = lambda campaign: str(campaign).startswith(SIMULATED)
+    return made
 
 
 def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -51,7 +54,7 @@ class PageRoute(APIRoute):
         async def handled(request: Request) -> Response:
             try:
                 return await handle(request)
-            except ModelError as error:
+            except (ModelError, ServiceError) as error:
                 lines = [
                     "The server is up, and answers as soon as a model is the champion.",
                     "Train one: make demo, or the DAG training in Airflow.",

@@ -34,6 +34,7 @@ from components.ranking.reading import events_of
 from components.ranking.states import GROUPS, ITEM_COLUMNS, ItemState, ShopperState
 
 CONNECTIONS = (1, 8, 64)
+WARM = 300  # shoppers, or queries, that a warm cell asks for again and again
 SHOPPERS, LINES = 2000, 200  # of a simulated catalogue; lines a shopper
 DIMS = {"behaviour": 65, "text": 256, "image": 64}
 
@@ -211,7 +212,7 @@ def measure(folder: Path, seconds: float) -> None:
     rng = np.random.default_rng(1)
     words = sorted({word for title in items[:20_000] if title for word in title.split()})
     fresh = [" ".join(row) for row in rng.choice(words, (200_000, 2))]
-    common = [title for title in items[:500] if title]
+    common = [title for title in items if title][:WARM]
     known = np.load(folder / "ranker/state/shoppers/users.npy")
     users = [users[row] for row in rng.permutation(known)]
     server = Running(folder)
@@ -223,7 +224,8 @@ def measure(folder: Path, seconds: float) -> None:
                              ("/search", "warm")):  # fmt: skip
             for connections in CONNECTIONS:
                 if where == "/recommend":
-                    bodies = [json.dumps({"user_id": user, "k": 10}) for user in users]
+                    some = users[:WARM] if cache == "warm" else users
+                    bodies = [json.dumps({"user_id": user, "k": 10}) for user in some]
                 else:
                     asked = common
                     if cache == "cold":

@@ -67,7 +67,7 @@ class Recommender:
     ) -> tuple[Ints, Floats]:  # fmt: skip
         mask = self.catalogue.allowed(request.filters)
         if surface == "home":
-            items, scores = self.home(shopper, request.filters, POOL * wanted)
+            items, scores = self.home(shopper, request.filters, wanted)
         elif surface == "buy_again":
             items, scores = self._bought(shopper, mask)
         else:

@@ -4,6 +4,7 @@ import base64
 import binascii
 
 import numpy as np
+import numpy.typing as npt
 
 from components.errors import DataError
 from components.params import ServingParams
@@ -12,6 +13,7 @@ from components.serving.api import SearchRequest
 from components.serving.catalogue import Catalogue, Mask
 from components.serving.encoders import ImageEncoder, TextEncoder
 from components.serving.lexical import Lexical
+from components.serving.lru import Bounded
 from components.serving.ordering import personal, reciprocal_ranks, weighted_sum
 from components.serving.recommendation import Recommender
 from components.serving.scoring import Scorer
@@ -19,6 +21,7 @@ from components.serving.shoppers import Shopper
 from components.serving.slates import Slate
 
 NEAREST = 100  # items that a tower finds
+RESULTS = 10_000  # searches whose results are kept
 MATCHED = 1000  # items that the words find, at most
 
 
@@ -32,6 +35,8 @@ class Searcher:
         self.scorer, self.catalogue, self.recommender = scorer, catalogue, recommender
         self.text, self.image, self.params = text, image, params
         self.lexical = Lexical(catalogue)
+        self._found: Bounded[object, tuple[Ints, Floats, str | None]] = Bounded(RESULTS)
+        self._orders: Bounded[object, npt.NDArray[np.int64]] = Bounded(RESULTS)
 
     def search(self, request: SearchRequest, shopper: Shopper) -> Slate:
         """Return one page of what was found.
@@ -48,14 +53,24 @@ class Searcher:
             items, scores = self.recommender.home(shopper, request.filters, end)
             total = int(mask.sum())
             return _page(items, scores, "browse", slice(start, end), total, None)
-        items, scores, corrected = self.find(query, request.image, mask)
+        asked = None if request.image else (query, request.filters)
+        items, scores, corrected = self._found.get(
+            asked, lambda: self.find(query, request.image, mask)
+        )
         if shopper.has_history and len(items):
-            first = items[: self.params.personal_first]
-            fused = self.scorer.score(shopper.state, first)
-            order = personal(items, fused, len(first), self.params.personal_weight)
-            items = items[order]
+            order = self._orders.get(
+                shopper.key and asked and (shopper.key, *asked),
+                lambda: self._to_taste(shopper, items),
+            )
+            items, scores = items[order], scores[order]
         policy = "hybrid+fused" if shopper.has_history else "hybrid"
         return _page(items, scores, policy, slice(start, end), len(items), corrected)
+
+    def _to_taste(self, shopper: Shopper, items: Ints) -> npt.NDArray[np.int64]:
+        """Return the order of the results for this shopper."""
+        first = items[: self.params.personal_first]
+        fused = self.scorer.score(shopper.state, first)
+        return personal(items, fused, len(first), self.params.personal_weight)
 
     def find(self, query: str, image: str | None, mask: Mask) -> tuple[Ints, Floats, str | None]:
         """Return the allowed items that match, best first, and the query as understood."""

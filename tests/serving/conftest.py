@@ -7,8 +7,11 @@ from fastapi.testclient import TestClient
 from components.serving.champion import Champion, Packages
 from components.serving.server import Server
 from components.settings import settings
+from tests.model_registration.conftest import mlflow, mlflow_uri
 from tests.serving.shop import app_of, make_packages, make_server
 from tests.world import TinyWorld
+
+__all__ = ["mlflow", "mlflow_uri"]
 
 
 @pytest.fixture(scope="session")

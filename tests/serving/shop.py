@@ -42,7 +42,7 @@ def make_packages(world: TinyWorld, standins: dict[str, Path], folder: Path) -> 
     text.projection.whiten(base)
     vectors = spread(text.projection.apply_to(base), rows, items.num_rows)
     _write_tower(world, towers["text"], text, vectors)
-    image = ImageTower("efficientnet-lite0", 32, DIM, base.shape[1])
+    image = ImageTower("efficientnet-lite0", 32, DIM, base.shape[1]).eval()
     pictures = read_table(world.prepared / "images.parquet")
     seen = image.base_vectors(pictures["image"].to_pylist())
     image.projection.whiten(seen)

@@ -1,5 +1,6 @@
 """A whole replay while the server, the S3 store and Airflow's scheduler are killed with -9."""
 
+import contextlib
 import os
 import re
 import signal
@@ -95,7 +96,9 @@ def wait_for_more_events(running: Platform, work: subprocess.Popen, more: int = 
 def size(running: Platform) -> int:
     """Return the bytes in the spool; it also changes when a segment has gone to S3."""
     spool = running.settings.home / "spool"
-    return sum(path.stat().st_size for path in spool.glob("*.jsonl") if path.exists())
+    while True:
+        with contextlib.suppress(FileNotFoundError):  # shipped at this moment
+            return sum(path.stat().st_size for path in spool.glob("*.jsonl"))
 
 
 def kill(running: Platform, program: str) -> None:

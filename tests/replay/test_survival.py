@@ -28,10 +28,10 @@ KILLED = ("serving", "s3", "airflow-scheduler")
 
 
 @pytest.fixture
-def running(packages: Path, tmp_path: Path) -> Iterator[Platform]:
+def running(served_packages: Path, tmp_path: Path) -> Iterator[Platform]:
     """A platform of its own whose server answers with the tiny world's model."""
     made = make_platform(tmp_path / "home")
-    more = {"SHOPFUSION_SERVING_PACKAGE": str(packages), "SHOPFUSION_SERVING_CLOCK": "data"}
+    more = {"SHOPFUSION_SERVING_PACKAGE": str(served_packages), "SHOPFUSION_SERVING_CLOCK": "data"}
     made = replace(made, environment=made.environment | more)
     started = made.run("up")
     try:

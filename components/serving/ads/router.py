@@ -17,6 +17,7 @@ from components.serving.ads.campaigns import SIMULATED, Campaign
 from components.serving.ads.relevance import relevant
 from components.serving.api import AdsRequest, Answer, Message, ShownItem
 from components.serving.events.segments import Record
+from components.serving.impressions import Shown
 from components.serving.keys import RESPONSES, require_admin_key
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def fill(server: "Server", request: AdsRequest) -> Answer:
     except StorageError as error:  # no ad without a record of it: its click could cost nothing
         say(f"ads: {error}")
         answer = answer.model_copy(update={"items": ()})
+    server.impressions.keep(Shown(answer, request, now))  # it can be explained too
     SLOTS.labels("filled").inc(len(answer.items))
     SLOTS.labels("empty").inc(request.slots - len(answer.items))
     return answer

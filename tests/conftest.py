@@ -59,7 +59,7 @@ def standins(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def packages(
+def served_packages(
     tiny_world: TinyWorld, standins: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Packages of a fused ranker on the tiny world, as the registry would hand them out."""
@@ -67,9 +67,9 @@ def packages(
 
 
 @pytest.fixture(scope="session")
-def shop(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedShop]:
+def shop(served_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedShop]:
     """The real server on the tiny world, one for all tests that only ask it."""
-    served = ServedShop(packages, tmp_path_factory.mktemp("shop"))
+    served = ServedShop(served_packages, tmp_path_factory.mktemp("shop"))
     served.start()
     try:
         yield served

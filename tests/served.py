@@ -22,7 +22,7 @@ from tests.world import TinyWorld, tiny_params
 EVENT_KEY, ADMIN_KEY = "key-of-events", "key-of-admins"
 SCRIPT = "<script>document.title='broken'</script> & \"tea\""  # a title that must stay a text
 WAY = "stacking"
-SECONDS_TO_START = 120
+SECONDS_TO_START = 300
 
 
 def write_packages(world: TinyWorld, standins: dict[str, Path], folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """A whole replay while the server, the S3 store and Airflow's scheduler are killed with -9."""
 
+import contextlib
 import os
 import re
 import signal
@@ -27,10 +28,10 @@ KILLED = ("serving", "s3", "airflow-scheduler")
 
 
 @pytest.fixture
-def running(packages: Path, tmp_path: Path) -> Iterator[Platform]:
+def running(served_packages: Path, tmp_path: Path) -> Iterator[Platform]:
     """A platform of its own whose server answers with the tiny world's model."""
     made = make_platform(tmp_path / "home")
-    more = {"SHOPFUSION_SERVING_PACKAGE": str(packages), "SHOPFUSION_SERVING_CLOCK": "data"}
+    more = {"SHOPFUSION_SERVING_PACKAGE": str(served_packages), "SHOPFUSION_SERVING_CLOCK": "data"}
     made = replace(made, environment=made.environment | more)
     started = made.run("up")
     try:
@@ -95,7 +96,9 @@ def wait_for_more_events(running: Platform, work: subprocess.Popen, more: int = 
 def size(running: Platform) -> int:
     """Return the bytes in the spool; it also changes when a segment has gone to S3."""
     spool = running.settings.home / "spool"
-    return sum(path.stat().st_size for path in spool.glob("*.jsonl") if path.exists())
+    while True:
+        with contextlib.suppress(FileNotFoundError):  # shipped at this moment
+            return sum(path.stat().st_size for path in spool.glob("*.jsonl"))
 
 
 def kill(running: Platform, program: str) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import numpy as np
 from fastapi.responses import HTMLResponse
 
-from components.errors import DataError, ModelError, ServiceError
+from components.errors import DataError, ModelError, ServiceError, ShopError
 from components.serving.ads.router import fill
 from components.serving.answering import recommend, search
 from components.serving.api import (
@@ -149,14 +149,20 @@ class Front:
         """Return why an answer looks as it does, None where it is not remembered."""
         return explain(self._server, impression_id)
 
-    def both(self, who: Visitor, words: str, k: int) -> dict[str, Side]:
-        """Return what champion and challenger would show now; nothing is logged."""
-        models = {"Champion": self.champion}
-        challenger = self._server.champion.challenger()
+    def both(self, who: Visitor, words: str, k: int) -> tuple[dict[str, Side], str]:
+        """Return what champion and challenger would show now, and why one is not shown.
+
+        Nothing is logged. A challenger that cannot be had leaves the champion alone on the page.
+        """
+        models, problem, challenger = {"Champion": self.champion}, "", None
+        try:
+            challenger = self._server.champion.challenger()
+        except ShopError as error:
+            problem = f"The challenger cannot be loaded: {error}."
         if challenger is not None and challenger.version != self.champion.version:
             models["Challenger"] = challenger
         now, asked = self._server.clock.now(), self._asking(who)
-        return {
+        sides = {
             name: Side(
                 one.search(SearchRequest(query=words, page_size=k, **asked), now)
                 if words
@@ -165,6 +171,7 @@ class Front:
             )
             for name, one in models.items()
         }
+        return sides, problem
 
     @staticmethod
     def _asking(who: Visitor, item_id: str | None = None) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def router(front: Front) -> APIRouter:
     @routes.get("/compare")
     def compare(who: Who, words: Text = "") -> Response:
         """The same question to champion and challenger; nothing is logged."""
-        answers = front.both(who, words.strip(), COMPARED)
+        answers, problem = front.both(who, words.strip(), COMPARED)
         champion, challenger = answers["Champion"], answers.get("Challenger")
         mine = [item.item_id for item in champion.answer.items]
         theirs = [item.item_id for item in challenger.answer.items] if challenger else []
@@ -62,6 +62,7 @@ def router(front: Front) -> APIRouter:
             here="/compare",
             sides=sides,
             challenger=challenger,
+            problem=problem,
             words=words,
             known=front.known_shoppers(),
             shared=len(set(mine) & set(theirs)),

@@ -1,4 +1,4 @@
-# The whole vocabulary: install, up, down, demo, replay, test, check, fmt, lock.
+# The whole vocabulary: install, up, down, demo, replay, test, check, fmt, lock, bench-quality.
 #   PYTHON=python3.12   interpreter of the environment (3.11 or newer)
 #   OPTIONS='--from-day 2017-11-23 --shoppers 0.1'   of a replay; see docs/pages.md
 #   TORCH=cuda          PyTorch with CUDA instead of the CPU build
@@ -6,7 +6,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help install up down demo replay test check fmt lock
+.PHONY: help install up down demo replay test check fmt lock bench-quality
 
 PYTHON ?= python3
 TORCH ?= cpu
@@ -58,6 +58,10 @@ replay: install
 
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# ROWS="beauty search" measures some rows; DATA=folder reads data of the same layout from there.
+bench-quality: install
+	$(BIN)/python -m benchmarks.quality $(ROWS) $(if $(DATA),--data $(DATA))
 
 check: install
 	$(BIN)/ruff format --check .

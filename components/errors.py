@@ -8,6 +8,10 @@ class ShopError(Exception):
         self.expected, self.found, self.remedy = expected, found, remedy
         super().__init__(f"expected {expected}; found {found}; {remedy}")
 
+    def __reduce__(self) -> tuple[type["ShopError"], tuple[str, str, str]]:
+        """Let the error pass from one process to another."""
+        return type(self), (self.expected, self.found, self.remedy)
+
 
 class DataError(ShopError):
     """Input data breaks the data contract."""

@@ -164,12 +164,12 @@ def _start(
 ) -> tuple[BehaviourTower, date | None]:
     """Return a fresh tower, or the one to start from and the day up to which it has learnt."""
     if chosen.start_from is None:
-        return BehaviourTower(_config(chosen), items).to(best_device()), None
+        return BehaviourTower(tower_config(chosen), items).to(best_device()), None
     snapshot = latest_before(snapshots(chosen.start_from), first_cut, chosen.start_from)
-    model = snapshot.load()
-    if model.config != _config(chosen):
+    model, wanted = snapshot.load(), tower_config(chosen)
+    if model.config != wanted:
         raise ModelError(
-            f"a tower of the shape that params name ({_config(chosen)}) in {chosen.start_from}",
+            f"a tower of the shape that params name ({wanted}) in {chosen.start_from}",
             f"{model.config}",
             "set behaviour.start_from to null, or behaviour to that tower's shape",
         )
@@ -177,7 +177,8 @@ def _start(
     return model.on_catalogue(items).to(best_device()), snapshot.day
 
 
-def _config(chosen: BehaviourParams) -> TowerConfig:
+def tower_config(chosen: BehaviourParams) -> TowerConfig:
+    """Return the shape of the network that the params ask for."""
     return TowerConfig(
         dim=chosen.dim,
         width=chosen.width,

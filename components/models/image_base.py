@@ -56,11 +56,21 @@ class ImageBase(nn.Module):
 
     def forward(self, pixels_N3SS: Tensor) -> Tensor:
         """Map pixels (0 to 255) to unit vectors of pooled features, (N, 1280) float32."""
+        return self.above(self.below(pixels_N3SS))
+
+    def below(self, pixels_N3SS: Tensor) -> Tensor:
+        """Return what the frozen blocks make of pixels: it may be kept while others are trained."""
         scaled = ((pixels_N3SS.float() - MEAN) / SCALE).contiguous(
             memory_format=torch.channels_last
         )
         states = self.stem(scaled)
-        for block in self.blocks:
+        for block in self.blocks[: len(self.blocks) - self.trained_blocks]:
+            states = block(states)
+        return states
+
+    def above(self, states: Tensor) -> Tensor:
+        """Return the features, (N, 1280) float32 unit vectors, of what `below` made."""
+        for block in self.blocks[len(self.blocks) - self.trained_blocks :]:
             states = block(states)
         return functional.normalize(self.head(states).mean((2, 3)).float(), dim=-1)
 

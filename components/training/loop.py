@@ -27,6 +27,7 @@ class Plan:
     warmup_share: float = 0.05  # of the whole training
     final_lr_share: float = 0.05
     clip_norm: float = 1.0
+    stop_after: int | None = None  # epochs really run, on the schedule of all `epochs`
 
     def lr_at(self, progress: float) -> float:
         """Learning rate when `progress` (0 to 1) of the training is done."""
@@ -83,7 +84,7 @@ def fit(
     name: str,
     checkpoints: Checkpoints | None = None,
     log: Log | None = None,
-    after_step: Callable[[int], None] | None = None,
+    after_step: Callable[[int], bool | None] | None = None,
 ) -> Fitted:
     """Train `objective` in place, going on from the snapshot `name` if there is a fitting one.
 
@@ -97,7 +98,7 @@ def fit(
         name: of the snapshot, and shown in progress lines.
         checkpoints: where snapshots go; None keeps none.
         log: called with metrics and the step about every two seconds.
-        after_step: called with the number of steps done after each of them.
+        after_step: called with the number of steps done after each of them; True ends the training.
 
     Raises:
         ModelError: the loss is no longer a finite number.
@@ -120,15 +121,17 @@ def fit(
             checkpoints.save(name, states)
 
     objective.train()
-    while at.epoch < plan.epochs:
+    last, done = plan.epochs if plan.stop_after is None else plan.stop_after, False
+    while at.epoch < last and not done:
         order = batches(at.epoch)
         while at.index < len(order):
             lr = plan.lr_at((at.epoch + (at.index + 0.5) / len(order)) / plan.epochs)
             parts = _step(objective, optimizer, order[at.index], lr, plan.clip_norm)
             at.index, at.step = at.index + 1, at.step + 1
-            if after_step:
-                after_step(at.step)
+            done = bool(after_step and after_step(at.step))
             meter.add(parts, at.step, at.epoch, lr)
+            if done:
+                break
             if checkpoints and checkpoints.due():
                 snapshot()
         at.epoch, at.index = at.epoch + 1, 0

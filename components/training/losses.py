@@ -15,6 +15,8 @@ def sampled_softmax(
     *,
     log_q_N: Tensor | float = 0.0,
     hits: tuple[Tensor, Tensor] | None = None,
+    own_BM: Tensor | None = None,
+    gain_P: Tensor | float = 0.0,
 ) -> Tensor:
     """Cross-entropy of each positive against negatives that the whole batch shares, (P,).
 
@@ -29,12 +31,16 @@ def sampled_softmax(
         negatives_ND: the shared negatives.
         log_q_N: log of the expected number of draws of each negative.
         hits: (rows, columns) where a negative is one of the row's own positives: left out there.
+        own_BM: scores of further negatives of each query's own; -inf where there is none.
+        gain_P: what a positive's score has beside the dot product.
 
     """
-    scores_P = (queries_BD[owner_P] * positives_PD).sum(-1)
+    scores_P = (queries_BD[owner_P] * positives_PD).sum(-1) + gain_P
     logits_BN = queries_BD @ negatives_ND.T - log_q_N
     if hits is not None:
         logits_BN = logits_BN.index_put(hits, logits_BN.new_tensor(-math.inf))
+    if own_BM is not None:
+        logits_BN = torch.cat([logits_BN, own_BM], dim=1)
     rest_P = torch.logsumexp(logits_BN, dim=-1)[owner_P]
     return functional.softplus(rest_P - scores_P)  # -log(e^s / (e^s + e^rest))
 

@@ -84,3 +84,17 @@ def test_batches_of_any_shape_move_to_the_device():
     assert moved["a"].left.device.type == "meta"
     assert moved["a"].name == "x"
     assert moved["b"][0].device.type == "meta"
+
+
+def test_a_training_ends_early_when_told_and_after_the_epochs_asked_for() -> None:
+    def steps(plan: Plan, stop: int | None = None) -> int:
+        objective = Regression()
+        optimizer = torch.optim.SGD(objective.parameters())
+        return fit(
+            objective, optimizer, batches, plan, name="early",
+            after_step=None if stop is None else lambda step: step == stop,
+        ).steps  # fmt: skip
+
+    assert steps(Plan(epochs=3, lr=0.1)) == 30
+    assert steps(Plan(epochs=3, lr=0.1), stop=17) == 17
+    assert steps(Plan(epochs=3, lr=0.1, stop_after=2)) == 20

@@ -32,8 +32,8 @@ class GatedAttention:
 
     name: ClassVar[str] = "gated-attention"
 
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
+    def __init__(self, seed: int = 0, modality_dropout: float = 0.2) -> None:
+        self.seed, self.modality_dropout = seed, modality_dropout
         self.epochs = EPOCHS
         self.network: GatedNetwork | None = None
         self.centre = np.zeros(len(PLAIN), np.float32)
@@ -168,7 +168,7 @@ class GatedAttention:
         self.scale = np.sqrt(variance) + 1e-3
         torch.manual_seed(self.seed)
         dims = tuple(train[0].item_vectors[tower].shape[1] for tower in TOWERS)
-        self.network = GatedNetwork(2 * len(PLAIN), dims)
+        self.network = GatedNetwork(2 * len(PLAIN), dims, self.modality_dropout)
 
     @torch.no_grad()
     def _forward(self, candidates: CandidateSet) -> tuple[Floats, Floats]:

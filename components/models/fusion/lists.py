@@ -28,7 +28,13 @@ def rows_of(candidates: CandidateSet, segment: str) -> npt.NDArray[np.bool_]:
 
 
 def ndcg(candidates: CandidateSet, scores: Floats, view: str) -> float:
-    """Mean NDCG@10 over the shoppers who wanted anything in this view (all, novel).
+    """Mean NDCG@10 over the shoppers who wanted anything in this view (all, novel)."""
+    found = shopper_ndcg(candidates, scores, view)
+    return 0.0 if np.isnan(found).all() else float(np.nanmean(found))
+
+
+def shopper_ndcg(candidates: CandidateSet, scores: Floats, view: str) -> npt.NDArray[np.float64]:
+    """NDCG@10 of each shopper, (B,), NaN for one who wanted nothing in this view.
 
     Equal to the full ranking's while every shopper has at least 10 candidates in the view.
     """
@@ -42,10 +48,8 @@ def ndcg(candidates: CandidateSet, scores: Floats, view: str) -> float:
     gained = labels[order][first] * DISCOUNT[rank[first]]
     found = np.bincount(owner[first], gained, minlength=len(candidates.users))
     wanted = candidates.wanted[:, VIEWS[view]]
-    asked = wanted > 0
-    if not asked.any():
-        return 0.0
-    return float((found[asked] / IDEAL[np.minimum(wanted[asked], K) - 1]).mean())
+    values = found / IDEAL[np.clip(wanted, 1, K) - 1]
+    return np.where(wanted > 0, values, np.nan)
 
 
 def ranks_in(owner: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:

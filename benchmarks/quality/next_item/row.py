@@ -1,0 +1,130 @@
+"""Row 1: the next item of leave-one-out histories, four conventions side by side.
+
+History is kept in the ranking or removed from it, and statistics and training pairs come from
+train alone or from train + validation when test is ranked. Published figures seldom say which.
+"""
+
+import time
+from dataclasses import dataclass, replace
+
+from benchmarks.quality.next_item.fused import Fused
+from benchmarks.quality.next_item.leave_one_out import (
+    LeaveOneOut,
+    Ranks,
+    Score,
+    ranks,
+    read_orders,
+)
+from benchmarks.quality.next_item.methods import (
+    ITEMS_OF_EASE,
+    Als,
+    Ease,
+    ItemKnn,
+    LastItem,
+    Method,
+    SequenceKnn,
+)
+from benchmarks.quality.next_item.tower import Tower
+from benchmarks.quality.report import Report, short, with_interval
+from benchmarks.quality.report import seconds as in_seconds
+from benchmarks.quality.rows import Task
+from components.progress import say
+
+FOLDER = "beauty"
+VIEWS = ("kept", "removed")
+PARTS = ("train", "train + validation")
+
+
+@dataclass
+class Fitted:
+    """A method fitted on both parts, with what it took."""
+
+    name: str
+    score: dict[str, Score]
+    chosen: str
+    seconds: float
+
+
+def run(task: Task) -> Report:
+    """Measure every method, then the fusion of the sequence-aware ones."""
+    data = read_orders(task.data / FOLDER, task.sample, task.seed)
+    knn = SequenceKnn()
+    fitted = {knn.name: _fit(knn, data, task.seed)}
+    towers = [Tower(transitions=knn.config)]
+    bare = Tower(name="behaviour tower, own items not weighed", transitions=knn.config)
+    towers.append(replace(bare, config=replace(bare.config, repeats=False)))
+    methods: list[Method] = [*towers, LastItem(), ItemKnn(), Als()]
+    if data.whole.items <= ITEMS_OF_EASE:
+        methods.append(Ease())
+    fitted |= {method.name: _fit(method, data, task.seed) for method in methods}
+    few = [towers[0].name, knn.name, "Markov chain"]
+    for name, parts in {
+        "fused: tower, sequence-kNN, Markov": few,
+        "fused: all signals": [name for name in fitted if name != towers[1].name],
+    }.items():
+        fitted[name] = _fuse(name, [fitted[part] for part in parts], data, task.seed)
+    return _report(data, fitted, task.seed)
+
+
+def _fit(method: Method, data: LeaveOneOut, seed: int) -> Fitted:
+    started = time.perf_counter()
+    chosen = method.choose(data, seed)
+    score = {"train": method.fit(data.train), "train + validation": method.fit(data.known)}
+    say(f"{method.name}: {chosen}, {time.perf_counter() - started:.0f} s")
+    return Fitted(method.name, score, chosen, time.perf_counter() - started)
+
+
+def _fuse(name: str, parts: list[Fitted], data: LeaveOneOut, seed: int) -> Fitted:
+    started = time.perf_counter()
+    fused = Fused(seed)
+    fused.learn([part.score["train"] for part in parts], data)
+    score = {
+        part: fused.scorer(
+            [one.score[part] for one in parts],
+            (data.train if part == "train" else data.known).counts,
+        )
+        for part in PARTS
+    }
+    chosen = f"{fused.stacking.trees} trees"
+    return Fitted(name, score, chosen, time.perf_counter() - started)
+
+
+def _report(data: LeaveOneOut, fitted: dict[str, Fitted], seed: int) -> Report:
+    """Read test once, for every method and convention."""
+    report = Report(f"1. {_title(data)}")
+    columns = [f"{part}, history {view}" for view in VIEWS for part in PARTS]
+    ndcg = report.table("NDCG@10", "method", *columns)
+    recall = report.table("Recall@10", "method", *columns)
+    cost = report.table("Choices and time", "method", "chosen on validation", "fit s", "rank s")
+    for method in fitted.values():
+        started = time.perf_counter()
+        found = {part: _ranks(method.score[part], data, part) for part in PARTS}
+        ranked = time.perf_counter() - started
+        cells = [(found[part], view) for view in VIEWS for part in PARTS]
+        ndcg.add(method.name, *(with_interval(one.ndcg(view), seed) for one, view in cells))
+        recall.add(method.name, *(short(one.recall(view).mean()) for one, view in cells))
+        cost.add(method.name, method.chosen, in_seconds(method.seconds), in_seconds(ranked / 2))
+        say(f"{method.name}: {ndcg.rows[-1][1:]}")
+    report.notes += [
+        "Removed: items of the history leave the ranking. Train + validation: counts and training "
+        "pairs include each shopper's validation item when test is ranked; the history that is "
+        "asked with always does.",
+        "The tower learns a weight for own items; where nobody buys twice it ranks them last, so "
+        "that kept and removed agree. The line 'own items not weighed' is its dot product trained "
+        "without that weight.",
+        "The fusion learns on validation items, from fits on train; its trees are counted on "
+        "held-out shoppers.",
+    ]
+    return report
+
+
+def _title(data: LeaveOneOut) -> str:
+    return (
+        f"Next item: {len(data.whole):,} shoppers, {data.whole.items:,} items, "
+        f"{len(data.whole.item):,} purchases, full ranking"
+    )
+
+
+def _ranks(score: Score, data: LeaveOneOut, part: str) -> Ranks:
+    counts = (data.train if part == "train" else data.known).counts
+    return ranks(score, data.known, data.test_target, counts)

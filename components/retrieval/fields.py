@@ -1,0 +1,93 @@
+"""BM25 by field: a word in a title says another thing than the same word in a description."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+
+import bm25s
+import numpy as np
+import numpy.typing as npt
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from components.models.item_orders import Floats
+from components.retrieval.words import words_of
+
+SHORTEST_MENDED = 4  # letters; in a shorter word a slip may make any other word
+
+
+@dataclass(frozen=True)
+class Postings:
+    """BM25 of every word and document of one field (Robertson et al. 1994; bm25s, Lu 2024)."""
+
+    vocabulary: dict[str, int]
+    start: npt.NDArray[np.int64]  # (V + 1,)
+    document: npt.NDArray[np.int32]
+    value: Floats
+    documents: int
+
+    @classmethod
+    def of(cls, texts: Sequence[list[str]]) -> "Postings":
+        """Index documents given as words."""
+        if not any(texts):
+            nothing = np.zeros(0, np.int32)
+            return cls({}, np.zeros(1, np.int64), nothing, nothing.astype(np.float32), len(texts))
+        index = bm25s.BM25()
+        index.index(list(texts), show_progress=False)
+        postings = index.scores
+        return cls(
+            index.vocab_dict, postings["indptr"], postings["indices"], postings["data"], len(texts)
+        )
+
+    def scores(self, words: Sequence[str]) -> Floats:
+        """Return the score of every document, (documents,); 0 without any of the words."""
+        total = np.zeros(self.documents, np.float32)
+        for word in dict.fromkeys(words):
+            row = self.vocabulary.get(word)
+            if row is not None:
+                part = slice(int(self.start[row]), int(self.start[row + 1]))
+                total[self.document[part]] += self.value[part]
+        return total
+
+    def uses(self, word: str) -> int:
+        """Return the number of documents that have a word."""
+        row = self.vocabulary.get(word)
+        return 0 if row is None else int(self.start[row + 1] - self.start[row])
+
+
+class FieldIndex:
+    """Several fields of the same documents, and one of all their words together."""
+
+    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
+        words = {name: [words_of(text) for text in texts] for name, texts in fields.items()}
+        self.words = words
+        self.fields = {name: Postings.of(texts) for name, texts in words.items()}
+        whole = [list(chain.from_iterable(parts)) for parts in zip(*words.values(), strict=True)]
+        self.whole = Postings.of(whole)
+
+    def scores(self, words: Sequence[str]) -> dict[str, Floats]:
+        """Return BM25 of every document by field, and of the `whole`."""
+        found = {name: postings.scores(words) for name, postings in self.fields.items()}
+        return {**found, "whole": self.whole.scores(words)}
+
+    def understood(self, query: str) -> list[str]:
+        """Return the words of a query, one that no document has replaced by the nearest known.
+
+        Two words that the catalogue writes as one (head set, power bank) are joined as well.
+        """
+        words = words_of(query)
+        joined = [left + right for left, right in pairwise(words)]
+        words += [word for word in joined if self.whole.uses(word)]
+        return [word if self.whole.uses(word) else self._nearest(word) or word for word in words]
+
+    def _nearest(self, word: str) -> str | None:
+        if len(word) < SHORTEST_MENDED or any(letter.isdigit() for letter in word):
+            return None
+        slips = 1 if len(word) < 2 * SHORTEST_MENDED else 2
+        known = self.whole.vocabulary.keys()
+        found = process.extract(word, known, scorer=OSA.distance, score_cutoff=slips, limit=5)
+        if not found:
+            return None
+        fewest = min(distance for _, distance, _ in found)
+        near = [name for name, distance, _ in found if distance == fewest]
+        return str(max(near, key=self.whole.uses))

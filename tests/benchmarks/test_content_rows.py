@@ -1,0 +1,52 @@
+"""Rows 5, 6 and 7 on a sample of about 1% of the public data, where it is at hand."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.quality.fashion import row as fashion
+from benchmarks.quality.fashion.training import recalls
+from benchmarks.quality.rows import ROWS, Task
+from benchmarks.quality.tuning import peft, soups
+
+DATA = Path(os.environ.get("SHOPFUSION_BENCHMARK_DATA", "../shared/data"))
+
+
+def needs(name: str) -> pytest.MarkDecorator:
+    absent = [need for need in ROWS[name].needs if not list(DATA.glob(need))]
+    return pytest.mark.skipif(bool(absent), reason=f"no {', '.join(absent)} in {DATA}")
+
+
+def test_recall_of_the_own_row() -> None:
+    vectors = np.eye(12, dtype=np.float32)
+    assert recalls(vectors, vectors)[1].mean() == 1.0
+    assert recalls(vectors, np.roll(vectors, 1, axis=0) + 0.5 * vectors)[1].mean() == 0.0
+
+
+@needs("fashion")
+def test_pictures_and_names() -> None:
+    report = fashion.run(Task(DATA, 0.03, 0))
+    assert [cells[0] for cells in report.tables[0].rows] == ["frozen backbone", "image tower"]
+    assert len(report.tables[1].rows) == 4
+
+
+@needs("peft")
+def test_ways_of_tuning() -> None:
+    report = peft.run(Task(DATA, 0.01, 0))
+    lines = {cells[0]: cells for cells in report.tables[0].rows}
+    trained = {name: int(cells[3].replace(",", "")) for name, cells in lines.items()}
+    assert trained["frozen, head"] < trained["LoRA"] < trained["AdaLoRA"]
+    assert trained["AdaLoRA"] < 0.02 * trained["full fine-tuning"]
+
+
+@needs("soups")
+def test_soups_and_their_refusal() -> None:
+    report = soups.run(Task(DATA, 0.01, 0))
+    names = [cells[0] for cells in report.tables[0].rows]
+    assert {"uniform soup", "greedy soup"} < set(names)
+    assert any("common start" in note for note in report.notes)
+    losses = [float(cells[1]) for cells in report.tables[1].rows]
+    assert len(losses) == len(soups.ALPHAS)
+    assert all(np.isfinite(losses))

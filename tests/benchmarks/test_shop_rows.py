@@ -1,0 +1,63 @@
+"""Rows 8 and 10 on the tiny world, whose towers hold the truth."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.quality.rows import Task
+from benchmarks.quality.shop import cold, missing
+from components.settings import settings
+from tests.world import TinyWorld
+
+
+@pytest.fixture
+def run_folder(
+    tiny_world: TinyWorld, standins: dict[str, Path], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:  # fmt: skip
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "prepared").symlink_to(tiny_world.prepared)
+    (tmp_path / "models").symlink_to(standins["text"].parent)
+    values = tiny_world.params.model_dump(mode="json", exclude_defaults=True)
+    values["behaviour"] = {"dim": 16, "width": 16, "epochs": 3}
+    (tmp_path / "params.yaml").write_text(json.dumps(values))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    settings.cache_clear()
+    return tmp_path
+
+
+def test_quality_falls_as_texts_go_missing(run_folder: Path) -> None:
+    report = missing.run(Task(run_folder, 1.0, 0))
+    assert len(report.tables) == 2
+    for table in report.tables:
+        value = {(cells[0], cells[1]): float(cells[2].split()[0]) for cells in table.rows}
+        assert len(value) == 3 * len(missing.SHARES)
+        assert value["image", "0%"] == value["text", "0%"]
+        assert value["image and text", "100%"] < value["image and text", "0%"]
+
+
+def test_cold_items_are_in_no_history_and_content_ranks_them(run_folder: Path) -> None:
+    task = Task(run_folder, 1.0, 0)
+    shop = cold.read_without_cold(task)
+    assert not np.isin(shop.histories.item, shop.cold).any()
+    assert (np.diff(shop.histories.start) > 0).all()
+    report = cold.run(task)
+    value = {cells[0]: float(cells[1].split()[0]) for cells in report.tables[0].rows}
+    assert value["text tower"] > value["behaviour tower, ids alone"]
+
+
+def test_semantic_ids_group_what_is_alike() -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(8, 16)) * 10
+    vectors = np.repeat(centres, 40, axis=0) + rng.normal(size=(320, 16))
+    vectors[5] = np.nan
+    words = cold.semantic_ids(vectors.astype(np.float32), np.ones(320, bool), 0)
+    assert words[5] == ""
+    first = [word.split()[0] for word in words if word]
+    assert all(word.startswith("a") for word in first)
+    groups = [set(first[40 * k : 40 * k + 39]) for k in range(1, 8)]
+    shared = set.union(*groups)
+    assert sum(len(group) for group in groups) == len(shared)  # no code spans two centres

@@ -1,3 +1,4 @@
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,18 @@ from tests.ranking.standins import write_standins
 from tests.served import ServedShop, write_packages
 from tests.store import Store
 from tests.world import TinyWorld, make_world, tiny_params
+
+SYS_PATH = list(sys.path)
+
+
+@pytest.fixture(autouse=True)
+def _own_code() -> Iterator[None]:
+    """Forget the code of models that a test loaded: MLflow puts it before this checkout's.
+
+    A process that a later test starts would inherit the path, and import the model's code.
+    """
+    yield
+    sys.path[:] = SYS_PATH
 
 
 @pytest.fixture(scope="session")

@@ -105,12 +105,17 @@ class Replay:
         return events, len(did.clicked)
 
     def _event(self, kind: str, visit: Visit, line: Line, surface: str) -> Json:
-        """Return an event whose id is the same in every replay with this seed."""
+        """Return an event whose id is the same in every replay with this seed.
+
+        An item is bought once in a visit: after a click in this replay, from habit in the next.
+        """
         details: Json = {"object": {"object_id": line.item_id}}
+        what = f"{kind}-{surface}"
         if kind == "purchase":
             details |= {"value": line.quantity, "price": line.price}
+            what = kind
         return {
-            "event_id": f"{PLACE}-{self.settings.seed}-{visit.key}-{kind}-{surface}-{line.item_id}",
+            "event_id": f"{PLACE}-{self.settings.seed}-{visit.key}-{what}-{line.item_id}",
             "action_name": kind,
             "user_id": visit.user_id,
             "session_id": visit.key,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.rows import Task
-from benchmarks.quality.search import row
+from benchmarks.quality.search import row, tuning
 from benchmarks.quality.search.learning import linear, out_of_fold, trees
 from benchmarks.quality.search.reading import Shop, read_shop
 from benchmarks.quality.search.signals import Asked
@@ -69,14 +69,20 @@ def test_learnt_fusion_finds_the_telling_feature(learner) -> None:
     asked = Asked([], Candidates(owner, np.tile(np.arange(30), 40), features), grade, 0.0)
     scores = out_of_fold(learner(0), asked, np.arange(40), 0)
     assert not np.isnan(scores).any()
-    assert np.corrcoef(scores, features[:, 2])[0, 1] > 0.6
+    best = scores.reshape(40, 30).argmax(1) + 30 * np.arange(40)
+    assert grade[best].mean() > 2 > 4 * grade.mean()
 
 
-def test_the_row_ranks_learns_and_times_encoders(folder: Path) -> None:
+def test_the_row_ranks_learns_and_times_encoders(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "STEPS", 2)
     report = row.run(Task(folder, 1.0, 0))
     encoders, quality = report.tables
     assert [cells[0] for cells in encoders.rows] == ["PyTorch, fp32", "ONNX, fp32", "ONNX, int8"]
-    assert all(float(cells[2]) > 0.95 for cells in encoders.rows)
+    near = [float(cells[2]) for cells in encoders.rows]
+    assert min(near[:2]) > 0.999
+    assert near[2] > 0.9
     ndcg = {cells[0]: float(cells[1].split()[0]) for cells in quality.rows}
     assert ndcg["BM25, title"] > 0.6
     assert ndcg["learnt: linear"] > 0.6

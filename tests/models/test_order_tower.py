@@ -53,7 +53,9 @@ def test_scores_are_dot_products_of_the_vectors_without_repeats() -> None:
     tower = OrderTower(OrderTowerConfig(dim=32, width=16, repeats=False), orders.counts)
     rows = np.array([2, 0, 1])
     items = tower.item_vectors().detach().numpy()
-    assert tower.score(orders, rows) == pytest.approx(tower.encode(orders, rows) @ items.T, abs=1e-5)
+    assert tower.score(orders, rows) == pytest.approx(
+        tower.encode(orders, rows) @ items.T, abs=1e-4
+    )
 
 
 def test_a_place_sees_nothing_of_what_comes_later() -> None:

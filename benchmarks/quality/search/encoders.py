@@ -33,9 +33,11 @@ class _Pooled(nn.Module):
 def query_encoders(tower: TextTower) -> dict[str, Encode]:
     """Return encoders of one query at a time by name, on one thread each."""
     tower = tower.cpu().eval()
+    pooled = _Pooled(tower)  # the tower's own forward pass would compute in bfloat16 where it can
 
     def plain(query: str) -> Floats:
-        vectors: Floats = tower.pooled(tower.batch(tower.tokens([query])))[0].numpy()
+        batch = tower.batch(tower.tokens([query]))
+        vectors: Floats = pooled(batch["input_ids"], batch["attention_mask"])[0].numpy()
         return vectors
 
     found = {"PyTorch, fp32": torch.inference_mode()(plain)}
@@ -44,7 +46,7 @@ def query_encoders(tower: TextTower) -> dict[str, Encode]:
         whole, small = Path(folder, "encoder.onnx"), Path(folder, "encoder-int8.onnx")
         batch = tower.batch(tower.tokens(["a query of some words", "another one"]))
         torch.onnx.export(
-            _Pooled(tower), (batch["input_ids"], batch["attention_mask"]), str(whole),
+            pooled, (batch["input_ids"], batch["attention_mask"]), str(whole),
             input_names=["input_ids", "attention_mask"], output_names=["vectors"], dynamo=False,
             dynamic_axes={name: {0: "n", 1: "length"} for name in ("input_ids", "attention_mask")},
             opset_version=17,

@@ -33,7 +33,9 @@ class _Pooled(nn.Module):
 def query_encoders(tower: TextTower) -> dict[str, Encode]:
     """Return encoders of one query at a time by name, on one thread each."""
     tower = tower.cpu().eval()
-    pooled = _Pooled(tower)  # the tower's own forward pass would compute in bfloat16 where it can
+    # The tower's own forward pass would compute in bfloat16 where it can. The exporter puts a
+    # network back into the mode it found it in: without eval() dropout would be on afterwards.
+    pooled = _Pooled(tower).eval()
 
     def plain(query: str) -> Floats:
         batch = tower.batch(tower.tokens([query]))

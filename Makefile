@@ -1,11 +1,12 @@
-# The whole vocabulary: install, up, down, demo, test, check, fmt, lock, bench-quality.
+# The whole vocabulary: install, up, down, demo, replay, test, check, fmt, lock, bench-quality.
 #   PYTHON=python3.12   interpreter of the environment (3.11 or newer)
+#   OPTIONS='--from-day 2017-11-23 --shoppers 0.1'   of a replay; see docs/pages.md
 #   TORCH=cuda          PyTorch with CUDA instead of the CPU build
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help install up down demo test check fmt lock bench-quality
+.PHONY: help install up down demo replay test check fmt lock bench-quality
 
 PYTHON ?= python3
 TORCH ?= cpu
@@ -21,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,4s/^# //p' Makefile
 
 install: $(INSTALLED)
 	@:
@@ -51,6 +52,9 @@ down:
 
 demo: install
 	@$(BIN)/python -m services demo
+
+replay: install
+	@$(BIN)/python -m services replay $(OPTIONS)
 
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -54,6 +54,11 @@ class DataParams(Section):
         default_factory=dict, description="tables: contract column -> your column, by table"
     )
     simulation: SimulationParams = SimulationParams()
+    feedback: str | None = Field(
+        None,
+        description="Partitions of served events that take over from the raw data: a folder, or "
+        "s3: and a prefix; null for none",
+    )
 
     @property
     def simulated(self) -> bool:
@@ -63,7 +68,8 @@ class DataParams(Section):
     @property
     def rendered_pictures(self) -> bool:
         """Tell whether the pictures are drawn from attributes instead of photographed."""
-        return self.dataset in {"complete-journey", "simulated-shop"}
+        drawn = self.dataset == "simulated-shop" and self.path is None  # else an ingested catalogue
+        return drawn or self.dataset == "complete-journey"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -115,6 +121,9 @@ class BehaviourParams(Section):
     reuse: str | None = Field(
         None, description="Tower to take instead of training: models:/name/version or a folder"
     )
+    start_from: str | None = Field(
+        None, description="Tower to go on training from: models:/name/version or a folder"
+    )
     dim: int = Field(128, ge=8, le=1024, description="Width of item and shopper embeddings")
     width: int = Field(64, ge=8, le=1024, description="Width of the Transformer's states")
     layers: int = Field(2, ge=1, le=12, description="Layers of the Transformer")
@@ -155,6 +164,12 @@ class TextParams(Section):
     reuse: str | None = Field(
         None, description="Encode with this tower instead of training: folder or models:/name/1"
     )
+    start_from: str | None = Field(
+        None, description="Tower to go on training from: folder or models:/name/1"
+    )
+    start_share: float = Field(
+        0.25, gt=0, le=1, description="Share of the steps that a start from a tower takes"
+    )
     adapter: Literal["lora", "adalora", "none", "frozen"] = Field(
         "lora", description="What of the base is trained; none = all of it, frozen = nothing"
     )
@@ -187,6 +202,12 @@ class ImageParams(Section):
     base_model: str = Field("efficientnet-lite0", description="Packaged name or folder")
     reuse: str | None = Field(
         None, description="Encode with this tower instead of training: folder or models:/name/1"
+    )
+    start_from: str | None = Field(
+        None, description="Tower to go on training from: folder or models:/name/1"
+    )
+    start_share: float = Field(
+        0.25, gt=0, le=1, description="Share of the steps that a start from a tower takes"
     )
     size: int = Field(96, ge=32, le=512, multiple_of=32, description="Side of a picture in pixels")
     dim: int = Field(256, ge=8, le=1280, description="Width of item and shopper vectors")
@@ -266,6 +287,68 @@ class EvaluationParams(Section):
     )
 
 
+class FeedbackParams(Section):
+    """What becomes of events that the server took."""
+
+    attribution_hours: int = Field(
+        24, ge=1, le=720, description="A click or purchase this long after an impression is its own"
+    )
+    click_model_days: int = Field(
+        28, ge=1, le=365, description="Latest days that the probabilities of a click are fitted on"
+    )
+    min_effective_samples: int = Field(
+        200,
+        ge=30,
+        le=1_000_000,
+        description="Off-policy estimates of fewer effective samples conclude nothing",
+    )
+
+
+class ServingParams(Section):
+    """How the server orders what it shows."""
+
+    exploration: Share = Field(
+        0.05, description="Probability that a slot is randomised; its propensity is logged"
+    )
+    exploration_reach: int = Field(
+        10, ge=1, le=100, description="How far behind a slot its random substitute may stand"
+    )
+    search_fusion: Literal["reciprocal-ranks", "weighted-sum"] = Field(
+        "reciprocal-ranks", description="How word matches and the text tower become one order"
+    )
+    lexical_weight: Share = Field(
+        0.5, description="Weight of word matches; the text tower has the rest"
+    )
+    personal_weight: Share = Field(
+        0.5, description="Weight of the fused model's order beside an answer's relevance, 1"
+    )
+    personal_first: int = Field(
+        100, ge=0, le=1000, description="How many of the most relevant items it may reorder"
+    )
+
+
+class DriftParams(Section):
+    """What of a week counts as drift; see docs/drift.md."""
+
+    reference_weeks: int = Field(12, ge=6, le=104, description="Weeks that a week is compared with")
+    false_alarms: float = Field(
+        0.05, gt=0, lt=1, description="Share of weeks without drift that may raise an alarm"
+    )
+    psi_floor: float = Field(
+        0.02, ge=0, description="Population stability index below which nothing is an alarm"
+    )
+    distance_floor: float = Field(
+        0.02, ge=0, description="Distance of mean item vectors below which nothing is an alarm"
+    )
+    share_floor: float = Field(
+        0.01, ge=0, le=1, description="Share of bad rows below which nothing is an alarm"
+    )
+    quality_margin: Share = Field(
+        0.10, description="Share of the reference's NDCG that may be lost without an alarm"
+    )
+    timezone: str = Field("UTC", description="Time zone of the shop, for weeks, weekdays and hours")
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -278,6 +361,9 @@ class Params(Section):
     baselines: BaselineParams = BaselineParams()
     fusion: FusionParams = FusionParams()
     evaluation: EvaluationParams = EvaluationParams()
+    feedback: FeedbackParams = FeedbackParams()
+    serving: ServingParams = ServingParams()
+    drift: DriftParams = DriftParams()
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

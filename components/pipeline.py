@@ -18,6 +18,7 @@ TEXT = Path("models/text")
 IMAGE = Path("models/image")
 BASELINES = Path("models/baselines")
 FUSED = Path("models/fused")
+CHAMPION = Path("models/champion")
 REPORTS = Path("reports")
 POLICY = Path("mlflow/registry.yaml")
 
@@ -45,6 +46,10 @@ STAGES: dict[str, tuple[str, dict[str, Path]]] = {
         "components.baseline_training.component",
         {"prepared": PREPARED, "baselines": BASELINES},
     ),
+    "champion_ranking": (
+        "components.champion_ranking.component",
+        {"prepared": PREPARED, "champion": CHAMPION, "policy": POLICY},
+    ),
     "fusion_training": (
         "components.fusion_training.component",
         {
@@ -62,6 +67,7 @@ STAGES: dict[str, tuple[str, dict[str, Path]]] = {
             "prepared": PREPARED,
             "baselines": BASELINES,
             "fused": FUSED,
+            "champion": CHAMPION,
             "reports": REPORTS / "evaluation",
             "leaderboard": REPORTS / "leaderboard.csv",
             "metrics": REPORTS / "metrics.json",
@@ -76,6 +82,7 @@ STAGES: dict[str, tuple[str, dict[str, Path]]] = {
             "text": TEXT,
             "image": IMAGE,
             "fused": FUSED,
+            "champion": CHAMPION,
             "evaluation": REPORTS / "evaluation",
             "leaderboard": REPORTS / "leaderboard.csv",
             "policy": POLICY,

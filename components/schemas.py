@@ -103,6 +103,53 @@ QUARANTINE = pa.schema(
     ]
 )
 
+# One row an impression item, with what became of it; written by feedback ingestion a day.
+LABELLED = pa.schema(
+    [
+        pa.field("impression_id", pa.string(), nullable=False),
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("timestamp", UTC, nullable=False),
+        pa.field("surface", pa.string()),
+        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("position", pa.int32()),
+        pa.field("propensity", pa.float32()),
+        pa.field("policy", pa.string()),
+        pa.field("model_version", pa.string()),
+        pa.field("campaign_id", pa.string()),  # sponsored items only
+        pa.field("score", pa.float32()),  # of the model; what the impression logged as value
+        pa.field("clicked", pa.bool_(), nullable=False),  # within feedback.attribution_hours
+        pa.field("purchased", pa.bool_(), nullable=False),
+        pa.field("revenue", pa.float32(), nullable=False),
+    ]
+)
+
+ONLINE_METRICS = pa.schema(
+    [
+        pa.field("day", pa.date32(), nullable=False),
+        pa.field("surface", pa.string(), nullable=False),  # "ads" for sponsored items
+        pa.field("model_version", pa.string(), nullable=False),
+        pa.field("position", pa.int32()),  # null: all positions
+        pa.field("impressions", pa.int64(), nullable=False),
+        pa.field("clicks", pa.int64(), nullable=False),  # impressions that were clicked
+        pa.field("purchases", pa.int64(), nullable=False),  # impressions that were bought
+        pa.field("revenue", pa.float64(), nullable=False),
+        pa.field("ctr", pa.float64(), nullable=False),
+        pa.field("cvr", pa.float64()),  # clicked impressions that were bought; null without clicks
+        pa.field("ctr_low", pa.float64(), nullable=False),  # Wilson's interval, 95 %
+        pa.field("ctr_high", pa.float64(), nullable=False),
+    ]
+)
+
+# What a challenger would have shown in the place of a logged answer.
+CHOICES = pa.schema(
+    [
+        pa.field("impression_id", pa.string(), nullable=False),
+        pa.field("position", pa.int32(), nullable=False),
+        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("probability", pa.float64(), nullable=False),  # of showing it there
+    ]
+)
+
 TABLES = {
     "products": PRODUCTS,
     "events": EVENTS,

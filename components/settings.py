@@ -27,6 +27,11 @@ class Settings(BaseSettings):
     s3_secret_key: SecretStr | None = Field(default=None, description="S3 secret key")
     serving_host: str = Field(default="127.0.0.1", description="Address the server listens on")
     serving_port: int = Field(default=8090, ge=1024, le=65535, description="Port of the server")
+    serving_package: Path | None = Field(
+        default=None,
+        description="Folder with ranker/, text/ and image/ packages to serve instead of the "
+        "registry's champion",
+    )
     serving_clock: Literal["real", "data"] = Field(
         default="real",
         description="data: the shop's time starts where the champion's data ends, and is set by "
@@ -42,6 +47,18 @@ class Settings(BaseSettings):
     spool_megabytes: int = Field(
         default=512, ge=1, description="Size of the spool at which POST /events answers 503"
     )
+    home: Path = Field(
+        default=Path(".state"), description="Folder of all state; monitoring reports are in it"
+    )
+    drift_webhook: str | None = Field(
+        default=None, description="Address that a drift alarm is posted to; empty for none"
+    )
+    airflow_url: str = Field(default="", description="Airflow's pages, for the operations page")
+    airflow_user: str = Field(default="admin", description="Airflow user of the operations page")
+    airflow_password: SecretStr | None = Field(
+        default=None, description="Password of that user; without one approvals are not shown"
+    )
+    evidently_url: str = Field(default="", description="Evidently's pages, for the operations page")
     pseudonym_key: SecretStr = Field(
         default=SecretStr("development-only-key"),
         description="Key of the hash that replaces shopper ids at the door",

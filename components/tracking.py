@@ -47,15 +47,19 @@ def connect() -> None:
         RegistryError: the server does not answer.
 
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # 30 s; MLflow's own: 4 min
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # lines in a task log
-    mlflow.set_tracking_uri(settings().mlflow_uri)
+    _point()
     with answering():
         found = mlflow.set_experiment(settings().mlflow_experiment)
         # Where two stages create the experiment at once, MLflow 3.17 hands it to the slower one
         # without pointing at it; by id it does both.
         mlflow.set_experiment(experiment_id=found.experiment_id)
+
+
+def _point() -> None:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # 30 s; MLflow's own: 4 min
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # lines in a task log
+    mlflow.set_tracking_uri(settings().mlflow_uri)
 
 
 @contextmanager
@@ -66,7 +70,7 @@ def stage_run(stage: str, params: Params, section: str | None = None) -> Iterato
     the params of `section` (and the seed), so that two runs of a tower can be compared.
     """
     connect()
-    name = f"{settings().run_id}/{stage}" if settings().run_id else stage
+    name = f"{stage} {settings().run_id}".rstrip()  # the stage first: lists cut names short
     tags = {
         "stage": stage,
         "pipeline_run": settings().run_id or "none",
@@ -107,6 +111,22 @@ def log_dataset(name: str, digest: str, source: Mapping[str, Any], context: str)
     origin = CodeDatasetSource(dict(source))
     dataset = MetaDataset(origin, name=name, digest=digest[:36])  # type: ignore[abstract]
     mlflow.log_input(dataset, context=context)
+
+
+def run_tags(stage: str, pipeline_run: str) -> dict[str, str]:
+    """Return the tags of the newest MLflow run of a stage in a pipeline run; empty without one.
+
+    Raises:
+        RegistryError: the server does not answer.
+
+    """
+    connect()
+    chosen = f"tags.stage = '{stage}' and tags.pipeline_run = '{pipeline_run}'"
+    with answering():
+        found = mlflow.search_runs(
+            filter_string=chosen, max_results=1, order_by=["start_time DESC"], output_format="list"
+        )
+    return dict(found[0].data.tags) if found else {}
 
 
 # --- the registry ---------------------------------------------------------------------------------
@@ -164,6 +184,17 @@ def champion(name: str, alias: str = "champion") -> Version | None:
 
     """
     connect()
+    return aliased(name, alias)
+
+
+def aliased(name: str, alias: str) -> Version | None:
+    """Return the same by one question to the server: for a watcher that asks again and again.
+
+    Raises:
+        RegistryError: the server does not answer.
+
+    """
+    _point()
     with answering():
         try:
             found = mlflow.MlflowClient().get_model_version_by_alias(name, alias)
@@ -220,6 +251,36 @@ def move_alias(alias: str, version: Version) -> None:
         mlflow.MlflowClient().set_registered_model_alias(version.name, alias, version.version)
 
 
+def model_tag(name: str, key: str) -> str | None:
+    """Return a tag of a registered model as a whole, None where there is none.
+
+    Raises:
+        RegistryError: there is no such model, or the server does not answer.
+
+    """
+    connect()
+    with answering():
+        return mlflow.MlflowClient().get_registered_model(name).tags.get(key)
+
+
+def tag_model(name: str, key: str, value: str) -> None:
+    """Tag a registered model as a whole."""
+    with answering():
+        mlflow.MlflowClient().set_registered_model_tag(name, key, value)
+
+
+def version(name: str, number: str) -> Version:
+    """Return one version of a registered model.
+
+    Raises:
+        RegistryError: there is no such version, or the server does not answer.
+
+    """
+    _point()
+    with answering():
+        return _version(mlflow.MlflowClient().get_model_version(name, number))
+
+
 def load(uri: str) -> Predictor:
     """Load a registered (models:/name@alias) or saved (folder) model.
 
@@ -231,16 +292,20 @@ def load(uri: str) -> Predictor:
         return mlflow.pyfunc.load_model(uri)
 
 
-def download(uri: str) -> Path:
-    """Fetch the folder that was registered, e.g. as models:/text-tower/3.
+def download(uri: str, folder: Path | None = None) -> Path:
+    """Fetch the folder that was registered, e.g. as models:/text-tower/3; into `folder` if given.
 
     Raises:
         RegistryError: the registry has no such model or version, or cannot be reached.
 
     """
-    connect()
+    _point()
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     try:
-        local = mlflow.artifacts.download_artifacts(artifact_uri=uri)
+        local = mlflow.artifacts.download_artifacts(
+            artifact_uri=uri, dst_path=str(folder) if folder else None
+        )
         return Path(local) / Model.load(local).flavors["python_function"]["data"]
     except (MlflowException, RequestException) as error:
         raise RegistryError(

@@ -4,11 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG, Asset, TaskGroup, get_current_context, task
+from airflow.sdk import DAG, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from components.errors import ParamsError, RegistryError
 from components.params import load_params
+from orchestration.assets import CHALLENGER, PREPARED_DATA
 from orchestration.cores import threads
 from orchestration.form import trigger_form
 from orchestration.graph import load_pipeline
@@ -17,8 +18,6 @@ from orchestration.runs import folder, origin
 ROOT = Path(__file__).resolve().parents[1]
 PIPELINE = load_pipeline(ROOT / "dvc.yaml")
 
-PREPARED_DATA = Asset("prepared_data")
-CHALLENGER = Asset("challenger")
 OUTLETS = {"data_preparation": [PREPARED_DATA], "model_registration": [CHALLENGER]}
 
 # Group of tasks -> its stages, and the longest that one of them may take.
@@ -30,6 +29,7 @@ GROUPS = {
             "text_pretraining",
             "image_pretraining",
             "baseline_training",
+            "champion_ranking",
         ),
         timedelta(hours=12),
     ),
@@ -46,7 +46,7 @@ workspace, so a stage whose inputs, params and code did not change is taken from
 **Trigger** it with the form: what is left as it is comes from `params.yaml`. By REST the same names
 go into `conf`, and any other path of `params.yaml` too, e.g. `{"preparation.fit_cuts": 3}`.
 
-The task `publish` pushes the outputs to S3 and writes an MLflow run called `<run id>/pipeline`,
+The task `publish` pushes the outputs to S3 and writes an MLflow run called `pipeline <run id>`,
 whose description says how to rebuild this run.
 """
 

@@ -15,15 +15,18 @@ USAGE = """usage: python -m services COMMAND
   down    stop them, and every process they started
   status  show their states and addresses
   env     print shell exports with which DVC, MLflow and the stages reach them
+  replay [--from-day 2017-11-23] [--shoppers 0.1] ...
+          replay past visits against the running server; replay --help shows all options
   demo [JSON]
           start them, train, show the leaderboard; JSON is the run's configuration, by default
           {}: params.yaml as it is. Example: '{"data.dataset": "simulated-shop"}'"""
-COMMANDS = ("up", "down", "status", "env", "demo")
+COMMANDS = ("up", "down", "status", "env", "replay", "demo")
 
 
 def main(arguments: list[str]) -> int:
     """Run one command; return the exit code: 0 done, 1 a named error, 2 wrong usage."""
-    if len(arguments) not in (1, 1 + (arguments[:1] == ["demo"])) or arguments[0] not in COMMANDS:
+    most = {"demo": 2, "replay": sys.maxsize}.get(arguments[0] if arguments else "", 1)
+    if not 1 <= len(arguments) <= most or arguments[0] not in COMMANDS:
         asked = arguments[:1] in (["-h"], ["--help"])
         print(USAGE, file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
@@ -37,7 +40,7 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def _run(command: str, conf: str = "{}") -> int:
+def _run(command: str, *more: str) -> int:
     settings = service_settings()
     if command == "up":
         lifecycle.up(settings)
@@ -48,10 +51,15 @@ def _run(command: str, conf: str = "{}") -> int:
     elif command == "env":
         for name, value in lifecycle.environment(settings).items():
             print(f"export {name}={shlex.quote(value)}")
+    elif command == "replay":
+        from services.replay.command import replay
+        from services.replay.settings import replay_settings
+
+        replay(settings, replay_settings(more))
     else:
         from services.demo import demo  # rich and the stages' own code are not needed to stop
 
-        return demo(settings, _object(conf))
+        return demo(settings, _object(*more or ("{}",)))
     return 0
 
 

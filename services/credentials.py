@@ -28,6 +28,8 @@ class Credentials:
     airflow_fernet_key: str = field(default_factory=_fernet_key)
     s3_access_key: str = field(default_factory=lambda: secrets.token_hex(10))
     s3_secret_key: str = field(default_factory=_key)
+    event_key: str = field(default_factory=_key)
+    admin_key: str = field(default_factory=_key)
     # A key of the person's own keeps pseudonyms equal on every machine that shares data.
     pseudonym_key: str = field(
         default_factory=lambda: os.environ.get("SHOPFUSION_PSEUDONYM_KEY") or _key()
@@ -38,7 +40,11 @@ def credentials(home: Path) -> tuple[Credentials, bool]:
     """Return the credentials kept in `home`, and whether they were made just now."""
     path = home / "credentials.json"
     if path.exists():
-        return Credentials(**json.loads(path.read_text())), False
+        kept = json.loads(path.read_text())
+        found = Credentials(**kept)
+        if asdict(found) != kept:  # made by an older version: the keys it lacks are new
+            write_private(path, json.dumps(asdict(found), indent=2))
+        return found, False
     made = Credentials()
     write_private(path, json.dumps(asdict(made), indent=2))
     return made, True

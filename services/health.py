@@ -12,7 +12,7 @@ from components import storage
 from components.errors import ServiceError, StorageError
 from components.progress import say
 from services import supervision
-from services.programs import BUCKET
+from services.programs import BUCKET, SERVING
 from services.settings import HOST, ServiceSettings
 
 LINES_OF_LOG = 40
@@ -83,6 +83,7 @@ def _checks(settings: ServiceSettings) -> dict[str, Callable[[], bool]]:
         "s3": _store_answers,
         "mlflow": lambda: _answer(f"{settings.mlflow_url}/health") is not None,
         "evidently": lambda: _answer(settings.evidently_url) is not None,
+        SERVING: lambda: _answer(f"{settings.serving_url}/health") is not None,
     }
     return checks | {name: _part(settings, part) for name, part in AIRFLOW_PARTS.items()}
 

@@ -15,6 +15,8 @@ from services import health, supervision
 from services.credentials import USER, Credentials, credentials, write_private
 from services.programs import (
     BIN,
+    CLOCK,
+    SERVING,
     airflow_environment,
     passwords_file,
     programs,
@@ -40,6 +42,7 @@ def up(settings: ServiceSettings) -> None:
         component_settings.cache_clear()
         if supervision.states(settings):
             say(f"The services of {settings.home} are up already.")
+            _set_clock(settings, keys)
             show(settings)
             return
         left = supervision.stop(settings)
@@ -78,6 +81,8 @@ def status(settings: ServiceSettings) -> bool:
 
 def show(settings: ServiceSettings) -> None:
     """Print the addresses."""
+    say(f"Shop       {settings.serving_url}")
+    say(f"Business   {settings.serving_url}/operations  (admin key)")
     say(f"Airflow    {settings.airflow_url}  (user {USER})")
     say(f"MLflow     {settings.mlflow_url}")
     say(f"Evidently  {settings.evidently_url}")
@@ -104,6 +109,17 @@ def _alone(settings: ServiceSettings) -> Iterator[None]:
                 "wait until it is done",
             ) from error
         yield
+
+
+def _set_clock(settings: ServiceSettings, keys: Credentials) -> None:
+    """Start the server anew, and it alone, where another clock is asked for than it runs by."""
+    wanted = settings.serving_clock
+    if wanted is None or wanted == supervision.environment_of(SERVING, settings).get(CLOCK):
+        return
+    say(f"Starting the server anew, by the clock: {wanted}.")
+    started = time.monotonic()
+    supervision.start_anew(SERVING, programs(settings, keys), settings)
+    health.wait_until_healthy(settings, started)
 
 
 def _prepare(settings: ServiceSettings, keys: Credentials) -> None:
@@ -144,4 +160,5 @@ def _migrate(settings: ServiceSettings, keys: Credentials) -> None:
 def _print_keys(settings: ServiceSettings, keys: Credentials) -> None:
     say("Made for this machine, printed once:")
     say(f"  Airflow  user {USER}  password {keys.airflow_password}")
+    say(f"  Server   event key {keys.event_key}  admin key {keys.admin_key}")
     say(f"  S3       access key {keys.s3_access_key}  secret key {keys.s3_secret_key}")

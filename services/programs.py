@@ -13,6 +13,8 @@ from services.settings import HOST, ROOT, ServiceSettings
 BUCKET = "shopfusion"
 # Every process carries this variable, so that `down` finds each of them, orphans too.
 MARK = "SHOPFUSION_SUPERVISED_BY"
+SERVING = "serving"
+CLOCK = "SHOPFUSION_SERVING_CLOCK"
 BIN = Path(sys.executable).parent
 
 
@@ -24,6 +26,7 @@ class Program:
     group: str
     command: tuple[str, ...]
     environment: dict[str, str]
+    folder: Path | None = None  # where it runs; the folder of state by default
 
 
 def programs(settings: ServiceSettings, keys: Credentials) -> tuple[Program, ...]:
@@ -31,9 +34,10 @@ def programs(settings: ServiceSettings, keys: Credentials) -> tuple[Program, ...
     airflow = airflow_environment(settings, keys)
     worker = airflow | stage_environment(settings, keys)
     return (
-        Program("s3", "storage", _weed(settings), _s3_keys(keys)),
+        Program("s3", "storage", _weed(settings), _s3_keys(keys) | {"GOMEMLIMIT": "400MiB"}),
         Program("mlflow", "tracking", _mlflow(settings), _mlflow_environment(settings, keys)),
         Program("evidently", "monitoring", _evidently(settings), {"DO_NOT_TRACK": "true"}),
+        serving(settings, keys),
         Program(
             "airflow-api-server",
             "airflow",
@@ -46,6 +50,24 @@ def programs(settings: ServiceSettings, keys: Credentials) -> tuple[Program, ...
             "airflow-triggerer", "airflow", _airflow("triggerer", "--skip-serve-logs"), airflow
         ),
     )
+
+
+def serving(settings: ServiceSettings, keys: Credentials) -> Program:
+    """Return the server: up before there is a champion, and then it says so."""
+    environment = stage_environment(settings, keys) | serving_keys(keys)
+    environment |= {
+        "SHOPFUSION_SERVING_HOST": HOST,
+        "SHOPFUSION_SERVING_PORT": str(settings.serving_port),
+        CLOCK: settings.serving_clock or "real",
+        "SHOPFUSION_SPOOL": str(settings.home / "spool"),
+        # The operations page asks Airflow what waits for a person, and links to all of them.
+        "SHOPFUSION_AIRFLOW_URL": settings.airflow_url,
+        "SHOPFUSION_AIRFLOW_USER": USER,
+        "SHOPFUSION_AIRFLOW_PASSWORD": keys.airflow_password,
+        "SHOPFUSION_EVIDENTLY_URL": settings.evidently_url,
+    }
+    command = (str(BIN / "python"), "-m", "components.serving")
+    return Program(SERVING, "serving", command, environment, ROOT)  # reads params.yaml
 
 
 def stage_environment(settings: ServiceSettings, keys: Credentials) -> dict[str, str]:
@@ -64,6 +86,11 @@ def stage_environment(settings: ServiceSettings, keys: Credentials) -> dict[str,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
     }
+
+
+def serving_keys(keys: Credentials) -> dict[str, str]:
+    """Return the keys that POST /events and /admin of the server need."""
+    return {"SHOPFUSION_EVENT_KEY": keys.event_key, "SHOPFUSION_ADMIN_KEY": keys.admin_key}
 
 
 def airflow_environment(settings: ServiceSettings, keys: Credentials) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Ports and folders of the platform's services, from SHOPFUSION_* environment variables."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,6 +24,12 @@ class ServiceSettings(BaseSettings):
     airflow_port: Port = Field(8080, description="Airflow pages and REST API")
     mlflow_port: Port = Field(5000, description="MLflow pages and REST API")
     evidently_port: Port = Field(8000, description="Evidently pages")
+    serving_port: Port = Field(8090, description="The shop's pages and API, and /operations")
+    serving_clock: Literal["real", "data"] | None = Field(
+        None,
+        description="data: the shop's time is the replay's; empty: real at a start, and as it is "
+        "where the server runs",
+    )
     s3_port: int = Field(
         8333, ge=1024, le=55_000, description="S3; the four ports after it are SeaweedFS's own"
     )
@@ -59,6 +65,11 @@ class ServiceSettings(BaseSettings):
         return f"http://{HOST}:{self.evidently_port}"
 
     @property
+    def serving_url(self) -> str:
+        """Address of the shop's pages and API."""
+        return f"http://{HOST}:{self.serving_port}"
+
+    @property
     def s3_url(self) -> str:
         """Address of the S3 store."""
         return f"http://{HOST}:{self.s3_port}"
@@ -79,6 +90,7 @@ class ServiceSettings(BaseSettings):
             self.airflow_port: "SHOPFUSION_AIRFLOW_PORT",
             self.mlflow_port: "SHOPFUSION_MLFLOW_PORT",
             self.evidently_port: "SHOPFUSION_EVIDENTLY_PORT",
+            self.serving_port: "SHOPFUSION_SERVING_PORT",
         }
         for port in range(self.s3_port, self.s3_port + 5):
             taken |= {port: "SHOPFUSION_S3_PORT", port + GRPC_OFFSET: "SHOPFUSION_S3_PORT"}

@@ -53,6 +53,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
         text += f"""
 [program:{program.name}]
 command={_escaped(command)}
+directory={_escaped(str(program.folder or home))}
 environment={_escaped(environment)}
 autostart={"false" if program.group == "airflow" else "true"}
 autorestart=unexpected
@@ -104,6 +105,24 @@ def start_group(settings: ServiceSettings, names: Sequence[str]) -> None:
     """Start these programs, without waiting until they are up."""
     for name in names:
         _control(settings).startProcess(name, False)
+
+
+def start_anew(name: str, programs: Sequence[Program], settings: ServiceSettings) -> None:
+    """Start one program again as it stands in `programs`; the others go on untouched."""
+    write_private(settings.home / "supervisord.conf", configuration(programs, settings))
+    control = _control(settings)
+    control.reloadConfig()
+    control.stopProcess(name)
+    control.removeProcessGroup(name)
+    control.addProcessGroup(name)
+
+
+def environment_of(name: str, settings: ServiceSettings) -> dict[str, str]:
+    """Return the environment a running program was started with; empty where it does not run."""
+    try:
+        return psutil.Process(_control(settings).getProcessInfo(name)["pid"]).environ()
+    except (psutil.Error, xmlrpc.client.Fault):
+        return {}
 
 
 @dataclass(frozen=True)

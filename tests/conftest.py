@@ -1,11 +1,29 @@
+import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from components import storage
+from components.settings import settings
 from tests.platform import Platform, make_platform
 from tests.ranking.standins import write_standins
+from tests.served import ServedShop, write_packages
+from tests.store import Store
 from tests.world import TinyWorld, make_world, tiny_params
+
+SYS_PATH = list(sys.path)
+
+
+@pytest.fixture(autouse=True)
+def _own_code() -> Iterator[None]:
+    """Forget the code of models that a test loaded: MLflow puts it before this checkout's.
+
+    A process that a later test starts would inherit the path, and import the model's code.
+    """
+    yield
+    sys.path[:] = SYS_PATH
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +45,46 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 @pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A running S3 store and nothing else."""
+    found = Store(tmp_path_factory.mktemp("store"))
+    found.start()
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def bucket(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty bucket of the running store, the one of the environment."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    for variable, value in (store.environment | {"SHOPFUSION_S3_BUCKET": name}).items():
+        monkeypatch.setenv(variable, value)
+    settings.cache_clear()
+    storage.ensure_bucket(name)
+    yield name
+    settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
 def standins(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Paths of stand-in towers and EASE weights on the tiny world."""
     return write_standins(tiny_world, tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def served_packages(
+    tiny_world: TinyWorld, standins: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Packages of a fused ranker on the tiny world, as the registry would hand them out."""
+    return write_packages(tiny_world, standins, tmp_path_factory.mktemp("packages"))
+
+
+@pytest.fixture(scope="session")
+def shop(served_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedShop]:
+    """The real server on the tiny world, one for all tests that only ask it."""
+    served = ServedShop(served_packages, tmp_path_factory.mktemp("shop"))
+    served.start()
+    try:
+        yield served
+    finally:
+        served.stop()

@@ -40,6 +40,7 @@ def make_platform(home: Path) -> Platform:
         "airflow_port": str(first + 5),
         "mlflow_port": str(first + 6),
         "evidently_port": str(first + 7),
+        "serving_port": str(first + 8),
     }
     chosen = {f"SHOPFUSION_{name.upper()}": value for name, value in values.items()}
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SHOPFUSION_", "AIRFLOW"))}
@@ -62,13 +63,20 @@ def run_services(
 
 
 def free_block() -> int:
-    """Return the first of eight free ports whose gRPC twins are free too."""
+    """Return the first of nine free ports whose gRPC twins are free too."""
     choose = random.SystemRandom()
     while True:
-        first = choose.randrange(20_000, 32_000, 8)
-        ports = [*range(first, first + 8), *range(first + GRPC_OFFSET, first + GRPC_OFFSET + 5)]
+        first = choose.randrange(20_000, 32_000, 9)
+        ports = [*range(first, first + 9), *range(first + GRPC_OFFSET, first + GRPC_OFFSET + 5)]
         if all(is_free(port) for port in ports):
             return first
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
 
 
 def is_free(port: int) -> bool:

@@ -14,7 +14,17 @@ DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 FILES = ("data/", "models/", "reports/")
 # Shared by every stage and free of anything that changes a result; who writes tables depends on
 # schemas, who reads them depends on the tables.
-PLUMBING = {"errors", "files", "params", "pipeline", "progress", "schemas", "settings", "tracking"}
+PLUMBING = {
+    "errors",
+    "files",
+    "params",
+    "pipeline",
+    "progress",
+    "schemas",
+    "settings",
+    "storage",
+    "tracking",
+}
 
 
 def paths(stage: str, *kinds: str) -> set[str]:

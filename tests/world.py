@@ -11,13 +11,13 @@ import numpy as np
 from components.data_ingestion import acquisition
 from components.data_ingestion import component as ingestion
 from components.data_ingestion.adapters.simulated_shop import truth as read_truth
-from components.data_ingestion.pseudonyms import pseudonym
 from components.data_ingestion.simulator.catalogue import START
 from components.data_ingestion.simulator.shoppers import Truth
 from components.data_preparation import component as preparation
 from components.files import read_table
 from components.params import Params
 from components.pipeline import STAGES
+from components.pseudonyms import pseudonym
 
 TINY = {"shoppers": 120, "items": 120, "days": 98}
 HORIZON_DAYS = 14

@@ -2,19 +2,22 @@
 
 import json
 import time
+from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from components import tracking
 from components.behaviour_pretraining.examples import Drawing, Examples
 from components.behaviour_pretraining.measure import ndcg_at_10
 from components.behaviour_pretraining.objective import WantedWithinHorizon
-from components.errors import DataError
+from components.errors import DataError, ModelError
 from components.files import atomic_folder, read_table
 from components.models.behaviour import BehaviourTower, TowerConfig
 from components.models.histories import Sessions, read_histories
+from components.models.snapshots import latest_before, snapshots
 from components.params import BehaviourParams, Params
 from components.progress import say
 from components.training.checkpoints import Checkpoints, fingerprint, seed_everything
@@ -31,7 +34,8 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
 
     Raises:
         DataError: no events before the first cut.
-        ModelError, RegistryError: behaviour.reuse names no behaviour tower.
+        ModelError, RegistryError: behaviour.reuse or start_from names no behaviour tower, or one
+            that has learnt from what comes after the first cut.
 
     """
     started, chosen = time.perf_counter(), params.behaviour
@@ -43,12 +47,11 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
     checkpoints = Checkpoints(STAGE, fingerprint([chosen, params.preparation, params.seed], files))
     seed_everything(params.seed)
     with tracking.stage_run(STAGE, params, "behaviour"), atomic_folder(tower) as folder:
-        if chosen.reuse:
-            model = reused(chosen.reuse).on_catalogue(items).to(best_device())
-        else:
-            model = BehaviourTower(tower_config(chosen), items).to(best_device())
-        training = Training(model, params, checkpoints)
+        taken = snapshots(chosen.reuse) if chosen.reuse else []
+        model, since = _start(chosen, items, cuts[0]["day"])
+        training = Training(model, params, checkpoints, since)
         measured: dict[str, float] = {}
+        learnt_until: dict[str, str] = {}
         for cut in cuts:
             user, histories = read_histories(_sequences(prepared, cut["name"]))
             if not len(histories.item):
@@ -58,14 +61,21 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
                     "choose a later cut, fewer preparation.fit_cuts or more data",
                 )
             sessions = Sessions.of(histories)
-            if not chosen.reuse:
+            if chosen.reuse:
+                snapshot = latest_before(taken, cut["day"], chosen.reuse)
+                model = snapshot.load().on_catalogue(items).to(best_device())
+                learnt_until[cut["name"]] = snapshot.day.isoformat()
+            else:
                 training.up_to(cut, sessions)
+                learnt_until[cut["name"]] = cut["day"]
             vectors_UD = np.full((users, model.width), np.nan, np.float32)
             vectors_UD[user] = model.encode(sessions)
             vectors_ID = model.encode_items()
             (folder / cut["name"]).mkdir()
             np.save(folder / cut["name"] / "user_vectors.npy", vectors_UD)
             np.save(folder / cut["name"] / "item_vectors.npy", vectors_ID)
+            if cut is not cuts[-1]:
+                model.save(folder / cut["name"], {})
             if cut["role"] == "validation":
                 measured = ndcg_at_10(prepared, cut["name"], vectors_UD, vectors_ID)
                 say(f"validation: {measured}")
@@ -73,6 +83,8 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
         about = {
             "seconds": round(seconds, 1),
             "trained_on": chosen.reuse or f"events before {cuts[-1]['day']}",
+            "started_from": chosen.start_from,
+            "learnt_until": learnt_until,
             "metrics": measured,
             "phases": training.summary(),
         }
@@ -82,9 +94,18 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
 
 
 class Training:
-    """The training that goes on from cut to cut; the optimizer stays warm."""
+    """The training that goes on from cut to cut; the optimizer stays warm.
 
-    def __init__(self, model: BehaviourTower, params: Params, checkpoints: Checkpoints) -> None:
+    A model that has learnt `since` a day already goes on from there as from an earlier cut.
+    """
+
+    def __init__(
+        self,
+        model: BehaviourTower,
+        params: Params,
+        checkpoints: Checkpoints,
+        since: date | None = None,
+    ) -> None:
         self.model, self.params, self.checkpoints = model, params, checkpoints
         self.objective = WantedWithinHorizon(model)
         chosen = params.behaviour
@@ -92,7 +113,7 @@ class Training:
             model.parameters(), lr=chosen.lr, weight_decay=chosen.weight_decay
         )
         self.fitted: dict[str, Fitted] = {}
-        self._day: np.datetime64 | None = None
+        self._day = None if since is None else np.datetime64(since.isoformat())
 
     def up_to(self, cut: dict[str, str], sessions: Sessions) -> None:
         """Train on what was known before the cut; after the first cut mainly on what is new."""
@@ -130,16 +151,30 @@ class Training:
         )
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """Steps, seconds and throughput of each part, for tower.json."""
+        """Steps, seconds, loss and throughput of each part, for tower.json."""
         return {
             name: {"steps": one.steps, "seconds": round(one.seconds, 1), **one.rates}
+            | ({"loss": one.loss} if one.steps else {})
             for name, one in self.fitted.items()
         }
 
 
-def reused(uri: str) -> BehaviourTower:
-    """Load a trained tower: a folder, or a version in the registry."""
-    return BehaviourTower.load(Path(uri) if Path(uri).is_dir() else tracking.download(uri))
+def _start(
+    chosen: BehaviourParams, items: pa.Table, first_cut: str
+) -> tuple[BehaviourTower, date | None]:
+    """Return a fresh tower, or the one to start from and the day up to which it has learnt."""
+    if chosen.start_from is None:
+        return BehaviourTower(tower_config(chosen), items).to(best_device()), None
+    snapshot = latest_before(snapshots(chosen.start_from), first_cut, chosen.start_from)
+    model, wanted = snapshot.load(), tower_config(chosen)
+    if model.config != wanted:
+        raise ModelError(
+            f"a tower of the shape that params name ({wanted}) in {chosen.start_from}",
+            f"{model.config}",
+            "set behaviour.start_from to null, or behaviour to that tower's shape",
+        )
+    say(f"starts from {chosen.start_from}, which learnt until {snapshot.day}")
+    return model.on_catalogue(items).to(best_device()), snapshot.day
 
 
 def tower_config(chosen: BehaviourParams) -> TowerConfig:

@@ -9,16 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components import schemas
+from components.data_ingestion.acquisition import FEEDBACK
 from components.data_ingestion.adapter import Extract, rejected
 from components.data_ingestion.adapters import adapter_for
 from components.data_ingestion.completion import bare_products, purchases
 from components.data_ingestion.contract import check
-from components.data_ingestion.duplicates import distinct
-from components.data_ingestion.pseudonyms import pseudonymise, warn_of_development_key
+from components.data_ingestion.duplicates import ORDER, distinct
 from components.errors import DataError
+from components.feedback import add_feedback, read_feedback
 from components.files import atomic_folder, write_json, write_table
 from components.params import Params
 from components.progress import say
+from components.pseudonyms import pseudonymise, warn_of_development_key
 
 CONTRACT = [name for name in schemas.TABLES if name != "quarantine"]
 
@@ -49,9 +51,11 @@ def run(params: Params, raw: Path, tables: Path) -> None:
     found = ingested.tables
     if "purchase" not in pc.unique(found["events"]["event_type"]).to_pylist():
         found["events"] = pa.concat_tables([found["events"], purchases(found["orders"])])
+    taken_over = _add_feedback(found, raw / FEEDBACK)
     bare = bare_products(found)
     found["products"] = pa.concat_tables([found["products"], bare])
     account = _account(params, extract, ingested) | {"bare_products": bare.num_rows}
+    account |= {"feedback": taken_over} if taken_over else {}
     with atomic_folder(tables) as folder:
         for name, table in found.items():
             write_table(table, folder / f"{name}.parquet")
@@ -60,6 +64,26 @@ def run(params: Params, raw: Path, tables: Path) -> None:
     for name, table in found.items():
         bad = sum(account["quarantined"].get(name, {}).values())
         say(f"{name}: {table.num_rows:,} rows, {bad:,} quarantined")
+
+
+def _add_feedback(tables: dict[str, pa.Table], folder: Path) -> dict[str, Any]:
+    """Let the snapshot of feedback take over from the raw data; return the account of it.
+
+    Its shoppers are pseudonyms already, and feedback ingestion checked its rows.
+    """
+    feedback = read_feedback(folder)
+    if feedback is None:
+        return {}
+    left_out = add_feedback(tables, feedback)
+    for name in ("events", "orders"):
+        order = [(key, "ascending") for key in ORDER[name]]
+        tables[name] = tables[name].sort_by(order)
+    say(f"feedback since {feedback.since}: {feedback.events.num_rows:,} events take over")
+    return {
+        "since": feedback.since.isoformat(),
+        "events": feedback.events.num_rows,
+        "raw_rows_left_out": left_out,
+    }
 
 
 def _read(params: Params, raw: Path) -> Extract:

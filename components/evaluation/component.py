@@ -25,6 +25,7 @@ def run(
     prepared: Path,
     baselines: Path,
     fused: Path,
+    champion: Path,
     reports: Path,
     leaderboard: Path,
     metrics: Path,
@@ -38,15 +39,17 @@ def run(
     wanted = params.evaluation
     if wanted.k > LENGTH:
         raise DataError(f"evaluation.k of at most {LENGTH}", f"{wanted.k}", "choose a smaller k")
-    champion = _champion(fused)
+    chosen = _chosen(fused)
     rows = read_test_rows(prepared, TEST, wanted.new_shopper_sessions)
     rankings = _rankings(baselines, "baseline_training") | _rankings(fused, "fusion_training")
+    if (champion / "rankings").is_dir():  # of the version in service, where it ranked these rows
+        rankings |= _rankings(champion, "champion_ranking")
     shoppers = pd.concat(
         [measure(name, ranking, rows, wanted.k) for name, ranking in rankings.items()],
         ignore_index=True,
     )
-    table = summarise(shoppers, rankings, rows, params=wanted, champion=champion, seed=params.seed)
-    paired = compare(shoppers, wanted, champion, params.seed)
+    table = summarise(shoppers, rankings, rows, params=wanted, champion=chosen, seed=params.seed)
+    paired = compare(shoppers, wanted, chosen, params.seed)
     with atomic_file(leaderboard) as file:
         table.to_csv(file, index=False, float_format="%.6f")
     with atomic_folder(reports) as folder:
@@ -65,7 +68,7 @@ def run(
     print_leaderboard(leaderboard)
 
 
-def _champion(fused: Path) -> str:
+def _chosen(fused: Path) -> str:
     """Return the fusion that the platform would register: the one chosen on validation."""
     try:
         return str(json.loads((fused / "chosen.json").read_text())["method"])

@@ -1,17 +1,15 @@
 """Ranking files of towers and fusions, for evaluation."""
 
-import time
 from pathlib import Path
 
 import numpy as np
 
 from components.models.fusion.interface import Fusion
 from components.ranking.candidate_sets import CandidateSet
+from components.ranking.fused_rankings import BELOW_ALL, fused_rankings
 from components.ranking.history import Floats, Ints
 from components.ranking.rankings import rank, read_candidates
 from components.ranking.states import TOWERS, ItemState, ShopperState
-
-BELOW_ALL = np.float32(-1e30)  # items that are no candidate follow by popularity
 
 
 def write_tower_rankings(
@@ -42,21 +40,8 @@ def write_fusion_rankings(
     seconds: float,
 ) -> None:
     """Rank by a fitted fusion; `seconds` are those spent on fitting it."""
-    started = time.perf_counter()
-    scores = fusion.score(candidates)
     evaluated = read_candidates(prepared, cut)
-    width = evaluated.bought.shape[1]
-    place = np.searchsorted(candidates.users, evaluated.users)
-
-    def score(users: Ints) -> Floats:
-        rows = place[np.searchsorted(evaluated.users, users)]
-        part = candidates.take(rows)
-        lengths = part.ptr[1:] - part.ptr[:-1]
-        at = np.repeat(candidates.ptr[rows] - part.ptr[:-1], lengths) + np.arange(part.ptr[-1])
-        out = np.full((len(users), width), BELOW_ALL, np.float32)
-        out[part.owner, part.items] = scores[at]
-        return out
-
-    spent = seconds + time.perf_counter() - started
-    ranked = rank(score, evaluated, f"{fusion.name} at {cut}", spent)
+    ranked = fused_rankings(
+        fusion, candidates, evaluated, name=f"{fusion.name} at {cut}", seconds=seconds
+    )
     ranked.save(fused / "rankings" / cut / f"{fusion.name}.npz")

@@ -1,5 +1,6 @@
 """Image pretraining: an encoder tuned on the catalogue's pictures, and everyone's image vectors."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ import pyarrow as pa
 import torch
 
 from components import tracking
+from components.errors import ModelError
 from components.files import atomic_folder, read_table
 from components.image_pretraining.objective import ImageObjective, picture_batches
 from components.image_pretraining.pictures import Pictures, read_pictures
 from components.models import content_tower
 from components.models.image import ImageTower
 from components.models.text import TextTower
-from components.params import Params
+from components.params import ImageParams, Params
 from components.progress import say
 from components.training.checkpoints import Checkpoints, fingerprint, seed_everything
 from components.training.loop import Plan, best_device, fit
@@ -57,10 +59,16 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
                 found = content_tower.find_tower(image.reuse)
                 encoder = ImageTower.load(found).to(best_device())
                 content_tower.copy_encoder(found, folder)
-                facts = {"encoder": f"reused: {image.reuse}"}
+                facts = {
+                    "encoder": f"reused: {image.reuse}",
+                    **content_tower.learnt_until(found),
+                }
             else:
-                encoder, facts = _train(params, pictures.of_items(known), items, checkpoints)
-                facts["trained_on"] = f"cuts/{cut}"
+                day = content_tower.first_day(prepared)
+                encoder, facts = _train(
+                    params, pictures.of_items(known), items, checkpoints, day=day
+                )
+                facts |= {"trained_on": f"cuts/{cut}", "learnt_until": day}
                 encoder.save(folder)
             vectors_ID, encoding = _encode(encoder, pictures, items.num_rows)
             facts |= encoding
@@ -70,23 +78,32 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
 
 
 def _train(
-    params: Params, pictures: Pictures, items: pa.Table, checkpoints: Checkpoints
+    params: Params, pictures: Pictures, items: pa.Table, checkpoints: Checkpoints, *, day: str
 ) -> tuple[ImageTower, dict[str, Any]]:
     """Tune the last blocks and the projections on pictures (of the first cut) and their texts."""
     image = params.image
     steps = min(image.max_steps, image.epochs * -(-len(pictures.item) // image.batch_size))
+    if image.start_from:
+        steps = math.ceil(steps * image.start_share)
     pictures = _sample(pictures, max(steps * image.batch_size, WHITENING_PICTURES), params.seed)
     texts_NW, text_row_N = _text_vectors(items["text"], pictures.item, params)
-    tower = ImageTower(image.base_model, image.size, image.dim, texts_NW.shape[1])
+    tower = _start(image, texts_NW.shape[1], day)
     tower.base.freeze_below(image.trained_blocks if steps else 0)
     tower.to(best_device())
-    features_MW = tower.base_vectors(pictures.take(pictures.picture[:WHITENING_PICTURES]))
-    tower.projection.whiten(features_MW[~np.isnan(features_MW).any(axis=1)])
-    tower.text_projection.whiten(texts_NW[~np.isnan(texts_NW).any(axis=1)])
+    if image.start_from is None:
+        features_MW = tower.base_vectors(pictures.take(pictures.picture[:WHITENING_PICTURES]))
+        tower.projection.whiten(features_MW[~np.isnan(features_MW).any(axis=1)])
+        tower.text_projection.whiten(texts_NW[~np.isnan(texts_NW).any(axis=1)])
     counts = content_tower.parameter_counts(
         base=tower.base, projection=tower.projection, text_projection=tower.text_projection
     )
-    facts = {"encoder": image.base_model, "parameters": counts, "steps": steps}
+    facts = {
+        "encoder": image.base_model,
+        "started_from": image.start_from,
+        "trained_blocks": image.trained_blocks if steps else 0,
+        "parameters": counts,
+        "steps": steps,
+    }
     if steps == 0:
         return tower, facts
     projections = [*tower.projection.parameters(), *tower.text_projection.parameters()]
@@ -109,6 +126,32 @@ def _train(
         log=tracking.curve("encoder"),
     )
     return tower, {**facts, "loss": fitted.loss, **fitted.rates}
+
+
+def _start(image: ImageParams, text_width: int, day: str) -> ImageTower:
+    """Return a tower on the pretrained base, or the one to start from.
+
+    Raises:
+        ModelError: that one has another shape, or learnt from what comes after `day`.
+
+    """
+    if image.start_from is None:
+        return ImageTower(image.base_model, image.size, image.dim, text_width)
+    folder = content_tower.start_tower(image.start_from, day)
+    tower, about = ImageTower.load(folder), content_tower.description(folder)
+    widths = (
+        tower.projection.linear.out_features,
+        tower.text_projection.linear.in_features,
+    )
+    found = (tower.name, tower.size, *widths, about.get("trained_blocks"))
+    wanted = (image.base_model, image.size, image.dim, text_width, image.trained_blocks)
+    if found != wanted:  # blocks that are not trained are not kept
+        raise ModelError(
+            f"base, size, dim, width of texts and trained blocks {wanted} in {image.start_from}",
+            f"{found}",
+            "set image.start_from to null, or image as that tower was trained",
+        )
+    return tower
 
 
 def _sample(pictures: Pictures, count: int, seed: int) -> Pictures:

@@ -33,6 +33,7 @@ def run(
     text: Path,
     image: Path,
     fused: Path,
+    champion: Path,
     evaluation: Path,
     leaderboard: Path,
     verdict: Path,
@@ -49,7 +50,7 @@ def run(
 
     """
     rules = load_policy(policy)
-    chosen, baselines = read_measured(evaluation, leaderboard, prepared, fused)
+    measured = read_measured(evaluation, leaderboard, prepared, fused, champion)
     with tracking.stage_run("model_registration", params), TemporaryDirectory() as folder:
         scratch = Path(folder)
         origin = provenance(params, tables, prepared)
@@ -64,7 +65,7 @@ def run(
             )
         }
         parents = {f"parent_{name}": f"{one.name}/{one.version}" for name, one in towers.items()}
-        candidate = Candidate(ranker_files, chosen, baselines, origin | parents)
+        candidate = Candidate(ranker_files, measured, origin | parents)
         ranker = register_ranker(candidate, rules, params.seed, scratch)
         point_aliases(ranker, rules)
         outcome = summary(ranker, towers, rules)

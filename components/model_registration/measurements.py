@@ -1,7 +1,7 @@
 """What evaluation measured, as the gate reads it, and what the registry keeps of a version."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -26,12 +26,21 @@ class Measured:
     latency_ms: float | None = None  # median of one request; None where nothing is packaged
 
 
-def read_measured(
-    evaluation: Path, leaderboard: Path, prepared: Path, fused: Path
-) -> tuple[Measured, tuple[Measured, ...]]:
-    """Return what evaluation measured of the chosen fused model, and of every baseline.
+@dataclass(frozen=True)
+class Comparison:
+    """What evaluation measured on this run's test rows."""
 
-    A baseline is any model that fusion_training did not rank with.
+    chosen: Measured  # the fused model that is registered
+    baselines: tuple[Measured, ...]
+    champion: Measured | None  # by name and version, where it ranked these rows
+
+
+def read_measured(
+    evaluation: Path, leaderboard: Path, prepared: Path, fused: Path, champion: Path
+) -> Comparison:
+    """Return what evaluation measured of the chosen fused model, every baseline, the champion.
+
+    A baseline is any model that neither fusion_training nor champion_ranking ranked with.
     Shoppers are named by pseudonym, not row number: a later preparation may number them anew.
 
     Raises:
@@ -54,11 +63,28 @@ def read_measured(
 
     chosen = chosen_method(fused)
     own = {path.stem for path in (fused / "rankings").glob("*/*.npz")}
+    served = {path.stem for path in (champion / "rankings").glob("*/*.npz")}
     if chosen not in models:
         raise DataError(f"measurements of {chosen}", f"only {sorted(models)}", REMEDY)
-    if not models - own:
+    if not models - own - served:
         raise DataError("measurements of a baseline", f"only {sorted(models)}", REMEDY)
-    return measured(chosen), tuple(measured(model) for model in sorted(models - own))
+    return Comparison(
+        measured(chosen),
+        tuple(measured(model) for model in sorted(models - own - served)),
+        next(
+            (replace(measured(model), model=_version(champion)) for model in served & models),
+            None,
+        ),
+    )
+
+
+def _version(champion: Path) -> str:
+    """Return which version ranked, e.g. fused-ranker/3."""
+    try:
+        return str(json.loads((champion / "champion.json").read_text())["version"])
+    except (OSError, KeyError, ValueError) as error:
+        remedy = "run the stage champion_ranking again"
+        raise DataError(f"the version in {champion}", repr(error), remedy) from error
 
 
 def write_record(measured: Measured, folder: Path) -> None:

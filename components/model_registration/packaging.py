@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from components.errors import DataError, ModelError
 from components.files import read_table, write_json, write_table
+from components.model_registration.encoders import write_encoder
+from components.model_registration.shop import SHOP, last_cut, write_shop
 from components.tracking import Column, Package
 
 REQUIREMENTS = Path("requirements-serving.lock")
@@ -21,22 +23,6 @@ TOWER_LOADER = "components.model_registration.packaged_tower"
 IDS = "ids"
 NETWORKS = {"gated-attention", "parameter-averaging"}  # ways of fusion that need torch to answer
 FUSION = Path(__file__).parents[1] / "models" / "fusion"
-
-
-def last_cut(prepared: Path) -> str:
-    """Return the name of the latest cut; the registered models answer as of that day.
-
-    Raises:
-        DataError: there is no cuts.json, or it is empty.
-
-    """
-    try:
-        cuts = json.loads((prepared / "cuts.json").read_text())
-        return str(cuts[-1]["name"])
-    except (FileNotFoundError, IndexError, KeyError, ValueError) as error:
-        raise DataError(
-            f"the time cuts in {prepared / 'cuts.json'}", repr(error), "run data_preparation"
-        ) from error
 
 
 def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
@@ -48,7 +34,7 @@ def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
         ModelError: the tower lacks its description or the vectors of the last cut.
 
     """
-    cut = last_cut(prepared)
+    cut = str(last_cut(prepared)["name"])
     lacking = [
         name
         for name in ("tower.json", f"{cut}/user_vectors.npy", f"{cut}/item_vectors.npy")
@@ -60,6 +46,7 @@ def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
     shutil.copytree(tower, folder)
     ids = _write_ids(prepared, folder)
     write_json({"name": cut}, folder / IDS / "cut.json")
+    write_encoder(tower, folder)
     return Package(
         folder=folder,
         loader=TOWER_LOADER,
@@ -86,6 +73,7 @@ def ranker_package(fused: Path, prepared: Path, scratch: Path) -> Package:
     except FileNotFoundError as error:
         raise ModelError(f"a ranker in {fused}", str(error), "run fusion_training again") from error
     shutil.copy(fused / "chosen.json", folder)
+    write_shop(prepared, folder / SHOP)
     ids = _write_ids(prepared, folder)
     shopper, item = str(ids["user"][0]), str(ids["item"][0])
     return Package(

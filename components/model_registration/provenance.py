@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow.compute as pc
 
 from components.errors import DataError
 from components.files import read_table
 from components.params import Params
+from components.ranking.test_rows import measured_at, rows_digest
 from components.settings import settings
 
 LOCK = Path("dvc.lock")
@@ -35,37 +35,12 @@ def provenance(params: Params, tables: Path, prepared: Path) -> dict[str, str]:
         "data_as_of": str(params.preparation.as_of or "all"),
         **{f"cut_{cut['name']}": cut["day"] for cut in cuts},
         "horizon_days": str(cuts[-1]["horizon_days"]),
-        "measured_at": f"k={params.evaluation.k} "
-        f"new_shopper_sessions={params.evaluation.new_shopper_sessions}",
+        "measured_at": measured_at(params.evaluation),
         "test_rows": rows_digest(prepared, cuts[-1]["name"]),
         "dvc_lock": hashlib.sha256(LOCK.read_bytes()).hexdigest() if LOCK.is_file() else "none",
         "git_revision": _revision(),
         "pipeline_run": settings().run_id or "none",
     }
-
-
-def rows_digest(prepared: Path, cut: str) -> str:
-    """Return a digest of who is tested on what: (shopper, item) targets and the catalogue.
-
-    Taken over ids, not row numbers, so that two preparations of the same data agree.
-    """
-    users = read_table(prepared / "users.parquet", ["user_id"])["user_id"]
-    items = read_table(prepared / "items.parquet", ["item_id"])["item_id"]
-    targets = read_table(prepared / "cuts" / cut / "targets.parquet")
-    stats = read_table(prepared / "cuts" / cut / "item_stats.parquet", ["item_index", "eligible"])
-    catalogue = stats.filter(stats["eligible"])["item_index"]
-    digest = hashlib.sha256()
-    for rows in (
-        pd.DataFrame(
-            {
-                "user_id": users.take(targets["user_index"]).to_pandas(),
-                "item_id": items.take(targets["item_index"]).to_pandas(),
-            }
-        ),
-        pd.DataFrame({"item_id": items.take(catalogue).to_pandas()}),
-    ):
-        digest.update(pd.util.hash_pandas_object(rows, index=False).sort_values().to_numpy().data)
-    return digest.hexdigest()
 
 
 def _first_event(prepared: Path, cut: dict[str, str]) -> str:

@@ -9,10 +9,16 @@ from typing import Any
 import pandas as pd
 
 from components import tracking
+from components.champions import promote
 from components.files import write_json
 from components.model_registration.gate import Verdict, judge
 from components.model_registration.latency import request_ms
-from components.model_registration.measurements import Measured, read_record, write_record
+from components.model_registration.measurements import (
+    Comparison,
+    Measured,
+    read_record,
+    write_record,
+)
 from components.model_registration.packaging import content_digest
 from components.model_registration.verdict import as_markdown, as_values
 from components.progress import say
@@ -26,11 +32,10 @@ TIMED_REQUESTS = 50
 
 @dataclass(frozen=True)
 class Candidate:
-    """A packaged fused model, and what evaluation measured of it and of the baselines."""
+    """A packaged fused model, and what evaluation measured of it and of others."""
 
     package: Package
-    measured: Measured
-    baselines: tuple[Measured, ...]
+    measured: Comparison
     tags: Mapping[str, str]  # where it comes from
 
 
@@ -57,7 +62,7 @@ def register_ranker(candidate: Candidate, policy: Policy, seed: int, scratch: Pa
     verdict = _verdict(candidate, policy, seed, scratch)
     table = as_markdown(verdict, policy.gate.confidence)
     record = scratch / RECORD
-    write_record(candidate.measured, record)
+    write_record(candidate.measured.chosen, record)
     write_json(as_values(verdict), record / "verdict.json")
     (record / "verdict.md").write_text(table)
     tracking.log_artifact(record, RECORD)
@@ -78,7 +83,7 @@ def point_aliases(ranker: Version, policy: Policy) -> None:
     tracking.move_alias(policy.aliases.challenger, ranker)
     champion = tracking.champion(ranker.name, policy.aliases.champion)
     if champion is None and ranker.tags["gate"] == "passed":
-        tracking.move_alias(policy.aliases.champion, ranker)
+        promote(policy, ranker.version, None)
     tracking.tag_version(ranker, {MOVED: "yes"})
 
 
@@ -102,27 +107,41 @@ def summary(ranker: Version, towers: Mapping[str, Version], policy: Policy) -> d
 
 def _verdict(candidate: Candidate, policy: Policy, seed: int, scratch: Path) -> Verdict:
     """Compare with the champion on the same test rows, with the baselines where there is none."""
-    users = candidate.measured.shoppers.index.unique("user_id").to_series()
+    measured = candidate.measured
+    users = measured.chosen.shoppers.index.unique("user_id").to_series()
     requests = pd.DataFrame(
         {"user_id": users.sample(min(TIMED_REQUESTS, len(users)), random_state=seed).to_numpy()}
     )
     models = {"challenger": tracking.load(str(tracking.save(candidate.package, scratch / "model")))}
     champion = tracking.champion(policy.models.fused, policy.aliases.champion)
     if champion is None:
-        ours = replace(candidate.measured, latency_ms=request_ms(models, requests)["challenger"])
-        return judge(ours, candidate.baselines, policy.gate, seed)
+        ours = replace(measured.chosen, latency_ms=request_ms(models, requests)["challenger"])
+        return judge(ours, measured.baselines, policy.gate, seed)
     called = f"{champion.name}/{champion.version}"
-    for tag in ("dataset", "test_rows", "measured_at"):
-        theirs, own = champion.tags.get(tag, "none")[:40], candidate.tags[tag][:40]
-        if theirs != own:
-            reason = f"the champion was tested on {tag} {theirs}, this run on {own}"
-            return Verdict("not comparable", called, (), (reason,))
+    reference = _reference(champion, called, candidate)
+    if isinstance(reference, str):
+        return Verdict("not comparable", called, (), (reference,))
     models["champion"] = tracking.load(f"models:/{called}")
     taken = request_ms(models, requests)
-    reference = read_record(tracking.run_folder(champion, RECORD), called)
     return judge(
-        replace(candidate.measured, latency_ms=taken["challenger"]),
+        replace(measured.chosen, latency_ms=taken["challenger"]),
         [replace(reference, latency_ms=taken["champion"])],
         policy.gate,
         seed,
     )
+
+
+def _reference(champion: Version, called: str, candidate: Candidate) -> Measured | str:
+    """Return the champion's measurements on this run's test rows, or why there are none.
+
+    They are those kept when it was registered, if it was tested on these very rows; else those of
+    its ranking of them (the stage champion_ranking).
+    """
+    for tag in ("dataset", "test_rows", "measured_at"):
+        theirs, own = champion.tags.get(tag, "none")[:40], candidate.tags[tag][:40]
+        if theirs != own:
+            ranked = candidate.measured.champion
+            if tag != "dataset" and ranked is not None and ranked.model == called:
+                return ranked
+            return f"the champion was tested on {tag} {theirs}, this run on {own}"
+    return read_record(tracking.run_folder(champion, RECORD), called)

@@ -25,6 +25,22 @@ def cut_names(prepared: Path) -> list[str]:
     return [cut["name"] for cut in json.loads((prepared / "cuts.json").read_text())]
 
 
+def first_day(prepared: Path) -> str:
+    """Return the day of the first cut; content towers learn from nothing after it."""
+    return str(json.loads((prepared / "cuts.json").read_text())[0]["day"])
+
+
+def learnt_until(folder: Path) -> dict[str, str]:
+    """Return what a taken over tower says of the day up to which it learnt."""
+    found = description(folder)
+    return {key: found[key] for key in ("learnt_until",) if key in found}
+
+
+def description(folder: Path) -> dict[str, Any]:
+    """Read a tower's tower.json."""
+    return dict(json.loads((folder / DESCRIPTION).read_text()))
+
+
 def known_items(prepared: Path, cut: str) -> np.ndarray:
     """Return the items of the catalogue at a cut, ascending: all that a model of it may see."""
     stats = read_table(prepared / "cuts" / cut / "item_stats.parquet", ["item_index", "eligible"])
@@ -151,6 +167,26 @@ def find_tower(source: str) -> Path:
             f"a trained tower at {source}", f"no {DESCRIPTION}", "name a folder or models:/name/1"
         )
     return found[0].parent
+
+
+def start_tower(source: str, first_cut: str) -> Path:
+    """Return the folder of a tower to go on training from.
+
+    Raises:
+        RegistryError: the registry lacks it.
+        ModelError: there is no tower in it, or it may have learnt from what comes after the cut.
+
+    """
+    folder = find_tower(source)
+    until = description(folder).get("learnt_until")
+    if until is None or until > first_cut:
+        raise ModelError(
+            f"a tower at {source} that learnt from nothing after the cut of {first_cut}",
+            f"one that learnt until {until or 'an unknown day'}",
+            "choose later cuts, or train without a tower to start from",
+        )
+    say(f"starts from {source}, which learnt until {until}")
+    return folder
 
 
 def copy_encoder(source: Path, folder: Path) -> None:

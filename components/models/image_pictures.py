@@ -1,34 +1,13 @@
 """Encoded pictures to pixels, ahead of the network that reads them."""
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-
-
-def decode(picture: bytes, size: int) -> np.ndarray | None:
-    """Return the picture as (size, size, 3) uint8, stretched to a square; None if unreadable.
-
-    Transparent parts become white, as a shop shows them.
-    """
-    try:
-        with Image.open(io.BytesIO(picture)) as opened:
-            opened.draft("RGB", (size, size))  # a JPEG of many megapixels is read at low cost
-            image: Image.Image = opened
-            if opened.mode in {"RGBA", "LA", "PA"} or "transparency" in opened.info:
-                image = opened.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            return np.asarray(
-                image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2)
-            )
-    except UNREADABLE:
-        return None
+from components.models.picture_decoding import decode
 
 
 def decode_all(pictures: Sequence[bytes], size: int) -> tuple[Tensor, np.ndarray]:

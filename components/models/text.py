@@ -109,8 +109,8 @@ class TextTower(nn.Module):
         write_json(encoder, folder / "encoder.json")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read a tower, its adapter merged into the base.
+    def load(cls, folder: Path, *, trainable: bool = False) -> Self:
+        """Read a tower, its adapter merged into the base, or ready to be trained on.
 
         Raises:
             ModelError: the folder holds no text encoder, or its base cannot be found.
@@ -128,8 +128,11 @@ class TextTower(nn.Module):
         tower = cls(name, encoder["max_length"], encoder["dim"])
         tower.name = encoder["base_model"]
         if encoder["base"] == "adapter":
-            tower.base = PeftModel.from_pretrained(tower.base, str(folder / "adapter"))
-            tower.merge()
+            tower.base = PeftModel.from_pretrained(
+                tower.base, str(folder / "adapter"), is_trainable=trainable
+            )
+            if not trainable:
+                tower.merge()
         load_model(tower.projection, str(folder / "projection.safetensors"))
         return tower.eval()
 

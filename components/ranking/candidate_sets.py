@@ -14,6 +14,7 @@ import numpy.typing as npt
 from components.ranking.candidates import SOURCES, propose
 from components.ranking.features import Rows, assemble
 from components.ranking.history import Floats, Ints
+from components.ranking.row_scores import ease_of_signals, score_rows
 from components.ranking.signals import SIGNALS, compute_signals
 from components.ranking.states import ItemState, ShopperState
 
@@ -76,18 +77,34 @@ def build_batch(shoppers: ShopperState, items: ItemState, *, new: int, bought: i
     signals = compute_signals(shoppers, items)
     proposed = propose(shoppers, items, signals, new=new, bought=bought)
     shopper, item = np.logical_or.reduce(list(proposed.values())).nonzero()
-    rows = Rows(shoppers, items, signals, shopper, item.astype(np.int32))
-    lengths = np.bincount(shopper, minlength=len(shoppers))
+    item = item.astype(np.int32)
+    ease = ease_of_signals(signals, items, shopper, item)
+    scores = score_rows(shoppers, items, ease, shopper, item)
+    rows = Rows(shoppers, items, scores, shopper, item, signals.pair[shopper, item])
+    return replace(
+        candidates_of(rows),
+        sources=np.stack([proposed[name][shopper, item] for name in SOURCES], 1),
+    )
+
+
+def candidates_of(rows: Rows) -> CandidateSet:
+    """Return rows with their features and signals; who proposed them is left open."""
+    lengths = np.bincount(rows.shopper, minlength=len(rows.shoppers))
+    signals = {
+        **rows.scores.at,
+        "habit": rows.of_pair("decayed_120", 0.0),
+        "popularity": np.log1p(rows.of_item("sessions_28")),
+    }
     return CandidateSet(
-        users=shoppers.users,
+        users=rows.shoppers.users,
         ptr=np.concatenate([[0], np.cumsum(lengths)]),
         items=rows.item,
-        bought=signals.bought[shopper, item],
+        bought=rows.of_pair("sessions", 0.0) > 0,
         features=assemble(rows),
-        signals=np.stack([signals.scores[name][shopper, item] for name in SIGNALS], 1),
-        sources=np.stack([proposed[name][shopper, item] for name in SOURCES], 1),
-        user_vectors=shoppers.vectors,
-        item_vectors=items.vectors,
+        signals=np.stack([signals[name] for name in SIGNALS], 1),
+        sources=np.zeros((len(rows.item), len(SOURCES)), bool),
+        user_vectors=rows.shoppers.vectors,
+        item_vectors=rows.items.vectors,
     )
 
 

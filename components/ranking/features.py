@@ -5,17 +5,15 @@ is trained on is what it is asked with.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from components.ranking.feature_names import FEATURES, SHOPPER
 from components.ranking.history import Floats, Ints
-from components.ranking.signals import Signals
-from components.ranking.states import GROUPS, TOWERS, ItemState, ShopperState
+from components.ranking.row_scores import RowScores
+from components.ranking.states import GROUPS, ItemState, ShopperState
 
-RECENT_ITEMS = 10  # the latest items of a shopper that a candidate is compared with
 PRIOR_GAPS = 1.5  # how many observed gaps the item's mean gap is worth against the personal one
 DEFAULT_GAP_DAYS = 60.0
 
@@ -26,14 +24,10 @@ class Rows:
 
     shoppers: ShopperState
     items: ItemState
-    signals: Signals
+    scores: RowScores
     shopper: npt.NDArray[np.int64]  # (R,) row in the batch, ascending
     item: Ints  # (R,)
-
-    @cached_property
-    def pair(self) -> npt.NDArray[np.int32]:
-        """Row in the pairs, -1 where the shopper never touched the item, (R,)."""
-        return self.signals.pair[self.shopper, self.item]
+    pair: npt.NDArray[np.int32]  # (R,) row in the pairs, -1 where never touched
 
     def of_pair(self, name: str, missing: float = np.nan) -> Floats:
         """A column of the pair, `missing` where there is none, (R,)."""
@@ -154,44 +148,12 @@ def _affinity(rows: Rows) -> dict[str, Floats]:
 
 
 def _scores(rows: Rows) -> dict[str, Floats]:
-    at = (rows.shopper, rows.item)
-    scores = rows.signals.scores
-    out = {name: scores[name][at] for name in (*TOWERS, "ease", "ease_recent")}
-    for name in (*TOWERS, "ease"):
-        known = scores[name][:, rows.items.order]  # eligible items
-        present = ~np.isnan(known)
-        count = present.sum(1)
-        filled = np.where(present, known, 0)
-        mean = filled.sum(1) / count
-        deviation = np.sqrt(np.square(filled).sum(1) / count - mean**2)
-        out[f"{name}_z"] = (out[name] - mean[rows.shopper]) / deviation[rows.shopper]
-    for tower in TOWERS:
-        out[f"{tower}_nearest"] = _nearest(rows, tower)
-    return out
-
-
-def _nearest(rows: Rows, tower: str) -> Floats:
-    """Return the largest cosine with the shopper's latest items but the item itself, (R,)."""
-    vectors = rows.items.vectors[tower]
-    ends = rows.shoppers.ptr[1:]
-    place = ends[:, None] - 1 - np.arange(RECENT_ITEMS)  # (B, K) rows in the pairs
-    known = place >= rows.shoppers.ptr[:-1, None]
-    if not known.any():
-        return np.full(len(rows.item), np.nan, np.float32)
-    latest_BK = rows.shoppers.item[np.where(known, place, 0)]
-    latest_BKD = _unit(vectors[latest_BK])
-    mine_RD = _unit(vectors[rows.item])
-    nearest = np.full(len(rows.item), -np.inf, np.float32)
-    for k in range(RECENT_ITEMS):
-        cosine = np.einsum("rd,rd->r", mine_RD, latest_BKD[rows.shopper, k])
-        other = known[rows.shopper, k] & (latest_BK[rows.shopper, k] != rows.item)
-        nearest = np.fmax(nearest, np.where(other, cosine, np.nan))
-    return nearest
-
-
-def _unit(vectors: Floats) -> Floats:
-    unit: Floats = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return unit
+    scores = rows.scores
+    return {
+        **scores.at,
+        **{f"{name}_z": values for name, values in scores.z.items()},
+        **{f"{tower}_nearest": values for tower, values in scores.nearest.items()},
+    }
 
 
 def _in_group(rows: Rows, group: str, values_P: Floats) -> Floats:

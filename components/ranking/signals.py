@@ -14,7 +14,8 @@ from components.ranking.history import Floats
 from components.ranking.states import TOWERS, ItemState, ShopperState
 
 # EASE over all a shopper ever bought, and over the same weighted by recency (Steck, WWW 2019).
-SIGNALS = (*TOWERS, "ease", "ease_recent", "habit", "popularity")
+EASE = ("ease", "ease_recent")
+SIGNALS = (*TOWERS, *EASE, "habit", "popularity")
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ def compute_signals(shoppers: ShopperState, items: ItemState) -> Signals:
     bought[cells] = bought_pair
     scores = {tower: _dot(shoppers.vectors[tower], items.vectors[tower]) for tower in TOWERS}
     recent = shoppers.pair_column("decayed_120")
-    scores["ease"] = _ease(shoppers, items, bought_pair.astype(np.float32))
-    scores["ease_recent"] = _ease(shoppers, items, np.log1p(recent))
+    scores |= ease_products(shoppers, items)
+    for name in EASE:
+        scores[name][np.diff(shoppers.ptr) == 0 if items.ease.nnz else slice(None)] = np.nan
     scores["habit"] = np.zeros((count, width), np.float32)
     scores["habit"][cells] = recent
     popularity = np.log1p(items.column("sessions_28"))
@@ -51,11 +53,18 @@ def _dot(users_BD: Floats, items_ID: Floats) -> Floats:
     return np.asarray(users_BD, np.float32) @ np.asarray(items_ID, np.float32).T
 
 
-def _ease(shoppers: ShopperState, items: ItemState, weights_P: Floats) -> Floats:
+def ease_products(shoppers: ShopperState, items: ItemState) -> dict[str, Floats]:
+    """Return the scores of each of EASE, (B, I); summed in double precision, rounded once."""
     shape = (len(shoppers), len(items.eligible))
-    if items.ease.nnz == 0 or len(shoppers.item) == 0:
-        return np.full(shape, np.nan, np.float32)
-    owned = csr_array((weights_P, shoppers.item, shoppers.ptr), shape=shape)
-    scores_BI: Floats = (owned @ items.ease).toarray().astype(np.float32, copy=False)
-    scores_BI[np.diff(shoppers.ptr) == 0] = np.nan
-    return scores_BI
+    found = {}
+    for name, weights in ease_weights(shoppers).items():
+        owned = csr_array((weights, shoppers.item, shoppers.ptr), shape=shape)
+        found[name] = (owned @ items.ease_exact).toarray().astype(np.float32)
+    return found
+
+
+def ease_weights(shoppers: ShopperState) -> dict[str, npt.NDArray[np.float64]]:
+    """Return what each pair counts in each of EASE, (P,)."""
+    bought = shoppers.pair_column("sessions") > 0
+    recent = np.log1p(shoppers.pair_column("decayed_120"))
+    return {"ease": bought.astype(np.float64), "ease_recent": recent.astype(np.float64)}

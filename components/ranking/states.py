@@ -5,7 +5,7 @@ reading a table.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from scipy.sparse import csr_array, load_npz, save_npz
 from components.errors import ModelError
 from components.ranking.history import PAIR_COLUMNS, SHOPPER_COLUMNS, Floats, Ints
 
+PART = 16_384  # vectors that are taken in double precision at once
 TOWERS = ("behaviour", "text", "image")
 ITEM_COLUMNS = (
     "sessions",
@@ -35,6 +36,15 @@ ITEM_COLUMNS = (
 )
 # Ways to group items: top of the category path, two levels, whole path; brand; brand in level 2.
 GROUPS = ("department", "category", "product_type", "brand", "brand_in_category")
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums over the vectors v of the eligible items that have one."""
+
+    first: npt.NDArray[np.float64]  # (D,) sum of v
+    second: npt.NDArray[np.float64]  # (D, D) sum of v v'
+    count: int
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,36 @@ class ItemState:
             codes = self.groups[known, k]
             out[known, k] = np.bincount(codes, sold[known], minlength=size)[codes]
         return out
+
+    @cached_property
+    def ease_exact(self) -> csr_array:
+        """The weights in double precision."""
+        return self.ease.astype(np.float64)
+
+    @cached_property
+    def norms(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Length of each tower's vectors, (I,) a tower; NaN where missing."""
+        parts = {name: _parts(vectors) for name, vectors in self.vectors.items()}
+        return {
+            name: np.concatenate([np.linalg.norm(part, axis=1) for part in found])
+            for name, found in parts.items()
+        }
+
+    @cached_property
+    def moments(self) -> dict[str, Moments]:
+        """What mean and deviation of a tower's scores over the catalogue follow from."""
+        return {name: self._moments(vectors) for name, vectors in self.vectors.items()}
+
+    def _moments(self, vectors: Floats) -> Moments:
+        dim = vectors.shape[1]
+        first, second, count = np.zeros(dim), np.zeros((dim, dim)), 0
+        for rows in np.array_split(self.order, len(self.order) // PART + 1):
+            part = vectors[rows].astype(np.float64)
+            part = part[~np.isnan(part).any(1)]
+            first += part.sum(0)
+            second += part.T @ part
+            count += len(part)
+        return Moments(first, second, count)
 
     def save(self, folder: Path) -> None:
         """Write the arrays into `folder`."""
@@ -171,6 +211,12 @@ def _save_vectors(vectors: Mapping[str, Floats], folder: Path) -> None:
 def _load_vectors(folder: Path) -> dict[str, Floats]:
     names = json.loads((folder / "vectors.json").read_text())
     return {name: _map(folder / f"vectors_{name}.npy") for name in names}
+
+
+def _parts(vectors: Floats) -> Iterator[npt.NDArray[np.float64]]:
+    """Yield all vectors in double precision, a part at a time."""
+    for start in range(0, max(len(vectors), 1), PART):
+        yield vectors[start : start + PART].astype(np.float64)
 
 
 def _map(path: Path) -> Any:

@@ -67,6 +67,7 @@ class AdsRequest(Asking):
     slots: int = Field(2, ge=1, le=10, description="Number of slots")
     query: str = Field("", max_length=1000, description="search: what the shopper typed")
     item_id: Id | None = Field(None, description="similar: the item that is looked at")
+    shown: Ids = Field((), description="Items of the answer beside the slots; none is shown twice")
 
 
 class ShownItem(Message):

@@ -22,6 +22,8 @@ def wrap_base(tower: TextTower, params: TextParams, steps: int) -> None:
     `steps`, takes rank away where it matters least.
     """
     base: Any = tower.base
+    if isinstance(base, PeftModel):  # a tower to start from brings its adapters
+        return
     base.requires_grad_(params.adapter == "none")
     if params.adapter == "lora":
         config = LoraConfig(r=params.rank, **_shared(base, params))

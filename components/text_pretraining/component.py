@@ -1,17 +1,20 @@
 """Text pretraining: an encoder tuned on the shop's own text pairs, and everyone's text vectors."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from peft import PeftModel
 
 from components import tracking
+from components.errors import ModelError
 from components.files import atomic_folder, read_table
 from components.models import content_tower
 from components.models.text import TextTower
-from components.params import Params
+from components.params import Params, TextParams
 from components.progress import say
 from components.text_pretraining.adapters import wrap_base
 from components.text_pretraining.objective import TextObjective, pair_batches
@@ -69,7 +72,8 @@ def _reuse(source: str, texts: list[str], folder: Path) -> tuple[np.ndarray, dic
     found = content_tower.find_tower(source)
     tower = TextTower.load(found).to(best_device())
     content_tower.copy_encoder(found, folder)
-    return tower.encode(texts), {"encoder": f"reused: {source}"}
+    facts = {"encoder": f"reused: {source}", **content_tower.learnt_until(found)}
+    return tower.encode(texts), facts
 
 
 def _train(
@@ -86,10 +90,11 @@ def _train(
 
     Only pairs, and for the projection texts (seen_N), of the first cut take part in training.
     """
-    text = params.text
-    tower = TextTower(text.base_model, text.max_length, text.dim).to(best_device())
+    text, day = params.text, content_tower.first_day(prepared)
+    tower = _start(text, day).to(best_device())
     pairs = read_pairs(prepared, cut, text)
     facts = {"encoder": text.base_model, "trained_on": f"cuts/{cut}", "pairs": len(pairs)}
+    facts |= {"learnt_until": day, "started_from": text.start_from}
     facts |= _tune(tower, pairs, params, checkpoints)
     short = read_pairs(prepared, cut, text.model_copy(update={"view_share": 0.0}))
     encoding = time.monotonic()
@@ -110,6 +115,29 @@ def _train(
     return tower.projection.apply_to(items_NW), facts
 
 
+def _start(text: TextParams, day: str) -> TextTower:
+    """Return a tower on the pretrained base, or the one to start from.
+
+    Raises:
+        ModelError: that one was trained in another way, or on what comes after `day`.
+
+    """
+    if text.start_from is None:
+        return TextTower(text.base_model, text.max_length, text.dim)
+    folder = content_tower.start_tower(text.start_from, day)
+    tower = TextTower.load(folder, trainable=True)
+    kind = "lora" if isinstance(tower.base, PeftModel) else "none or frozen"
+    found = (tower.name, tower.max_length, tower.projection.linear.out_features, kind)
+    wanted = (text.base_model, text.max_length, text.dim, text.adapter)
+    if found[:3] != wanted[:3] or text.adapter not in kind or text.adapter == "adalora":
+        raise ModelError(
+            f"base, max_length, dim and adapter {wanted} in {text.start_from}",
+            f"{found}",
+            "set text.start_from to null, or text as that tower was trained (adalora: lora)",
+        )
+    return tower
+
+
 def _tune(
     tower: TextTower, pairs: Pairs, params: Params, checkpoints: Checkpoints
 ) -> dict[str, Any]:
@@ -117,6 +145,8 @@ def _tune(
     text = params.text
     steps = min(text.max_steps, text.epochs * -(-len(pairs) // text.batch_size))
     steps = 0 if text.adapter == "frozen" else steps
+    if text.start_from:
+        steps = math.ceil(steps * text.start_share)
     wrap_base(tower, text, steps)
     counts = content_tower.parameter_counts(base=tower.base, projection=tower.projection)
     if steps == 0:

@@ -1,5 +1,7 @@
 """The projection of the text tower, fitted on encoded texts: cheap, so with large batches."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -36,18 +38,22 @@ def fit_projection(
         items_NW: encoded texts of the items known at the first cut.
         pairs: pairs of rows in texts_TW.
         texts_TW: encoded texts of the pairs.
-        params: projection_steps of them are run; none without pairs.
+        params: projection_steps of them are run, or a share after a start; none without pairs.
         seed: of the draws.
         checkpoints: of the stage.
         log: takes the loss curve.
 
     """
-    projection.whiten(items_NW)
-    if len(pairs) == 0 or params.projection_steps == 0:
+    steps = params.projection_steps
+    if params.start_from is None:
+        projection.whiten(items_NW)
+    else:
+        steps = math.ceil(steps * params.start_share)
+    if len(pairs) == 0 or steps == 0:
         return
     objective = _Objective(projection, torch.from_numpy(texts_TW))
     optimizer = torch.optim.AdamW(projection.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
-    batches = Batches(lambda index: pairs.batch(BATCH, seed, index), params.projection_steps)
+    batches = Batches(lambda index: pairs.batch(BATCH, seed, index), steps)
     fit(
         objective,
         optimizer,

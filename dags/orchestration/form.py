@@ -7,6 +7,7 @@ from airflow.sdk import Param
 from components.params import Params
 
 RETRAIN = "retrain"
+WARM_START = "warm_start"
 TOWERS = ("behaviour", "text", "image")
 # A field's name on the form, and in the JSON of a REST trigger, is its path in params.yaml.
 FIELDS = {
@@ -37,7 +38,32 @@ def trigger_form(params: Params) -> dict[str, Param]:
         examples=list(TOWERS),
         uniqueItems=True,
     )
+    form[WARM_START] = Param(
+        False,
+        title="Warm start",
+        description="Towers that are trained go on from the champion's, with fewer steps",
+        type="boolean",
+    )
     return form
+
+
+def feedback_form(purchases: int) -> dict[str, Param]:
+    """Return the form of a DAG that starts a training on feedback."""
+    return {
+        "feedback": Param(
+            "s3:feedback/",
+            type="string",
+            title="Feedback",
+            description="Fed back partitions: a folder, or s3: and a prefix",
+        ),
+        "min_purchases": Param(
+            purchases,
+            type="integer",
+            minimum=0,
+            title="Purchases",
+            description="New purchases without which the arrival of feedback starts nothing",
+        ),
+    }
 
 
 def _field(path: str, title: str, values: Any, schema: dict[str, Any]) -> Param:

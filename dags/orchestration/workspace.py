@@ -15,10 +15,11 @@ from typing import Any
 import yaml
 
 from components.errors import RegistryError
+from components.feedback import IN_S3
 from components.files import write_json
 from components.params import load_params
 from components.progress import say
-from orchestration.form import RETRAIN, TOWERS
+from orchestration.form import RETRAIN, TOWERS, WARM_START
 from orchestration.runs import ORIGIN, Origin, folder, state
 
 # Beside the code in a checkout, an image or a workspace: environment, state, what stages write.
@@ -96,7 +97,7 @@ def _write_params(source: Path, target: Path, overrides: Mapping[str, Any]) -> N
     """Write the checkout's params with the run's overrides in place."""
     params = load_params(source / "params.yaml")
     values = params.model_dump(mode="json")
-    chosen = {path: value for path, value in overrides.items() if path != RETRAIN}
+    chosen = {k: v for k, v in overrides.items() if k not in {RETRAIN, WARM_START}}
     for path, value in chosen.items():
         *sections, name = path.split(".")
         section = values
@@ -105,11 +106,15 @@ def _write_params(source: Path, target: Path, overrides: Mapping[str, Any]) -> N
                 section[part] = {}  # no section of this name: the check below says so
             section = section[part]
         section[name] = value
-    if values["data"]["path"]:
-        values["data"]["path"] = str((source / Path(values["data"]["path"]).expanduser()).resolve())
-    left_out = [tower for tower in TOWERS if tower not in overrides.get(RETRAIN, TOWERS)]
-    for tower, uri in _taken_over(source, left_out, values["data"]["dataset"]).items():
-        values[tower]["reuse"] = uri
+    for name in ("path", "feedback"):
+        given = values["data"].get(name)
+        if given and not given.startswith(IN_S3):
+            values["data"][name] = str((source / Path(given).expanduser()).resolve())
+    trained = overrides.get(RETRAIN, TOWERS)
+    used = {tower: "start_from" if tower in trained else "reuse" for tower in TOWERS}
+    wanted = [tower for tower in TOWERS if tower not in trained or overrides.get(WARM_START)]
+    for tower, uri in _taken_over(source, wanted, values["data"]["dataset"]).items():
+        values[tower][used[tower]] = uri
     written = target / "params.yaml"
     written.write_text(yaml.safe_dump(values, sort_keys=False))
     # In full: a default that changes in the code must not hide behind an equal file.
@@ -130,7 +135,7 @@ def _taken_over(source: Path, towers: Sequence[str], dataset: str) -> dict[str, 
         raise RegistryError(
             f"a champion of {name} on {dataset} to take over {', '.join(towers)} from",
             f"one on {champion.tags.get('dataset')}" if champion else "no champion",
-            f"leave {RETRAIN} as it is: {', '.join(TOWERS)}",
+            f"leave {RETRAIN} as it is: {', '.join(TOWERS)}, and {WARM_START} false",
         )
     return {tower: f"models:/{champion.tags[f'parent_{tower}']}" for tower in towers}
 

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from components.behaviour_pretraining import component
 from components.errors import DataError, ModelError
 from components.files import read_table, write_table
 from components.models.behaviour import BehaviourTower
+from components.models.snapshots import latest_before, snapshots
 from components.params import Params
 from components.training.checkpoints import FOLDER
 from tests.behaviour_pretraining.chain import CUT_DAYS, ITEMS, USERS, chosen, events, write_chain
@@ -90,6 +92,53 @@ def test_a_reused_tower_encodes_every_cut_without_training(run_folder):
     )
     with pytest.raises(ModelError, match="a behaviour tower"):
         component.run(params(reuse=str(prepared)), prepared, run_folder / "not_a_tower")
+
+
+def test_a_warm_start_reaches_the_cold_ones_loss_in_fewer_steps(run_folder):
+    """The window moves: the champion learnt on earlier cuts, the new tower starts from it."""
+    table = events()
+    early = write_chain(run_folder / "early", shifted(table, 2))
+    component.run(params(), early, run_folder / "champion")
+    later = write_chain(run_folder / "later", table)
+    start = str(run_folder / "champion")
+    warm = params(start_from=start, refresh_epochs=4)
+    component.run(warm, later, run_folder / "warm")
+    component.run(params(epochs=4, refresh_epochs=4), later, run_folder / "cold_and_short")
+    component.run(params(), later, run_folder / "cold")
+    about = {
+        name: json.loads((run_folder / name / "tower.json").read_text())
+        for name in ("warm", "cold_and_short", "cold")
+    }
+    phases = {name: one["phases"] for name, one in about.items()}
+    up_to = ("fit_1", "fit_2", "validation")
+    steps = {name: sum(one[cut]["steps"] for cut in up_to) for name, one in phases.items()}
+    loss = {name: one["validation"]["loss"] for name, one in phases.items()}
+    assert about["warm"]["metrics"]["ndcg_at_10_all"] > 0.95
+    assert steps["warm"] <= steps["cold_and_short"] < phases["cold"]["fit_1"]["steps"]
+    assert loss["warm"] < phases["cold"]["fit_1"]["loss"] + 1e-3  # after more steps than all these
+    assert loss["warm"] < loss["cold_and_short"] / 5
+
+
+def shifted(table: pa.Table, days: int) -> pa.Table:
+    """The same shop as it was some days ago."""
+    return table.set_column(2, "day", pc.add(table["day"], float(days)))
+
+
+def test_a_start_takes_only_weights_that_have_not_seen_the_first_cut(run_folder):
+    prepared = write_chain(run_folder / "prepared", events())
+    component.run(params(epochs=2), prepared, run_folder / "champion")
+    found = snapshots(str(run_folder / "champion"))
+    first = np.datetime64("2024-01-01") + np.array(list(CUT_DAYS.values()))
+    assert [str(one.day) for one in found] == [str(day) for day in first]
+    for cut, snapshot in zip(CUT_DAYS, found, strict=True):
+        expected = vectors(run_folder / "champion", cut)[1]
+        np.testing.assert_array_equal(snapshot.load().encode_items(), expected)
+    assert latest_before(found, str(first[2] + 1), "it").day == found[2].day
+    with pytest.raises(ModelError, match="learnt from nothing after the cut of 2024-01-10"):
+        latest_before(found, "2024-01-10", "it")
+    other = params(start_from=str(run_folder / "champion"), dim=16)
+    with pytest.raises(ModelError, match="a tower of the shape"):
+        component.run(other, prepared, run_folder / "tower")
 
 
 def test_shoppers_with_one_event_of_one_item_have_vectors_and_others_are_missing(run_folder):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
     from airflow.sdk import DAG
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,11 +18,16 @@ os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 
 @pytest.fixture(scope="session")
-def training() -> "DAG":
-    """The DAG `training`, imported as Airflow's DAG processor does."""
+def bag() -> "DagBag":
+    """Every DAG, imported as Airflow's DAG processor does."""
     from airflow.dag_processing.dagbag import DagBag
 
-    bag = DagBag(ROOT / "dags", bundle_name="dags-folder", bundle_path=ROOT / "dags")
-    assert bag.import_errors == {}
-    assert set(bag.dags) == {"training"}
+    found = DagBag(ROOT / "dags", bundle_name="dags-folder", bundle_path=ROOT / "dags")
+    assert found.import_errors == {}
+    return found
+
+
+@pytest.fixture(scope="session")
+def training(bag: "DagBag") -> "DAG":
+    """The DAG `training`."""
     return bag.dags["training"]

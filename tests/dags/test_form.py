@@ -6,7 +6,7 @@ import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
 from components.params import Dataset, FusionMethod, load_params
-from orchestration.form import FIELDS, RETRAIN, TOWERS
+from orchestration.form import FIELDS, RETRAIN, TOWERS, WARM_START
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def test_it_is_filled_in_with_params_yaml(form):
 
 
 def test_every_field_has_a_title_and_says_what_it_means(form):
-    assert set(form) == {*FIELDS, RETRAIN}
+    assert set(form) == {*FIELDS, RETRAIN, WARM_START}
     for field in form.values():
         assert field.schema["title"]
         assert len(field.description) > 10

@@ -63,7 +63,7 @@ def test_assets_are_what_other_dags_wait_for(training):
 
 def test_stages_that_run_side_by_side_share_the_cores():
     pipeline = load_pipeline(ROOT / "dvc.yaml")
-    assert pipeline.beside("text_pretraining") == 4
+    assert pipeline.beside("text_pretraining") == 5
     assert pipeline.beside("fusion_training") == 1
     assert threads(10_000) == 1
     assert threads(1) >= threads(2)

@@ -12,9 +12,9 @@ import pytest
 
 from components import schemas
 from components.data_ingestion.adapters import ADAPTERS, adapter_for
-from components.data_ingestion.pseudonyms import pseudonym
 from components.errors import DataError, ParamsError
 from components.params import Dataset
+from components.pseudonyms import pseudonym
 from tests.data_ingestion.conftest import Shop, fill, jpeg, write_csv
 
 STYLE = (

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from components import schemas
-from components.data_ingestion.pseudonyms import pseudonym
 from components.errors import DataError, ParamsError
 from components.files import read_table
+from components.pseudonyms import pseudonym
 from tests.data_ingestion.conftest import EVENTS, ORDERS, USERS, Shop, append, jpeg, write_csv
 
 

@@ -1,6 +1,7 @@
 """The stage on a hand-made shop of four shoppers and six items, where every value is known."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def save(folder: Path, name: str, whole: list[list[int]], novel: list[list[int]]
 
 def evaluate(shop: Path, **evaluation: int) -> pd.DataFrame:
     params = Params.model_validate({"evaluation": evaluation})
-    names = ("prepared", "baselines", "fused")
+    names = ("prepared", "baselines", "fused", "champion")
     outputs = {
         "reports": shop / "reports/evaluation",
         "leaderboard": shop / "reports/leaderboard.csv",
@@ -159,3 +160,12 @@ def test_missing_rankings_are_named(shop: Path) -> None:
 def test_missing_leaderboard_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="run the stage evaluation"):
         print_leaderboard(tmp_path / "leaderboard.csv")
+
+
+def test_the_champions_ranking_of_these_rows_is_measured_like_any_other(shop: Path) -> None:
+    assert "champion" not in set(evaluate(shop)["model"])
+    target = shop / "champion/rankings/test"
+    target.mkdir(parents=True)
+    shutil.copy(shop / "fused/rankings/test/stacking.npz", target / "champion.npz")
+    board = evaluate(shop).set_index(["model", "view", "slice", "metric"])["value"]
+    pd.testing.assert_series_equal(board["champion"], board["stacking"])

@@ -17,6 +17,7 @@ from components.models.fusion.rank_ensemble import RankEnsemble
 from components.ranking.history import Events, summarise
 from components.ranking.rankings import LENGTH, Rankings
 from components.ranking.states import GROUPS, ITEM_COLUMNS, TOWERS, ItemState, ShopperState
+from components.schemas import EVENT_TYPES, ITEM_PAIRS
 
 ROOT = Path(__file__).parents[2]
 USERS, ITEMS, DIM = 60, 12, 4
@@ -30,6 +31,7 @@ PATHS = {
     "text": "models/text",
     "image": "models/image",
     "fused": "models/fused",
+    "champion": "models/champion",
     "evaluation": "reports/evaluation",
     "leaderboard": "reports/leaderboard.csv",
 }
@@ -85,11 +87,15 @@ def write_prepared(prepared: Path, day: str = "2017-11-01") -> None:
     cut = prepared / "cuts/test"
     cut.mkdir(parents=True, exist_ok=True)
     write_json(
-        [{"name": "test", "role": "test", "day": day, "horizon_days": 28}], prepared / "cuts.json"
-    )
+        [{"name": "test", "role": "test", "day": day, "horizon_days": 28,
+          "target_events": ["purchase"]}],
+        prepared / "cuts.json",
+    )  # fmt: skip
     users, items = np.arange(USERS, dtype=np.int32), np.arange(ITEMS, dtype=np.int32)
     write_table(pa.table({"user_index": users, "user_id": USER_IDS}), prepared / "users.parquet")
-    write_table(pa.table({"item_index": items, "item_id": ITEM_IDS}), prepared / "items.parquet")
+    write_table(item_table(), prepared / "items.parquet")
+    picture = pa.table({"item_index": items[:1], "image": pa.array([b"\x89PNG"], pa.binary())})
+    write_table(picture, prepared / "images.parquet")
     write_table(
         pa.table({"user_index": users, "item_index": users % ITEMS}), cut / "targets.parquet"
     )
@@ -97,8 +103,29 @@ def write_prepared(prepared: Path, day: str = "2017-11-01") -> None:
         pa.table({"item_index": items, "eligible": np.ones(ITEMS, bool)}),
         cut / "item_stats.parquet",
     )
-    days = pa.array([[31.0, 2.0]] * USERS, pa.list_(pa.float32()))
-    write_table(pa.table({"user_index": users, "day": days}), cut / "sequences.parquet")
+    lists = {
+        "item_index": pa.array([[0, 0]] * USERS, pa.list_(pa.int32())),
+        "day": pa.array([[31.0, 2.0]] * USERS, pa.list_(pa.float32())),
+        "session": pa.array([[0, 1]] * USERS, pa.list_(pa.int32())),
+        "event_type": pa.array([[EVENT_TYPES.index("purchase")] * 2] * USERS, pa.list_(pa.int8())),
+    }
+    write_table(pa.table({"user_index": users, **lists}), cut / "sequences.parquet")
+    write_table(ITEM_PAIRS.empty_table(), cut / "item_pairs.parquet")
+
+
+def item_table() -> pa.Table:
+    """The catalogue: every item has a title and a price, all are of one category and brand."""
+    return pa.table(
+        {
+            "item_index": np.arange(ITEMS, dtype=np.int32),
+            "item_id": ITEM_IDS,
+            "title": [f"thing number {i}" for i in range(ITEMS)],
+            "text": [f"thing number {i}. acme" for i in range(ITEMS)],
+            "category": ["THINGS > SMALL"] * ITEMS,
+            "brand": ["acme"] * ITEMS,
+            "price": np.arange(1, ITEMS + 1, dtype=np.float32),
+        }
+    )
 
 
 def write_fused(fused: Path, users_UD: np.ndarray, items_ID: np.ndarray) -> None:

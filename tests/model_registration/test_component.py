@@ -10,12 +10,19 @@ import pytest
 
 from components import tracking
 from components.errors import DataError, RegistryError
+from components.files import read_table, write_json, write_table
 from components.model_registration import registering
 from components.model_registration.component import run
 from components.params import Params
 from components.registry import load_policy
 from components.settings import settings
-from tests.model_registration.handmade import PATHS, read_verdict, write_evaluation, write_run
+from tests.model_registration.handmade import (
+    CHOSEN,
+    PATHS,
+    read_verdict,
+    write_evaluation,
+    write_run,
+)
 
 # One MLflow server for both files, also where tests run in several processes.
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("registry")]
@@ -143,6 +150,35 @@ def test_other_data_is_not_compared(mlflow, shop):
     assert (verdict["gate"], verdict["aliases"]) == ("not comparable", "challenger")
     assert "complete-journey, this run on retailrocket" in verdict["reasons"]
     assert shop.aliases() == {"champion": "1", "challenger": "2"}
+
+
+def test_on_other_rows_the_champion_that_ranked_them_is_the_reference(mlflow, shop):
+    shop.train()
+    shop.register()
+    shop.train(scale=2, ndcg=0.60)
+    targets = Path("data/prepared/cuts/test/targets.parquet")
+    table = read_table(targets)
+    write_table(table.slice(0, table.num_rows - 1), targets)
+    name = f"{shop.fused}/1"
+    without = shop.register()
+    assert (without["gate"], "tested on test_rows" in without["reasons"]) == (
+        "not comparable",
+        True,
+    )
+    for version, outcome in ((f"{shop.fused}/9", "not comparable"), (name, "passed")):
+        shop.train(scale=3 + (outcome == "passed"), ndcg=0.60)
+        write_table(table.slice(0, table.num_rows - 1), targets)
+        write_evaluation(
+            Path("reports/evaluation"), {CHOSEN: 0.60, "frequency": 0.42, "champion": 0.45}
+        )
+        write_json({"version": version}, Path("models/champion/champion.json"))
+        ranked = Path("models/champion/rankings/test/champion.npz")
+        ranked.parent.mkdir(parents=True, exist_ok=True)
+        ranked.touch()
+        found = shop.register()
+        assert found["gate"] == outcome
+    assert found["against"] == name
+    assert found["lines"]["primary/all/all/ndcg"]["reference_value"] == pytest.approx(0.45)
 
 
 def test_wiped_registry_is_filled_again(mlflow, shop):

@@ -56,7 +56,7 @@ def test_starting_twice_says_so_and_changes_nothing(platform: Platform):
 def test_status_shows_every_program(platform: Platform):
     found = platform.run("status")
     assert found.returncode == 0
-    assert len(re.findall("running$", found.stdout, re.MULTILINE)) == 7
+    assert len(re.findall("running$", found.stdout, re.MULTILINE)) == 8
 
 
 def test_env_lets_a_shell_reach_the_store(platform: Platform):

@@ -17,7 +17,7 @@ def test_every_port_names_the_setting_that_moves_it(monkeypatch):
     assert [port for port, name in ports.items() if name == "SHOPFUSION_S3_PORT"] == [
         *(9000, 19000, 9001, 19001, 9002, 19002, 9003, 19003, 9004, 19004)
     ]
-    assert len(ports) == 13
+    assert len(ports) == 14
 
 
 @pytest.mark.parametrize("value", ["http", "80", "70000"])

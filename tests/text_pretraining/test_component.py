@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,3 +149,31 @@ def test_goes_on_after_kill_9(tower: Path, tiny_world: TinyWorld, tmp_path: Path
     made = tmp_path / "models" / "text"
     np.testing.assert_allclose(vectors(made, "item"), vectors(tower, "item"), atol=1e-4)
     assert not snapshot.exists()
+
+
+def test_a_start_goes_on_from_the_tower_with_fewer_steps(
+    tower: Path, tiny_world: TinyWorld, tmp_path: Path
+) -> None:
+    start = small(start_from=str(tower), start_share=0.25)
+    warm = run_in(tmp_path / "warm", run, start, tiny_world.prepared)
+    about = [json.loads((one / "tower.json").read_text()) for one in (tower, warm)]
+    assert (about[0]["steps"], about[1]["steps"]) == (12, 3)
+    assert about[1]["loss"] < about[0]["loss"]
+    assert about[1]["learnt_until"] == about[0]["learnt_until"]
+    close = (vectors(tower, "item") * vectors(warm, "item")).sum(axis=1)
+    assert np.nanmedian(close) > 0.8  # not another space
+
+
+def test_a_start_that_saw_the_future_or_fits_not_is_refused(
+    tower: Path, tiny_world: TinyWorld, tmp_path: Path
+) -> None:
+    late = tmp_path / "late"
+    shutil.copytree(tower, late)
+    about = json.loads((late / "tower.json").read_text())
+    (late / "tower.json").write_text(json.dumps(about | {"learnt_until": "2999-01-01"}))
+    with pytest.raises(ModelError, match="learnt until 2999-01-01"):
+        run_in(tmp_path / "one", run, small(start_from=str(late)), tiny_world.prepared)
+    for other in ({"dim": 16}, {"adapter": "adalora"}):
+        wrong = small(start_from=str(tower), **other)
+        with pytest.raises(ModelError, match=r"set text\.start_from to null"):
+            run_in(tmp_path / "two", run, wrong, tiny_world.prepared)

@@ -33,19 +33,22 @@ class _Pooled(nn.Module):
 def query_encoders(tower: TextTower) -> dict[str, Encode]:
     """Return encoders of one query at a time by name, on one thread each."""
     tower = tower.cpu().eval()
+    # The tower's own forward pass would compute in bfloat16 where it can. The exporter puts a
+    # network back into the mode it found it in: without eval() dropout would be on afterwards.
+    pooled = _Pooled(tower).eval()
 
     def plain(query: str) -> Floats:
-        vectors: Floats = tower.pooled(tower.batch(tower.tokens([query])))[0].numpy()
+        batch = tower.batch(tower.tokens([query]))
+        vectors: Floats = pooled(batch["input_ids"], batch["attention_mask"])[0].numpy()
         return vectors
 
-    # The exporter puts a module back into the mode it had: in training mode, dropout would return.
     found = {"PyTorch, fp32": torch.inference_mode()(plain)}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         whole, small = Path(folder, "encoder.onnx"), Path(folder, "encoder-int8.onnx")
         batch = tower.batch(tower.tokens(["a query of some words", "another one"]))
         torch.onnx.export(
-            _Pooled(tower).eval(), (batch["input_ids"], batch["attention_mask"]), str(whole),
+            pooled, (batch["input_ids"], batch["attention_mask"]), str(whole),
             input_names=["input_ids", "attention_mask"], output_names=["vectors"], dynamo=False,
             dynamic_axes={name: {0: "n", 1: "length"} for name in ("input_ids", "attention_mask")},
             opset_version=17,

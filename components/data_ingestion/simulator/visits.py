@@ -151,14 +151,21 @@ def _show_chunk(
     rest = np.maximum(weight_VI.sum(1, keepdims=True) - above, 1e-12)
     propensity = np.minimum(weight_VS / rest, 1.0)
     utility = taste[user[:, None], item_VS] + PROMOTION * promoted[day[:, None] // 7, item_VS]
-    examined = rng.random(item_VS.shape) < 1 / (1 + place / 8)
-    clicked = examined & (rng.random(item_VS.shape) < 1 / (1 + np.exp(CLICK_THRESHOLD - utility)))
-    bought = clicked & (rng.random(item_VS.shape) < BUY_SHARE)
+    clicked, bought = react(utility, rng)
     kept = allowed[line, item_VS]
     visit = np.broadcast_to(rows[:, None], item_VS.shape)
     position = np.broadcast_to(place, item_VS.shape)
     columns = (visit, item_VS, position, propensity, clicked, bought)
     return tuple(column[kept] for column in columns)
+
+
+def react(utility_VS: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return what shoppers click and what they buy of slates with these utilities, (V, S) bool."""
+    place = np.arange(utility_VS.shape[1])
+    examined = rng.random(utility_VS.shape) < 1 / (1 + place / 8)
+    liked = rng.random(utility_VS.shape) < 1 / (1 + np.exp(CLICK_THRESHOLD - utility_VS))
+    clicked = examined & liked
+    return clicked, clicked & (rng.random(utility_VS.shape) < BUY_SHARE)
 
 
 def _found(query: np.ndarray, catalogue: Catalogue) -> np.ndarray:

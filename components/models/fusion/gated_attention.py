@@ -65,6 +65,11 @@ class GatedAttention:
         """Return the network's scores, (rows,)."""
         return self._forward(candidates)[0]
 
+    def contributions(self, candidates: CandidateSet) -> dict[str, Floats]:
+        """Return the gates: how much each modality weighs; `history` is all else."""
+        gates = self._forward(candidates)[1]
+        return {part: gates[:, k] for k, part in enumerate(("history", *TOWERS))}
+
     def weights(self) -> list[Weight]:
         """Mean gate of each modality; `history` is the token of all features of no tower."""
         return self.gates

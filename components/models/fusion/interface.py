@@ -31,6 +31,13 @@ class Fusion(Protocol):
     def score(self, candidates: CandidateSet) -> Floats:
         """Return one finite score a row, higher is better, (rows,) float32."""
 
+    def contributions(self, candidates: CandidateSet) -> dict[str, Floats]:
+        """Return how much each part moves each row's score, (rows,) a part.
+
+        A part is a tower or a group of features; the sign says in which direction. What is no sum
+        (gates, ranks) is given as it weighs in.
+        """
+
     def weights(self) -> list[Weight]:
         """Return what counts how much, for a person to read."""
 

@@ -21,7 +21,7 @@ from components.ranking.candidate_sets import CandidateSet
 from components.ranking.history import Floats
 
 START_EPOCHS = 2
-RATE_FACTORS = (0.5, 0.3, 0.15)  # of the fine-tunes; each also has an order of batches of its own
+RATE_FACTORS = (0.5, 0.3)  # of the fine-tunes; each also has an order of batches of its own
 
 State = Mapping[str, Tensor]
 
@@ -110,6 +110,10 @@ class ParameterAveraging:
     def score(self, candidates: CandidateSet) -> Floats:
         """Return the averaged network's scores, (rows,)."""
         return self.gated.score(candidates)
+
+    def contributions(self, candidates: CandidateSet) -> dict[str, Floats]:
+        """Return the averaged network's gates."""
+        return self.gated.contributions(candidates)
 
     def weights(self) -> list[Weight]:
         """The members' alphas, then the averaged network's mean gates."""

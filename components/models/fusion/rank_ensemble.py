@@ -34,14 +34,18 @@ class RankEnsemble:
 
     def score(self, candidates: CandidateSet) -> Floats:
         """Return the sum of reciprocal ranks over a shopper's candidates, (rows,)."""
-        total = np.zeros(len(candidates))
+        return np.sum(list(self.contributions(candidates).values()), axis=0, dtype=np.float32)
+
+    def contributions(self, candidates: CandidateSet) -> dict[str, Floats]:
+        """Return each ranking's reciprocal ranks, the terms of the sum."""
+        terms = {}
         for name in RANKED:
             values = candidates.signals[:, SIGNALS.index(name)]
             order = np.lexsort((-np.nan_to_num(values, nan=-np.inf), candidates.owner))
             rank = np.empty(len(order))
             rank[order] = ranks_in(candidates.owner[order], len(candidates.users)) + 1
-            total += np.where(np.isnan(values), 0, 1 / (SMOOTHING + rank))
-        return total.astype(np.float32)
+            terms[name] = np.where(np.isnan(values), 0, 1 / (SMOOTHING + rank))
+        return terms
 
     def weights(self) -> list[Weight]:
         """Every ranking counts the same."""

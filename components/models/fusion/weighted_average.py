@@ -52,6 +52,13 @@ class WeightedAverage:
         """Return the calibrated average, (rows,)."""
         return self.calibration.apply(candidates, self._average(candidates))
 
+    def contributions(self, candidates: CandidateSet) -> dict[str, Floats]:
+        """Return weight x normalised signal, the terms of the average."""
+        z = normalised(candidates)
+        weights = np.where(candidates.bought[:, None], *self.simplex)
+        terms = np.where(np.isnan(z), 0, z * weights).astype(np.float32)
+        return {name: terms[:, k] for k, name in enumerate(SIGNALS)}
+
     def weights(self) -> list[Weight]:
         """The weights themselves."""
         return [

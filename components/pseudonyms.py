@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,11 +10,21 @@ import pyarrow.compute as pc
 from components.progress import say
 from components.settings import Settings, settings
 
+PSEUDONYM = re.compile(r"[0-9a-f]{32}")
+
 
 def pseudonym(user_id: str) -> str:
     """Return HMAC-SHA256 of the id under the environment's key, 16 bytes as hex."""
     key = settings().pseudonym_key.get_secret_value().encode()
     return hmac.new(key, user_id.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def at_the_door(user_id: str) -> str:
+    """Return the pseudonym of an id that comes from outside; a pseudonym is taken as it is.
+
+    So a caller may send either, and an answer's own pseudonym leads back to the same shopper.
+    """
+    return user_id if PSEUDONYM.fullmatch(user_id) else pseudonym(user_id)
 
 
 def pseudonymise(table: pa.Table) -> pa.Table:

@@ -1,0 +1,128 @@
+"""What retraining gains: the last weeks of the replay, retrained against the frozen model, paired.
+
+    python benchmarks/serving.py FOLDER        in a run's workspace: packages of it into FOLDER
+    python -m benchmarks.loop_gain TABLES FROZEN 2017-11-27=RETRAINED [2017-12-11=AGAIN ...]
+
+Both sides replay the same visits from the cut on, one server process each, on a spool of its own;
+the second side's server is started again with the next packages on their days. A retrained
+package must hold nothing from its own day on. Compared are the visits of weeks 49 to 52 of
+Complete Journey: NDCG@10 of the home row against the basket, and clicks of what was shown.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pandas as pd
+
+from components.progress import track
+from services.replay.outcome import AT, estimate
+from services.replay.run import Replay
+from services.replay.settings import ReplaySettings
+from services.replay.shop import Shop
+from services.replay.shoppers import RealBaskets
+from services.replay.visits import Visit, read_visits
+
+FIRST, LAST = date(2017, 11, 27), date(2017, 12, 25)  # Mondays: weeks 49 to 52
+KEY = "key-of-this-benchmark"
+SECONDS_TO_START = 180
+SHARE = float(os.environ.get("SHARE", "1"))  # of the shoppers
+
+
+def main(tables: Path, frozen: Path, retrained: dict[date, Path]) -> None:
+    """Replay both sides and print the paired differences."""
+    settings = ReplaySettings(ad_slots=0, shoppers=SHARE)
+    sides = {
+        "frozen": side(tables, {date.min: frozen}, settings),
+        "retrained": side(tables, {date.min: frozen} | retrained, settings),
+    }
+    both = sides["frozen"].join(sides["retrained"], rsuffix="_retrained", how="inner")
+    both = both[(both["timestamp"] >= moment(FIRST)) & (both["timestamp"] < moment(LAST))]
+    user = np.unique(both["user_id"], return_inverse=True)[1]
+    one, shown = np.ones(len(both)), both["shown"].to_numpy(float)
+    print(f"\n{len(both)} visits of {user.max() + 1} shoppers, {FIRST} to {LAST}, paired")
+    print(f"{'':24}{'frozen':>22}{'retrained':>26}{'difference':>28}")
+    for name, column, below in ((f"NDCG@{AT}", "ndcg", one), ("click share", "clicked", shown)):
+        before = both[column].to_numpy(float)
+        after = both[f"{column}_retrained"].to_numpy(float)
+        gains = [estimate(values, below, user) for values in (before, after, after - before)]
+        print(f"{name:24}" + "".join(f"{text!s:>26}" for text in gains))
+
+
+def side(tables: Path, packages: dict[date, Path], settings: ReplaySettings) -> pd.DataFrame:
+    """Return a row a visit, by key, of a replay answered by each package from its day on."""
+    days, rows = sorted(packages), []
+    with tempfile.TemporaryDirectory() as spool:
+        for day, following in zip(days, [*days[1:], LAST], strict=True):
+            with Served(packages[day], Path(spool)) as shop:
+                since = shop.now() if day == date.min else moment(day)
+                visits = read_visits(tables, since, following, settings.shoppers, settings.seed)
+                rows.append(replayed(shop, visits, settings))
+    return pd.concat(rows).set_index("key")
+
+
+def replayed(shop: Shop, visits: Sequence[Visit], settings: ReplaySettings) -> pd.DataFrame:
+    """Repeat the visits; return the rows of replay.outcome.VISITS."""
+    work = Replay(shop, RealBaskets(), settings)
+    steps = track(visits, f"{visits[0].moment:%F} to {visits[-1].moment:%F}")
+    next(steps)
+    work.run(visits, lambda done, at: next(steps, None))
+    return work.outcome.table().to_pandas()
+
+
+class Served:
+    """A server of one package, by the data's clock; a spool carries over to the next."""
+
+    def __init__(self, packages: Path, spool: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self._environment = os.environ | {
+            "SHOPFUSION_SERVING_PACKAGE": str(packages),
+            "SHOPFUSION_SERVING_PORT": str(self._port),
+            "SHOPFUSION_SERVING_CLOCK": "data",
+            "SHOPFUSION_EVENT_KEY": KEY,
+            "SHOPFUSION_ADMIN_KEY": KEY,
+            "SHOPFUSION_SPOOL": str(spool),
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def __enter__(self) -> Shop:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "components.serving"], env=self._environment
+        )
+        url = f"http://127.0.0.1:{self._port}"
+        deadline = time.monotonic() + SECONDS_TO_START
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{url}/ready", timeout=5).is_success:
+                    return Shop(url, KEY, KEY, patience=60)
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.5)
+        raise SystemExit(f"no champion of {self._environment['SHOPFUSION_SERVING_PACKAGE']}")
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=60)
+
+
+def moment(day: date) -> datetime:
+    """Return the first moment of a day, UTC."""
+    return datetime.combine(day, datetime.min.time(), UTC)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    pairs = (text.split("=", 1) for text in sys.argv[3:])
+    later = {date.fromisoformat(day): Path(folder) for day, folder in pairs}
+    main(Path(sys.argv[1]), Path(sys.argv[2]), later)

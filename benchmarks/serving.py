@@ -1,0 +1,257 @@
+"""Load the real server process by wrk and print p50, p99 and requests a second.
+
+    python benchmarks/serving.py FOLDER                     packages of this run into FOLDER
+    python benchmarks/serving.py FOLDER 100000              ... of a simulated catalogue
+    python benchmarks/serving.py FOLDER measure [SECONDS]   serve FOLDER and measure it
+
+Needs wrk (apt-get install wrk), data/prepared and models/ of a finished run. A cold request is a
+shopper's first of a day, or a query never asked before; a warm one finds what earlier ones left.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy.sparse import csr_array
+
+from components import pipeline, schemas
+from components.files import write_json, write_table
+from components.model_registration.packaging import ranker_package, tower_package
+from components.ranking.history import summarise
+from components.ranking.reading import events_of
+from components.ranking.states import GROUPS, ITEM_COLUMNS, ItemState, ShopperState
+
+CONNECTIONS = (1, 8, 64)
+WARM = 300  # shoppers, or queries, that a warm cell asks for again and again
+SHOPPERS, LINES = 2000, 200  # of a simulated catalogue; lines a shopper
+DIMS = {"behaviour": 65, "text": 256, "image": 64}
+
+SCRIPT = """
+local bodies, at = {}, 0
+for line in io.lines(os.getenv("BODIES")) do bodies[#bodies + 1] = line end
+request = function()
+  at = at % #bodies + 1
+  return wrk.format("POST", os.getenv("WHERE"), {["Content-Type"] = "application/json"}, bodies[at])
+end
+done = function(summary, latency)
+  local bad = summary.errors.status + summary.errors.connect + summary.errors.timeout
+  print(string.format("RESULT %f %f %d %f", latency:percentile(50) / 1000,
+    latency:percentile(99) / 1000, bad, summary.requests / summary.duration * 1e6))
+end
+"""
+
+
+def package(folder: Path) -> None:
+    """Package the towers and the stacking of the run in the current folder."""
+    with tempfile.TemporaryDirectory() as scratch:
+        fused = Path(scratch) / "fused"
+        shutil.copytree(pipeline.FUSED, fused)
+        chosen = json.loads((fused / "chosen.json").read_text()) | {"method": "stacking"}
+        write_json(chosen, fused / "chosen.json")
+        made = [ranker_package(fused, pipeline.PREPARED, Path(scratch))]
+        made += [
+            tower_package(tower, pipeline.PREPARED, Path(scratch))
+            for tower in (pipeline.TEXT, pipeline.IMAGE)
+        ]
+        for one in made:
+            shutil.copytree(one.folder, folder / one.folder.name)
+
+
+def simulate(folder: Path, items: int) -> None:
+    """Replace the catalogue by a simulated one: random vectors, real words, the real trees."""
+    package(folder)
+    rng = np.random.default_rng(0)
+    ranker = folder / "ranker"
+    popularity = np.sort(rng.pareto(1.2, items).astype(np.float32) * 20)[::-1]
+    numbers = np.abs(rng.normal(1, 0.3, (items, len(ITEM_COLUMNS)))).astype(np.float32)
+    for name, share in (("sessions", 1.0), ("sessions_28", 0.1), ("sessions_91", 0.3)):
+        numbers[:, ITEM_COLUMNS.index(name)] = popularity * share
+    sizes = (20, 300, 2000, 5000, 10_000)
+    groups = np.stack([rng.integers(0, size, items) for size in sizes], 1).astype(np.int32)
+    assert groups.shape[1] == len(GROUPS)
+    vectors = {name: _unit(rng, items, dim) for name, dim in DIMS.items()}
+    place = np.repeat(np.arange(items), 20), rng.integers(0, items, items * 20)
+    ease = csr_array((rng.random(items * 20, np.float32) / 50, place), shape=(items, items))
+    ItemState(numbers, np.ones(items, bool), groups, vectors, ease).save(ranker / "state/items")
+    sequences = _sequences(rng, items)
+    summary = summarise(events_of(sequences, ["purchase"]))
+    users = np.arange(SHOPPERS, dtype=np.int32)
+    own = {name: _unit(rng, SHOPPERS, dim) for name, dim in DIMS.items()}
+    state = ShopperState(users, summary.ptr, summary.item, summary.pairs, summary.shoppers, own)
+    state.save(ranker / "state/shoppers")
+    _write_catalogue(ranker / "shop", rng, items, groups)
+    write_table(sequences, ranker / "shop/sequences.parquet")
+    write_table(schemas.ITEM_PAIRS.empty_table(), ranker / "shop/item_pairs.parquet")
+    names = pa.table({"user_id": [f"{user:032x}" for user in range(SHOPPERS)]})
+    write_table(names, ranker / "ids/users.parquet")
+
+
+def _unit(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
+    vectors = rng.standard_normal((count, dim), np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _sequences(rng: np.random.Generator, items: int) -> pa.Table:
+    count = SHOPPERS * LINES
+    item = (items * rng.random(count) ** 3).astype(np.int32)  # popular ones more often
+    day = np.sort(rng.random((SHOPPERS, LINES)), axis=1)[:, ::-1].ravel() * 300 + 0.1
+    session = np.tile(np.arange(LINES) // 8, SHOPPERS)
+    kind = np.full(count, schemas.EVENT_TYPES.index("purchase"))
+    offsets = np.arange(SHOPPERS + 1, dtype=np.int32) * LINES
+    flat = {"item_index": item, "day": day, "session": session, "event_type": kind}
+    columns = [pa.array(np.arange(SHOPPERS, dtype=np.int32))]
+    for field in list(schemas.SEQUENCES)[1:]:
+        values = pa.array(flat[field.name]).cast(field.type.value_type)
+        columns.append(pa.ListArray.from_arrays(offsets, values).cast(field.type))
+    return pa.Table.from_arrays(columns, schema=schemas.SEQUENCES)
+
+
+def _write_catalogue(shop: Path, rng: np.random.Generator, items: int, groups: np.ndarray) -> None:
+    real = pq.read_table(shop / "items.parquet")["title"].to_pylist()
+    words = np.array(sorted({word for title in real if title for word in title.split()}))
+    titles = [" ".join(row) for row in words[rng.integers(0, len(words), (items, 4))]]
+    table = pa.table(
+        {
+            "item_index": np.arange(items, dtype=np.int32),
+            "item_id": [str(item) for item in range(items)],
+            "title": titles,
+            "text": pa.nulls(items, pa.string()),
+            "category": [f"D{a} > C{b}" for a, b in groups[:, :2].tolist()],
+            "brand": [f"brand {code}" for code in groups[:, 3].tolist()],
+            "price": rng.gamma(2, 2, items).astype(np.float32),
+        }
+    )
+    write_table(table, shop / "items.parquet")
+    write_table(schemas.ITEM_IMAGES.empty_table(), shop / "images.parquet")
+    write_table(table.select(["item_id"]), shop.parent / "ids/items.parquet")
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+class Running:
+    """The server of some packages, as a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.spool = tempfile.TemporaryDirectory()
+        values = {
+            "SERVING_PACKAGE": str(folder), "SERVING_PORT": str(port), "SERVING_CLOCK": "data",
+            "SPOOL": self.spool.name, "SPOOL_MEGABYTES": "20000", "ADMIN_KEY": "bench",
+        }  # fmt: skip
+        environment = os.environ | {f"SHOPFUSION_{name}": value for name, value in values.items()}
+        started = time.perf_counter()
+        self.process = subprocess.Popen([sys.executable, "-m", "components.serving"],
+                                        env=environment)  # fmt: skip
+        while True:
+            try:
+                urllib.request.urlopen(f"{self.url}/ready").close()
+                break
+            except OSError:
+                if self.process.poll() is not None:
+                    raise
+                time.sleep(0.1)
+        self.seconds = time.perf_counter() - started
+
+    def memory(self) -> float:
+        """Return resident megabytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
+
+    def set_clock(self, moment: datetime) -> None:
+        """Move the shop's time: on another day no shopper's state is the same."""
+        body = json.dumps({"now": moment.isoformat()}).encode()
+        headers = {"Authorization": "Bearer bench", "Content-Type": "application/json"}
+        urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/admin/clock", body, headers)
+        ).close()
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.terminate()
+        self.process.wait()
+        self.spool.cleanup()
+
+
+def load(url: str, where: str, bodies: list[str], connections: int, seconds: float) -> list[float]:
+    """Return p50 ms, p99 ms, failed requests, requests a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        script, lines = Path(folder) / "load.lua", Path(folder) / "bodies"
+        script.write_text(SCRIPT)
+        lines.write_text("\n".join(bodies))
+        found = subprocess.run(
+            ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(script), url],
+            env=os.environ | {"BODIES": str(lines), "WHERE": where},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    result = re.findall(r"RESULT (.*)", found.stdout)[0].split()
+    return [float(value) for value in result]
+
+
+def measure(folder: Path, seconds: float) -> None:
+    """Print the table of one catalogue."""
+    shop = folder / "ranker/shop"
+    day = datetime.fromisoformat(json.loads((shop / "shop.json").read_text())["as_of"])
+    users = pq.read_table(folder / "ranker/ids/users.parquet")["user_id"].to_pylist()
+    items = pq.read_table(shop / "items.parquet", columns=["title"])["title"].to_pylist()
+    rng = np.random.default_rng(1)
+    words = sorted({word for title in items[:20_000] if title for word in title.split()})
+    fresh = [" ".join(row) for row in rng.choice(words, (200_000, 2))]
+    common = [title for title in items if title][:WARM]
+    known = np.load(folder / "ranker/state/shoppers/users.npy")
+    users = [users[row] for row in rng.permutation(known)]
+    server = Running(folder)
+    print(f"{len(items):,} items; ready after {server.seconds:.0f} s, {server.memory():.0f} MB")
+    print("| request | cache | connections | p50 ms | p99 ms | requests/s | failed |")
+    print("|---|---|---|---|---|---|---|")
+    try:
+        for where, cache in (("/recommend", "cold"), ("/recommend", "warm"), ("/search", "cold"),
+                             ("/search", "warm")):  # fmt: skip
+            for connections in CONNECTIONS:
+                if where == "/recommend":
+                    some = users[:WARM] if cache == "warm" else users
+                    bodies = [json.dumps({"user_id": user, "k": 10}) for user in some]
+                else:
+                    asked = common
+                    if cache == "cold":
+                        asked, fresh = fresh[:20_000], fresh[20_000:]
+                    bodies = [
+                        json.dumps({"query": query, "user_id": user})
+                        for query, user in zip(asked, np.resize(users, len(asked)), strict=True)
+                    ]
+                if cache == "cold":
+                    day += timedelta(days=1)
+                    server.set_clock(day)
+                else:
+                    load(server.url, where, bodies, 8, seconds)
+                p50, p99, failed, rate = load(server.url, where, bodies, connections, seconds)
+                print(f"| {where} | {cache} | {connections} | {p50:.1f} | {p99:.1f} | {rate:.0f} "
+                      f"| {failed:.0f} |", flush=True)  # fmt: skip
+        print(f"{server.memory():.0f} MB after all")
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    target, rest = Path(sys.argv[1]), sys.argv[2:]
+    if rest[:1] == ["measure"]:
+        measure(target, float(rest[1]) if len(rest) > 1 else 10)
+    elif rest:
+        simulate(target, int(rest[0]))
+    else:
+        package(target)

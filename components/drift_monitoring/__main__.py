@@ -1,0 +1,54 @@
+"""Watch weeks from a shell: `python -m components.drift_monitoring --week 2017-11-20`."""
+
+import argparse
+import sys
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from components import tracking
+from components.drift_monitoring.alert import raise_alarm
+from components.drift_monitoring.component import alarms, run
+from components.errors import ShopError
+from components.feedback import LABELLED, snapshot
+from components.params import load_params
+from components.pipeline import TABLES
+from components.registry import load_policy
+
+
+def main() -> int:
+    """Judge the weeks that were asked for; 0 without an alarm, 2 with one, 1 for an error."""
+    parser = argparse.ArgumentParser(prog="python -m components.drift_monitoring")
+    parser.add_argument("--week", type=date.fromisoformat, help="any day of the week")
+    parser.add_argument("--all", action="store_true", help="every complete week")
+    parser.add_argument("--tables", type=Path, default=TABLES, help="folder of the tables")
+    parser.add_argument("--feedback", help="folder or s3:prefix of fed back partitions")
+    parser.add_argument("--no-champion", action="store_true", help="watch the data alone")
+    given = parser.parse_args()
+    weeks = [] if given.all else [given.week] if given.week else None
+    try:
+        champion = None
+        if not given.no_champion:
+            policy = load_policy()
+            champion = tracking.champion(policy.models.fused, policy.aliases.champion)
+        with TemporaryDirectory() as scratch:
+            feedback = Path(scratch) if given.feedback else None
+            if feedback:
+                snapshot(given.feedback, feedback)
+                snapshot(given.feedback, feedback, LABELLED)
+            judged = run(
+                load_params(),
+                tables=given.tables,
+                feedback=feedback,
+                champion=champion,
+                weeks=weeks,
+            )
+        found = alarms(judged)
+        raise_alarm(found)
+    except ShopError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 2 if found else 0
+
+
+sys.exit(main())

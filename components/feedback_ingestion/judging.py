@@ -1,0 +1,77 @@
+"""Off-policy value of challengers, from labelled impressions and what they would have shown."""
+
+import json
+import re
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components import schemas, storage
+from components.feedback_ingestion.partitions import (
+    partition_days,
+    read_parquet,
+    read_partitions,
+)
+from components.off_policy import OffPolicyValue, challenger_value
+from components.params import Params
+from components.progress import say
+
+# A challenger's choices for logged answers: schemas.CHOICES, files below its version's folder.
+CHOICES = "choices/"
+PLACE = re.compile(r"choices/(?P<version>.+)/[^/]+\.parquet")
+VALUES = "feedback/off_policy.json"
+
+
+def judge(params: Params) -> dict[str, dict[str, Any]]:
+    """Estimate the click share a slot of every challenger with choices; write and return them.
+
+    Sponsored slots are left out: their order is the auction's. Answers of the latest
+    feedback.click_model_days days count.
+
+    Raises:
+        StorageError: S3 cannot be reached.
+
+    """
+    days, choices = partition_days(), _choices()
+    if not days or not choices:
+        say("no challenger said what it would have shown: nothing to estimate")
+        return {}
+    first = days[-1] - timedelta(days=params.feedback.click_model_days - 1)
+    labelled = read_partitions("labelled.parquet", first, days[-1])
+    assert labelled is not None  # its day has a partition
+    organic = labelled.filter(pc.is_null(labelled["campaign_id"]))
+    found = {}
+    for version, table in choices.items():
+        value = challenger_value(organic, table, params.feedback.min_effective_samples)
+        found[version] = asdict(value) | {"conclusion": conclusion(value)}
+        say(f"{version}: {found[version]['conclusion']}")
+    storage.put(json.dumps(found, sort_keys=True).encode(), VALUES)
+    return found
+
+
+def conclusion(value: OffPolicyValue) -> str:
+    """Say in one line what the logs say."""
+    robust = value.doubly_robust
+    if robust is None:
+        return f"nothing is concluded: {value.refused}"
+    side = "no sure difference"
+    if robust.low > value.logged:
+        side = "better"
+    if robust.high < value.logged:
+        side = "worse"
+    return (
+        f"clicks a slot {robust.value:.4f} ({robust.low:.4f} to {robust.high:.4f}) against "
+        f"{value.logged:.4f} logged: {side}"
+    )
+
+
+def _choices() -> dict[str, pa.Table]:
+    found: dict[str, list[pa.Table]] = {}
+    for one in storage.stored(CHOICES):
+        if place := PLACE.fullmatch(one.key):
+            table = read_parquet(one.key).cast(schemas.CHOICES)
+            found.setdefault(place["version"], []).append(table)
+    return {version: pa.concat_tables(tables) for version, tables in found.items()}

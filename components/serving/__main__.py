@@ -1,0 +1,86 @@
+"""`python -m components.serving`: one server process, on loopback unless told otherwise."""
+
+import sys
+import threading
+from collections.abc import Callable
+
+import uvicorn
+
+from components.errors import ShopError
+from components.params import load_params
+from components.registry import load_policy
+from components.serving.ads.ads import Ads
+from components.serving.app import create_app
+from components.serving.champion import Champion, Packages
+from components.serving.clock import Clock
+from components.serving.events.log import EventLog
+from components.serving.events.past import past
+from components.serving.events.shipper import Shipper
+from components.serving.holder import ChampionHolder
+from components.serving.impressions import Impressions
+from components.serving.live_events import LiveEvents, moment_of
+from components.serving.server import Server
+from components.settings import settings
+
+MEGABYTE = 1 << 20
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code."""
+    found = settings()
+    try:
+        params, policy = load_params(), load_policy()
+        clock = Clock(found.serving_clock)
+        log = EventLog.open(found.spool, found.spool_megabytes * MEGABYTE)
+    except ShopError as error:
+        print(f"serving: {error}", file=sys.stderr)
+        return 1
+    live, ads = LiveEvents(), Ads(found.spool)
+    log.subscribe(live.accept)
+    log.subscribe(ads.observe)
+    holder = ChampionHolder(live, params, policy, _starting(clock, log, live, ads))
+    server = Server(holder, clock, log, found, params, Impressions(), ads)
+    shipper = Shipper(log) if found.s3_endpoint else None
+    if shipper:
+        shipper.start()
+        ads.watch()
+    if found.serving_package is None:
+        holder.watch()
+    else:
+        folder = found.serving_package
+        holder.use(Packages("local", folder / "ranker", folder / "text", folder / "image"))
+    try:
+        uvicorn.run(
+            create_app(server), host=found.serving_host, port=found.serving_port,
+            access_log=False, log_level="warning",
+        )  # fmt: skip
+    finally:
+        holder.close()
+        if shipper:
+            shipper.stop()
+        log.close()
+    return 0
+
+
+def _starting(
+    clock: Clock, log: EventLog, live: LiveEvents, ads: Ads
+) -> Callable[[Champion], None]:
+    """Return what happens when a champion is about to answer for the first time."""
+    first = threading.Lock()
+
+    def start(champion: Champion) -> None:
+        clock.start(champion.as_of)
+        if first.acquire(blocking=False):  # events from before this process
+            for records in past(log, champion.as_of):
+                live.accept(records)
+                ads.observe(records)
+                # The clock of a replay goes on where it stood.
+                clock.start(
+                    max((moment_of(one["received_at"]) for one in records), default=champion.as_of)
+                )
+
+    return start
+
+
+if __name__ == "__main__":
+    sys.exit(main())

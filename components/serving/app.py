@@ -1,0 +1,136 @@
+"""The web application: routers, metrics, and errors in one line."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from components.errors import ModelError, RegistryError, ServiceError, ShopError
+from components.serving import answering, clock, explaining, telemetry
+from components.serving.ads import router as ads
+from components.serving.events import router as events
+from components.serving.keys import RESPONSES, require_admin_key
+from components.serving.pages import router as pages
+from components.serving.server import Server
+
+
+class Ready(BaseModel):
+    """Whether shoppers can be answered, and by what."""
+
+    ready: bool
+    model: str
+
+
+def create_app(server: Server) -> FastAPI:
+    """Return the application around `server`."""
+    app = FastAPI(
+        title="shopfusion",
+        description="Search, recommendations and sponsored products by one fused ranker.",
+        version="1",
+    )
+    for router in (
+        answering.router,
+        explaining.router,
+        ads.router,
+        events.router,
+        clock.router,
+        operating,
+        pages.router,
+    ):
+        app.include_router(router(server))
+    app.add_exception_handler(RequestValidationError, _bad_request)
+    app.add_exception_handler(ShopError, _shop_error)
+    app.add_middleware(Metered)
+    return app
+
+
+def operating(server: Server) -> APIRouter:
+    """Return the routes for those who run the server."""
+    routes = APIRouter(tags=["operation"])
+
+    @routes.get("/health")
+    def health() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "alive"}
+
+    @routes.get("/ready", responses={503: {"model": Ready}})
+    def ready(response: Response) -> Ready:
+        """Whether a champion answers, which, and what was refused."""
+        try:
+            server.champion.current()
+        except ModelError:
+            response.status_code = 503
+            return Ready(ready=False, model=server.champion.state())
+        return Ready(ready=True, model=server.champion.state())
+
+    @routes.get("/metrics", response_class=Response)
+    def metrics() -> Response:
+        """Prometheus metrics."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @routes.post(
+        "/admin/champion/refresh",
+        dependencies=[Depends(require_admin_key)],
+        responses={**RESPONSES, 502: {"description": "The registry does not answer"}},
+    )
+    def refresh() -> Ready:
+        """Follow the champion alias now, as a webhook of the registry asks."""
+        try:
+            server.champion.refresh()
+            server.champion.current()
+        except RegistryError as error:
+            raise HTTPException(502, str(error)) from error
+        return Ready(ready=True, model=server.champion.state())
+
+    return routes
+
+
+class Metered:
+    """ASGI middleware: counts requests and takes their time, by route."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(
+        self, scope: dict[str, Any], receive: Any, send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        """Pass the request on and note how it went."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+
+        async def watched(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        finally:
+            route = scope.get("route")
+            endpoint = getattr(route, "path", "none")
+            telemetry.REQUESTS.labels(endpoint, str(status)).inc()
+            telemetry.SECONDS.labels(endpoint).observe(time.perf_counter() - started)
+
+
+def _bad_request(request: Request, error: Exception) -> JSONResponse:
+    """Say in one line what was expected, what was found, and what to do."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:]) or "body"
+    found = repr(first.get("input"))[:80]
+    line = f"expected a valid {where}: {first['msg']}; found {found}; see /docs"
+    return JSONResponse({"detail": line}, 422)
+
+
+def _shop_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ShopError)
+    status = 503 if isinstance(error, ModelError | ServiceError) else 500
+    return JSONResponse({"detail": str(error)}, status)

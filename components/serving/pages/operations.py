@@ -1,0 +1,86 @@
+"""The business's page: what the models earn, what waits for a person, where to look further."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from components.errors import ShopError
+from components.serving.pages import session
+from components.serving.pages.approvals import open_approvals
+from components.serving.pages.feedback import read_feedback
+from components.serving.pages.figures import report
+from components.serving.pages.front import Front
+from components.serving.pages.rendering import PageRoute, page
+from components.settings import Settings, settings
+
+
+def router(front: Front) -> APIRouter:
+    """Return the routes; `front` knows the champion."""
+    routes = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+    @routes.get("/operations")
+    def operations(request: Request) -> Response:
+        """Figures for whoever has the admin key."""
+        if not session.signed_in(request):
+            return _sign_in_form()
+        figures, problem = None, ""
+        try:
+            figures = report(read_feedback(front.category_of))
+        except ShopError as error:
+            problem = f"The feedback cannot be read: {error}."
+        return page(
+            "operations.html",
+            visitor=None,
+            labels=front.labels(),
+            here="/operations",
+            champion=front.version(),
+            now=front.now(),
+            approvals=open_approvals(settings()),
+            links=_links(settings()),
+            report=figures,
+            problem=problem,
+        )
+
+    @routes.post("/operations/sign-in")
+    def sign_in(request: Request, key: Annotated[str, Form(max_length=200)]) -> Response:
+        """Take the admin key; from then on a cookie stands for it."""
+        if not session.is_key(key):
+            return _sign_in_form(401, "This is not the admin key.")
+        answer = RedirectResponse("/operations", 303)
+        session.sign_in(request, answer)
+        return answer
+
+    @routes.post("/operations/sign-out")
+    def sign_out() -> Response:
+        """Forget who is signed in."""
+        answer = RedirectResponse("/operations", 303)
+        session.sign_out(answer)
+        return answer
+
+    return routes
+
+
+def _sign_in_form(status: int = 200, problem: str = "") -> Response:
+    return page(
+        "sign_in.html",
+        status,
+        visitor=None,
+        labels=(),
+        here="/operations",
+        open=session.is_open(),
+        problem=problem,
+    )
+
+
+def _links(found: Settings) -> list[tuple[str, str]]:
+    """Return the other pages of the platform, those that are configured."""
+    mlflow = found.mlflow_uri if found.mlflow_uri.startswith("http") else ""
+    airflow = f"{found.airflow_url}/required_actions" if found.airflow_url else ""
+    named = {
+        "Airflow": found.airflow_url,
+        "Required Actions": airflow,
+        "MLflow": f"{mlflow}/#/models" if mlflow else "",
+        "Evidently": found.evidently_url,
+    }
+    return [(name, address) for name, address in named.items() if address]

@@ -1,0 +1,20 @@
+"""Everything at the server's root that a person sees."""
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+
+from components.serving.pages import operations, people, reasons
+from components.serving.pages.front import Front
+
+if TYPE_CHECKING:
+    from components.serving.server import Server
+
+
+def router(server: "Server") -> APIRouter:
+    """Return the routes of both pages."""
+    front = Front(server)
+    routes = APIRouter()
+    for part in (people, reasons, operations):
+        routes.include_router(part.router(front))
+    return routes

@@ -1,0 +1,114 @@
+"""Search: words and meaning fused, pictures too, then the shopper's taste among what matches."""
+
+import base64
+import binascii
+
+import numpy as np
+import numpy.typing as npt
+
+from components.errors import DataError
+from components.params import ServingParams
+from components.ranking.history import Floats, Ints
+from components.serving.api import SearchRequest
+from components.serving.catalogue import Catalogue, Mask
+from components.serving.encoders import ImageEncoder, TextEncoder
+from components.serving.lexical import Lexical
+from components.serving.lru import Bounded
+from components.serving.ordering import personal, reciprocal_ranks, weighted_sum
+from components.serving.recommendation import Recommender
+from components.serving.scoring import Scorer
+from components.serving.shoppers import Shopper
+from components.serving.slates import Slate
+
+NEAREST = 100  # items that a tower finds
+RESULTS = 10_000  # searches whose results are kept
+MATCHED = 1000  # items that the words find, at most
+
+
+class Searcher:
+    """Hybrid search over one catalogue; a tower without an encoder takes no part."""
+
+    def __init__(
+        self, scorer: Scorer, catalogue: Catalogue, recommender: Recommender,
+        text: TextEncoder | None, image: ImageEncoder | None, params: ServingParams,
+    ) -> None:  # fmt: skip
+        self.scorer, self.catalogue, self.recommender = scorer, catalogue, recommender
+        self.text, self.image, self.params = text, image, params
+        self.lexical = Lexical(catalogue)
+        self._found: Bounded[object, tuple[Ints, Floats, str | None]] = Bounded(RESULTS)
+        self._orders: Bounded[object, npt.NDArray[np.int64]] = Bounded(RESULTS)
+
+    def search(self, request: SearchRequest, shopper: Shopper) -> Slate:
+        """Return one page of what was found.
+
+        Raises:
+            DataError: the example picture is not a picture, or pictures cannot be searched.
+
+        """
+        mask = self.catalogue.allowed(request.filters)
+        start = (request.page - 1) * request.page_size
+        end = start + request.page_size
+        query = request.query.strip()
+        if not query and request.image is None:
+            items, scores = self.recommender.home(shopper, request.filters, end)
+            total = int(mask.sum())
+            return _page(items, scores, "browse", slice(start, end), total, None)
+        asked = None if request.image else (query, request.filters)
+        items, scores, corrected = self._found.get(
+            asked, lambda: self.find(query, request.image, mask)
+        )
+        if shopper.has_history and len(items):
+            order = self._orders.get(
+                shopper.key and asked and (shopper.key, *asked),
+                lambda: self._to_taste(shopper, items),
+            )
+            items, scores = items[order], scores[order]
+        policy = "hybrid+fused" if shopper.has_history else "hybrid"
+        return _page(items, scores, policy, slice(start, end), len(items), corrected)
+
+    def _to_taste(self, shopper: Shopper, items: Ints) -> npt.NDArray[np.int64]:
+        """Return the order of the results for this shopper."""
+        first = items[: self.params.personal_first]
+        fused = self.scorer.score(shopper.state, first)
+        return personal(items, fused, len(first), self.params.personal_weight)
+
+    def find(self, query: str, image: str | None, mask: Mask) -> tuple[Ints, Floats, str | None]:
+        """Return the allowed items that match, best first, and the query as understood."""
+        lists: list[tuple[Ints, Floats]] = []
+        weights: list[float] = []
+        corrected = None
+        if query:
+            understood = self.lexical.understand(query)
+            corrected = understood.corrected
+            items, scores = self.lexical.search(understood.words, mask)
+            best = np.argsort(-scores, kind="stable")[:MATCHED]
+            lists.append((items[best], scores[best]))
+            weights.append(self.params.lexical_weight)
+            if self.text is not None:
+                vector = self.text.encode(corrected or query)
+                lists.append(self.scorer.indexes["text"].nearest(vector, NEAREST, among=mask))
+                weights.append(1 - self.params.lexical_weight)
+        if image is not None:
+            vector = self._picture(image)
+            lists.append(self.scorer.indexes["image"].nearest(vector, NEAREST, among=mask))
+            weights.append(1.0)
+        if self.params.search_fusion == "weighted-sum":
+            return *weighted_sum(lists, weights), corrected
+        return *reciprocal_ranks([items for items, _ in lists], weights), corrected
+
+    def _picture(self, image: str) -> Floats:
+        if self.image is None:
+            raise DataError("an image tower with an encoder", "none", "search by words")
+        try:
+            picture = base64.b64decode(image, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise DataError("a picture in base64", str(error), "encode its bytes") from error
+        return self.image.encode(picture)
+
+
+def _page(
+    items: Ints, scores: Floats, policy: str, page: slice, total: int, corrected: str | None
+) -> Slate:
+    """Cut out a page; random slots stay within it, so that pages neither repeat nor lack items."""
+    shown = items[page]
+    return Slate(shown, scores[page], policy, len(shown), total, corrected)

@@ -1,0 +1,26 @@
+"""What the routers share."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from components.params import Params
+from components.serving.clock import Clock
+from components.serving.holder import ChampionHolder
+from components.serving.impressions import Impressions
+from components.settings import Settings
+
+if TYPE_CHECKING:
+    from components.serving.events.log import EventLog
+
+
+@dataclass
+class Server:
+    """One process: the champion that answers, the clock, the event log, the ads."""
+
+    champion: ChampionHolder
+    clock: Clock
+    log: "EventLog"
+    settings: Settings
+    params: Params
+    impressions: Impressions
+    ads: Any = None

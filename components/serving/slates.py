@@ -1,0 +1,74 @@
+"""From a ranked list to what is shown: random slots, propensities, an impression id."""
+
+import uuid
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import numpy as np
+
+from components.params import ServingParams
+from components.ranking.history import Floats, Ints
+from components.serving.api import Answer, ShownItem, Surface
+from components.serving.catalogue import Catalogue
+from components.serving.exploration import explore
+
+
+@dataclass(frozen=True)
+class Slate:
+    """Items in ranked order: what is shown first, then what a random slot may take instead."""
+
+    items: Ints  # (n,)
+    scores: Floats  # (n,)
+    policy: str  # how they were ordered
+    slots: int  # how many are shown
+    total: int | None = None  # search: items found
+    corrected: str | None = None  # search: the query as it was understood
+
+
+@dataclass(frozen=True)
+class Presenter:
+    """Shows slates of one catalogue under one version of the model."""
+
+    catalogue: Catalogue
+    version: str
+    params: ServingParams
+    seed: int
+
+    def show(self, slate: Slate, surface: Surface) -> Answer:
+        """Draw the random slots and name the items; the draws follow from the impression id."""
+        impression = uuid.uuid4().hex
+        order, chances = explore(
+            len(slate.items),
+            slate.slots,
+            self.params.exploration,
+            self.params.exploration_reach,
+            f"{self.seed}/{impression}",
+        )
+        rows, scores = slate.items[order].tolist(), slate.scores[order].tolist()
+        shown = zip(rows, scores, chances, strict=True)
+        return Answer.model_construct(
+            impression_id=impression,
+            surface=surface,
+            items=tuple(self._item(place, *one) for place, one in enumerate(shown, 1)),
+            model_version=self.version,
+            policy=f"{slate.policy}+swap",
+            total=slate.total,
+            corrected=slate.corrected,
+        )
+
+    def _item(self, position: int, row: int, score: float, propensity: float) -> ShownItem:
+        shop = self.catalogue
+        item_id, price = shop.item_id[row], float(shop.price[row])
+        return ShownItem.model_construct(
+            item_id=item_id,
+            position=position,
+            score=score,
+            propensity=propensity,
+            title=shop.title[row],
+            category=shop.category[row],
+            brand=shop.brand[row],
+            price=None if np.isnan(price) else price,
+            image=f"/pictures/{quote(item_id, safe='')}" if shop.picture_row[row] >= 0 else None,
+            sponsored=False,
+            campaign_id=None,
+        )

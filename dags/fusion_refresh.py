@@ -1,0 +1,44 @@
+"""The DAG `fusion_refresh`: fits the fusion's weights on what was fed back, towers as they are."""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, get_current_context, task
+
+from orchestration.form import feedback_form
+
+DOC = """
+As `retraining`, but no tower is trained: the champion's encode what is new, and only the fusion is
+fitted. Started by hand.
+"""
+
+
+@task(execution_timeout=timedelta(minutes=30))
+def decide() -> dict[str, Any]:
+    """Return the conf of the training; skip where none is due."""
+    from orchestration.deciding import due
+
+    return due(get_current_context()) | {"retrain": []}
+
+
+with DAG(
+    "fusion_refresh",
+    description="The fusion alone, from what was fed back",
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    params=feedback_form(1),
+    default_args={"owner": "shopfusion", "retries": 1, "retry_delay": timedelta(seconds=10)},
+    tags=["training", "shopfusion"],
+    doc_md=DOC,
+) as dag:
+    conf: Any = decide()
+    TriggerDagRunOperator(
+        task_id="train",
+        trigger_dag_id="training",
+        conf=conf,
+        wait_for_completion=True,
+        poke_interval=15,
+        execution_timeout=timedelta(hours=24),
+    )

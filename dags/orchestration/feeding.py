@@ -1,0 +1,44 @@
+"""Feedback ingestion with what only a platform knows: where the products of the shop lie."""
+
+from datetime import date
+from pathlib import Path
+
+from components.params import load_params
+from components.pipeline import TABLES
+from orchestration.registry import policy
+from orchestration.runs import folder
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def ingest(day: date | None) -> list[str]:
+    """Bring partitions up to date and return their days.
+
+    Items are checked against the products that the champion's run ingested; they are published
+    first, as long as its workspace is there.
+
+    Raises:
+        StorageError: S3 cannot be reached.
+
+    """
+    from components import tracking
+    from components.feedback_ingestion.component import run
+    from components.feedback_ingestion.partitions import publish_items
+    from components.files import read_table
+
+    rules = policy()
+    champion = tracking.champion(rules.models.fused, rules.aliases.champion)
+    if champion is not None:
+        products = folder(champion.tags["pipeline_run"]) / TABLES / "products.parquet"
+        if products.exists():
+            publish_items(read_table(products, ["item_id"]))
+    written = run(load_params(ROOT / "params.yaml"), day)
+    return [str(one) for one in written]
+
+
+def judge() -> list[str]:
+    """Write the off-policy value of every challenger; return a line for each."""
+    from components.feedback_ingestion.judging import judge as judged
+
+    found = judged(load_params(ROOT / "params.yaml"))
+    return [f"{version}: {value['conclusion']}" for version, value in found.items()]

@@ -1,0 +1,27 @@
+"""The registry policy of the checkout, and errors of the registry as a task should end on them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from components.errors import ShopError
+from components.pipeline import POLICY
+from components.registry import Policy, load_policy
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def policy() -> Policy:
+    """Return the registry policy, wherever the task works."""
+    return load_policy(ROOT / POLICY)
+
+
+@contextmanager
+def final() -> Iterator[None]:
+    """Let a task fail for good where trying again would not help."""
+    try:
+        yield
+    except ShopError as error:
+        raise AirflowFailException(str(error)) from error

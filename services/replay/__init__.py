@@ -1,0 +1,1 @@
+"""Live replay: past visits, in order and faster than life, against the running server."""

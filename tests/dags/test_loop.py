@@ -1,0 +1,100 @@
+"""The DAGs that close the loop: integrity, policy, who starts whom, and when a training is due."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from components.retraining import FedBack, decide, read_fed_back, window_end
+from components.tracking import Version
+from tests.test_feedback import served, write
+
+LOOP = ("drift_monitoring", "retraining", "fusion_refresh", "promotion", "rollback")
+CHAMPION = Version(
+    "fused-ranker",
+    "3",
+    "run",
+    {"dataset": "tables", "data_as_of": "all", "cut_test": "2024-01-01", "horizon_days": "28"},
+)
+
+
+@pytest.mark.parametrize("name", LOOP)
+def test_policy(bag, name):
+    dag = bag.dags[name]
+    assert dag.catchup is False
+    assert dag.doc_md
+    assert dag.tags
+    assert dag.topological_sort()  # no cycle
+    for task in dag.tasks:
+        assert task.owner == "shopfusion"
+        limit = task.execution_timeout or task.response_timeout
+        assert timedelta(0) < limit <= timedelta(days=3)
+
+
+def test_assets_connect_the_dags(bag):
+    waiting = {
+        name: {asset.name for asset in bag.dags[name].timetable.asset_condition.objects}
+        for name in ("retraining", "promotion")
+    }
+    assert waiting == {"retraining": {"feedback", "drift"}, "promotion": {"challenger"}}
+    told = {
+        task.task_id: [asset.name for asset in task.outlets]
+        for name in LOOP
+        for task in bag.dags[name].tasks
+        if task.outlets
+    }
+    assert told == {"alert": ["drift"]}
+    for name in ("retraining", "fusion_refresh"):
+        assert bag.dags[name].get_task("train").trigger_dag_id == "training"
+
+
+def test_the_person_stands_between_question_and_promotion(bag):
+    dag = bag.dags["promotion"]
+    assert dag.get_task("approval").upstream_task_ids == {"question"}
+    assert dag.get_task("promote").upstream_task_ids == {"question", "approval"}
+    assert dag.get_task("approval").defaults == ["Reject"]
+
+
+def due(**changes: object):
+    arguments = {
+        "champion": CHAMPION,
+        "overrides": {"seed": 7, "retrain": ["text"], "preparation.test_cut": "2024-01-01"},
+        "fed_back": FedBack(500, date(2024, 2, 10)),
+        "source": "s3:feedback/",
+        "floor": 1000,
+        "asked_for": None,
+    }
+    return decide(**(arguments | changes))
+
+
+def test_feedback_alone_starts_a_training_only_when_there_is_enough():
+    assert due().conf is None
+    assert "fewer than 1,000" in due().reason
+    assert due(floor=500).conf is not None
+
+
+@pytest.mark.parametrize("who", ["drift", "by hand"])
+def test_drift_and_a_person_need_no_floor(who):
+    found = due(asked_for=who)
+    assert found.reason == who
+    assert found.conf == {
+        "seed": 7,  # as the champion's run was told
+        "data.dataset": "tables",
+        "data.feedback": "s3:feedback/",
+        "preparation.as_of": "2024-02-11",  # the window moves; its old cuts do not hold
+    }
+
+
+def test_without_feedback_the_window_stays_and_without_a_champion_nothing_starts():
+    conf = due(asked_for="by hand", fed_back=FedBack(0, None)).conf
+    assert conf == {"seed": 7, "data.dataset": "tables"}
+    assert due(asked_for="by hand", champion=None).conf is None
+
+
+def test_only_what_came_back_after_the_champions_window_counts(tmp_path: Path):
+    assert window_end(CHAMPION) == date(2024, 1, 29)
+    days = [datetime(2024, 1, day, 12, tzinfo=UTC) for day in (27, 29, 30)]
+    events = [served(event_id=str(when), timestamp=when) for when in days]
+    assert read_fed_back(str(write(tmp_path, *events)), date(2024, 1, 29)) == FedBack(
+        2, date(2024, 1, 29)
+    )

@@ -1,0 +1,144 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from components.errors import ModelError
+from components.files import read_table
+from components.image_pretraining.component import run
+from components.models.image import ImageTower
+from components.params import Params
+from tests.content import altered, enter, found, run_in
+from tests.world import TinyWorld, tiny_params
+
+SMALL = {"dim": 32, "batch_size": 16, "max_steps": 12, "size": 64, "trained_blocks": 2}
+
+
+def small(**changes: object) -> Params:
+    return tiny_params(image={**SMALL, **changes})
+
+
+@pytest.fixture(scope="module")
+def tower(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_in(tmp_path_factory.mktemp("image"), run, small(), tiny_world.prepared)
+
+
+def vectors(tower: Path, kind: str, cut: str = "test") -> np.ndarray:
+    return np.load(tower / cut / f"{kind}_vectors.npy")
+
+
+def with_image(prepared: Path) -> np.ndarray:
+    return read_table(prepared / "items.parquet", ["has_image"])["has_image"].to_numpy()
+
+
+def test_finds_what_only_the_picture_shows(tower: Path, tiny_world: TinyWorld) -> None:
+    share = found(tower, tiny_world)
+    assert share["picture"] > 0.15
+    assert share["picture"] > share["text"] + 0.1
+
+
+def test_every_cut_has_unit_vectors_and_nan_where_the_picture_is_missing(
+    tower: Path, tiny_world: TinyWorld
+) -> None:
+    pictured = with_image(tiny_world.prepared)
+    for cut in json.loads((tiny_world.prepared / "cuts.json").read_text()):
+        items, users = vectors(tower, "item", cut["name"]), vectors(tower, "user", cut["name"])
+        assert items.dtype == users.dtype == np.float32
+        assert items.shape == (len(pictured), 32)
+        np.testing.assert_array_equal(np.isnan(items).any(axis=1), ~pictured)
+        np.testing.assert_allclose(np.linalg.norm(items[pictured], axis=1), 1, atol=1e-5)
+        some = ~np.isnan(users).any(axis=1)
+        np.testing.assert_allclose(np.linalg.norm(users[some], axis=1), 1, atol=1e-5)
+    description = json.loads((tower / "tower.json").read_text())
+    assert description["items_without_vector"] == (~pictured).sum()
+    assert description["status"] == "ready"
+
+
+def test_reuse_encodes_without_training(tower: Path, tiny_world: TinyWorld, tmp_path: Path) -> None:
+    again = run_in(tmp_path, run, small(reuse=str(tower)), tiny_world.prepared)
+    np.testing.assert_allclose(vectors(again, "item"), vectors(tower, "item"), atol=0.03)
+    assert json.loads((again / "tower.json").read_text())["encoder"] == f"reused: {tower}"
+    assert ImageTower.load(again) is not None
+
+
+def test_reuse_of_nothing_is_refused(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"trained tower.*no tower\.json"):
+        run_in(tmp_path, run, small(reuse=str(tmp_path / "nowhere")), tiny_world.prepared)
+    assert not (tmp_path / "tower").exists()
+
+
+def test_no_picture_at_all_is_no_failure(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    prepared = altered(tiny_world, tmp_path / "prepared")
+    images = prepared / "images.parquet"
+    pq.write_table(pq.read_table(images).slice(0, 0), images)
+    tower = run_in(tmp_path / "run", run, small(), prepared)
+    assert json.loads((tower / "tower.json").read_text())["status"] == "no data"
+    assert np.isnan(vectors(tower, "item")).all()
+
+
+def test_an_unreadable_picture_is_a_missing_one(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    prepared = altered(tiny_world, tmp_path / "prepared")
+    table = pq.read_table(prepared / "images.parquet")
+    broken = [b"no picture at all", *table["image"].to_pylist()[1:]]
+    at = table.schema.get_field_index("image")
+    table = table.set_column(at, table.schema.field("image"), pa.array(broken, pa.binary()))
+    pq.write_table(table, prepared / "images.parquet")
+    made = run_in(tmp_path / "run", run, small(max_steps=2), prepared)
+    items = vectors(made, "item")
+    assert np.isnan(items[table["item_index"][0].as_py()]).all()
+    assert not np.isnan(items[table["item_index"][1].as_py()]).any()
+
+
+def test_ready_made_vectors_are_used_instead(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    count = pq.read_metadata(tiny_world.prepared / "items.parquet").num_rows
+    groups = np.random.default_rng(0).integers(0, 4, count)
+    ready = [list(np.eye(4)[group] + 5.0) for group in groups]
+    ready[3] = None
+    prepared = altered(tiny_world, tmp_path / "prepared", image_embedding=ready)
+    items = vectors(run_in(tmp_path / "run", run, small(), prepared), "item")
+    assert items.shape == (count, 4)
+    assert np.isnan(items[3]).all()
+    kept = np.delete(np.arange(count), 3)
+    close = items[kept] @ items[kept].T > 0.9
+    np.testing.assert_array_equal(close, groups[kept][:, None] == groups[kept])
+
+
+KILLED = """
+from components.training.checkpoints import Checkpoints
+Checkpoints.due = lambda self: True
+from components.params import load_params
+from components.pipeline import run_stage
+run_stage("image_pretraining", load_params())
+"""
+
+
+def test_goes_on_after_kill_9(tower: Path, tiny_world: TinyWorld, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        enter(tmp_path, patch)
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "prepared").symlink_to(tiny_world.prepared)
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(small().model_dump(mode="json")))
+        snapshot = tmp_path / ".checkpoints" / "image_pretraining" / "encoder.pt"
+        first = subprocess.Popen([sys.executable, "-c", KILLED], env=os.environ.copy())
+        while not snapshot.exists() and first.poll() is None:
+            time.sleep(0.01)
+        first.send_signal(signal.SIGKILL)
+        assert first.wait() == -signal.SIGKILL
+        assert not (tmp_path / "models" / "image").exists()
+        second = subprocess.run(
+            [sys.executable, "-m", "components", "image_pretraining"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    assert "encoder: resumed at step" in second.stdout
+    made = tmp_path / "models" / "image"
+    np.testing.assert_allclose(vectors(made, "item"), vectors(tower, "item"), atol=1e-3)
+    assert not snapshot.exists()

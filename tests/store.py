@@ -1,0 +1,71 @@
+"""A real S3 store alone, on free ports; it can be killed and started again with its data."""
+
+import os
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from services.credentials import Credentials
+from services.programs import programs
+from tests.platform import make_platform
+
+
+@dataclass
+class Store:
+    """SeaweedFS as the platform starts it, and the variables with which it is reached."""
+
+    home: Path
+    keys: Credentials = field(default_factory=Credentials)
+    process: subprocess.Popen | None = None
+
+    def __post_init__(self) -> None:
+        self.settings = make_platform(self.home).settings
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "SHOPFUSION_S3_ENDPOINT": self.settings.s3_url,
+            "SHOPFUSION_S3_BUCKET": "shopfusion",
+            "SHOPFUSION_S3_ACCESS_KEY": self.keys.s3_access_key,
+            "SHOPFUSION_S3_SECRET_KEY": self.keys.s3_secret_key,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+    def start(self) -> None:
+        (weed,) = (one for one in programs(self.settings, self.keys) if one.name == "s3")
+        (self.home / "s3").mkdir(parents=True, exist_ok=True)
+        self.process = subprocess.Popen(
+            weed.command,
+            env={**os.environ, **weed.environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._wait()
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def _wait(self) -> None:
+        import boto3
+        from botocore.config import Config
+
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.settings.s3_url,
+            region_name="us-east-1",
+            aws_access_key_id=self.keys.s3_access_key,
+            aws_secret_access_key=self.keys.s3_secret_key,
+            config=Config(retries={"max_attempts": 1}, connect_timeout=1, read_timeout=5),
+        )
+        for _ in range(200):
+            try:
+                if "probe" not in {one["Name"] for one in client.list_buckets()["Buckets"]}:
+                    client.create_bucket(Bucket="probe")
+                client.put_object(Bucket="probe", Key="up", Body=b"1")
+                return
+            except Exception:
+                time.sleep(0.2)
+        raise AssertionError("the S3 store did not start")

@@ -30,25 +30,36 @@ def read_feedback(category_of: Callable[[str], str | None]) -> Feedback:
     for one in storage.stored(PREFIX):
         if match := PLACE.fullmatch(one.key):
             found[match[2]][date.fromisoformat(match[1])] = one
-    latest = max(found["metrics"], default=date.min)
-    recent = {
-        kind: {day: one for day, one in days.items() if day > latest - timedelta(days=DAYS)}
-        for kind, days in found.items()
-        if days
-    }
-    metrics = [_metrics(one.key, one.modified) for one in recent.get("metrics", {}).values()]
-    trade = {day: _trade(one.key, one.modified) for day, one in recent.get("events", {}).items()}
+    metrics = _latest(found["metrics"])
+    trading = {day: one for day, one in found["events"].items() if day in metrics}
+    trade = {day: _trade(one.key, one.modified) for day, one in trading.items()}
     sales = [sold.assign(day=day) for day, (sold, _) in trade.items()]
     joined = pd.concat(sales) if sales else pd.DataFrame(columns=["item_id", "revenue", "day"])
     joined["category"] = [_short(category_of(item)) for item in joined["item_id"]]
     return Feedback(
-        metrics=pd.concat(metrics) if metrics else pd.DataFrame(),
+        metrics=pd.concat(metrics.values()) if metrics else pd.DataFrame(),
         sales=joined.groupby(["day", "category"], as_index=False)["revenue"].sum(),
         spend=pd.DataFrame(
             [(day, charged) for day, (_, charged) in trade.items() if charged],
             columns=["day", "amount"],
         ),
     )
+
+
+def _latest(days: dict[date, storage.Stored]) -> dict[date, pd.DataFrame]:
+    """Return the metrics of the latest days on which anything was shown.
+
+    A day without events has an empty partition. In a replay of the past such days are the latest:
+    those on which the DAG ran.
+    """
+    latest: dict[date, pd.DataFrame] = {}
+    for day in sorted(days, reverse=True):
+        if latest and day <= max(latest) - timedelta(days=DAYS):
+            break
+        metrics = _metrics(days[day].key, days[day].modified)
+        if len(metrics):
+            latest[day] = metrics
+    return latest
 
 
 @lru_cache(maxsize=4 * DAYS)

@@ -1,7 +1,12 @@
 """Shared by the tests of the text and the image tower: a run folder, and what a tower found."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from components.params import Params
 from components.settings import settings
@@ -30,6 +36,42 @@ def run_in(folder: Path, stage: Callable[..., None], params: Params, prepared: P
         stage(params, prepared=prepared, tower=folder / "tower")
     settings.cache_clear()
     return folder / "tower"
+
+
+KILLED = """
+from components.training.checkpoints import Checkpoints
+Checkpoints.due = lambda self: True
+from components.params import load_params
+from components.pipeline import run_stage
+run_stage("{stage}", load_params())
+"""
+
+
+def killed_and_resumed(stage: str, params: Params, prepared: Path, folder: Path) -> Path:
+    """Kill a stage with signal 9 at its encoder's first snapshot, run it again; returns its output.
+
+    Asserts that the kill left nothing half-written and that the second run went on from there.
+    """
+    name = stage.removesuffix("_pretraining")
+    with pytest.MonkeyPatch.context() as patch:
+        enter(folder, patch)
+        (folder / "data").mkdir()
+        (folder / "data" / "prepared").symlink_to(prepared)
+        (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+        snapshot = folder / ".checkpoints" / stage / "encoder.pt"
+        command = [sys.executable, "-c", KILLED.format(stage=stage)]
+        first = subprocess.Popen(command, env=os.environ.copy())
+        while not snapshot.exists() and first.poll() is None:
+            time.sleep(0.01)
+        first.send_signal(signal.SIGKILL)
+        assert first.wait() == -signal.SIGKILL
+        assert not (folder / "models" / name).exists()
+        second = subprocess.run(
+            [sys.executable, "-m", "components", stage], capture_output=True, text=True, check=True
+        )
+    assert "encoder: resumed at step" in second.stdout
+    assert not snapshot.exists()
+    return folder / "models" / name
 
 
 def altered(world: TinyWorld, folder: Path, **columns: list[object]) -> Path:

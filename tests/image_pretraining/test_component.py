@@ -1,23 +1,17 @@
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from components.errors import ModelError
 from components.files import read_table
 from components.image_pretraining.component import run
 from components.models.image import ImageTower
 from components.params import Params
-from tests.content import altered, enter, found, run_in
+from tests.content import altered, found, killed_and_resumed, run_in
 from tests.world import TinyWorld, tiny_params
 
 SMALL = {"dim": 32, "batch_size": 16, "max_steps": 12, "size": 64, "trained_blocks": 2}
@@ -112,33 +106,6 @@ def test_ready_made_vectors_are_used_instead(tiny_world: TinyWorld, tmp_path: Pa
     np.testing.assert_array_equal(close, groups[kept][:, None] == groups[kept])
 
 
-KILLED = """
-from components.training.checkpoints import Checkpoints
-Checkpoints.due = lambda self: True
-from components.params import load_params
-from components.pipeline import run_stage
-run_stage("image_pretraining", load_params())
-"""
-
-
 def test_goes_on_after_kill_9(tower: Path, tiny_world: TinyWorld, tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        enter(tmp_path, patch)
-        (tmp_path / "data").mkdir()
-        (tmp_path / "data" / "prepared").symlink_to(tiny_world.prepared)
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(small().model_dump(mode="json")))
-        snapshot = tmp_path / ".checkpoints" / "image_pretraining" / "encoder.pt"
-        first = subprocess.Popen([sys.executable, "-c", KILLED], env=os.environ.copy())
-        while not snapshot.exists() and first.poll() is None:
-            time.sleep(0.01)
-        first.send_signal(signal.SIGKILL)
-        assert first.wait() == -signal.SIGKILL
-        assert not (tmp_path / "models" / "image").exists()
-        second = subprocess.run(
-            [sys.executable, "-m", "components", "image_pretraining"],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    assert "encoder: resumed at step" in second.stdout
-    made = tmp_path / "models" / "image"
+    made = killed_and_resumed("image_pretraining", small(), tiny_world.prepared, tmp_path)
     np.testing.assert_allclose(vectors(made, "item"), vectors(tower, "item"), atol=1e-3)
-    assert not snapshot.exists()

@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, get_current_context, task
 
 from orchestration.form import feedback_form
+from orchestration.training_run import train
 
 DOC = """
 As `retraining`, but no tower is trained: the champion's encode what is new, and only the fusion is
@@ -33,12 +33,4 @@ with DAG(
     tags=["training", "shopfusion"],
     doc_md=DOC,
 ) as dag:
-    conf: Any = decide()
-    TriggerDagRunOperator(
-        task_id="train",
-        trigger_dag_id="training",
-        conf=conf,
-        wait_for_completion=True,
-        poke_interval=15,
-        execution_timeout=timedelta(hours=24),
-    )
+    train(decide())

@@ -1,0 +1,18 @@
+"""The DAG `training`, triggered by another DAG and waited for."""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+
+
+def train(conf: Any) -> TriggerDagRunOperator:
+    """Return the task `train`: a run of `training` with this conf, or with a task's result."""
+    return TriggerDagRunOperator(
+        task_id="train",
+        trigger_dag_id="training",
+        conf=conf,
+        wait_for_completion=True,
+        poke_interval=15,
+        execution_timeout=timedelta(hours=24),
+    )

@@ -26,6 +26,13 @@ def _own_code() -> Iterator[None]:
     sys.path[:] = SYS_PATH
 
 
+@pytest.fixture(autouse=True)
+def _own_settings() -> Iterator[None]:
+    """Forget the settings of a test that changed the environment: its keys are not the next's."""
+    yield
+    settings.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
     """The shared world: read it, never write into its folders."""

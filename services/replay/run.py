@@ -59,14 +59,11 @@ class Replay:
         if show:
             self.shop.set_clock(visit.moment)
             events = self._look(visit)
-        bought = {event["event_attributes"]["object"]["object_id"] for event in events
-                  if event["action_name"] == "purchase"}  # fmt: skip
-        events += [
-            self._event("purchase", visit, line, "basket")
-            for line in visit.habits
-            if line.item_id not in bought
-        ]
-        self._waiting += events
+        events += [self._event("purchase", visit, line, "basket") for line in visit.habits]
+        once: dict[str, Json] = {}  # an item that two lists showed is bought from the first
+        for event in events:
+            once.setdefault(event["event_id"], event)
+        self._waiting += once.values()
         self._waiting_for.add(visit.user_id)
         if len(self._waiting) >= BATCH:
             self._flush()

@@ -2,6 +2,7 @@
 
 import io
 from datetime import timedelta
+from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from components.feedback_ingestion.judging import judge
 from components.off_policy import choices_key
 from components.params import Params
 from components.registry import load_policy
-from components.serving import answering, choices
+from components.serving import answering, choices, slates
 from components.serving.api import RecommendRequest
 from components.serving.champion import Champion
 from components.serving.choices import choose, known_events, sampled_answers
@@ -39,7 +40,16 @@ EXAMINED = 1 / np.arange(1, SLOTS + 1)
 @pytest.fixture(scope="module")
 def log(packages, tmp_path_factory):
     """Records of some days: each shopper is shown rows, clicks favourites and buys one item."""
-    server = make_server(packages, tmp_path_factory.mktemp("choices"), PARAMS)
+    with pytest.MonkeyPatch.context() as patch:
+        number = count()  # random slots follow from the ids of answers: the same in every run
+        ids = SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{next(number):032x}"))
+        patch.setattr(slates, "uuid", ids)
+        yield logged(packages, tmp_path_factory.mktemp("choices"))
+
+
+def logged(packages, folder):
+    """Return the records, and the favourites of each shopper."""
+    server = make_server(packages, folder, PARAMS)
     champion = server.champion.current()
     rng = np.random.default_rng(0)
     users = user_ids(champion, 60)

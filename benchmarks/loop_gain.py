@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -40,21 +40,25 @@ SHARE = float(os.environ.get("SHARE", "1"))  # of the shoppers
 def main(tables: Path, frozen: Path, retrained: dict[date, Path]) -> None:
     """Replay both sides and print the paired differences."""
     settings = ReplaySettings(ad_slots=0, shoppers=SHARE)
-    sides = {
-        "frozen": side(tables, {date.min: frozen}, settings),
-        "retrained": side(tables, {date.min: frozen} | retrained, settings),
-    }
-    both = sides["frozen"].join(sides["retrained"], rsuffix="_retrained", how="inner")
+    frozen_side = side(tables, {date.min: frozen}, settings)
+    report("retrained", frozen_side, side(tables, {date.min: frozen} | retrained, settings))
+
+
+def report(name: str, frozen: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Print what the rows of another side gain on the frozen ones, paired by visit."""
+    both = frozen.join(other, rsuffix="_other", how="inner")
     both = both[(both["timestamp"] >= moment(FIRST)) & (both["timestamp"] < moment(LAST))]
     user = np.unique(both["user_id"], return_inverse=True)[1]
     one, shown = np.ones(len(both)), both["shown"].to_numpy(float)
     print(f"\n{len(both)} visits of {user.max() + 1} shoppers, {FIRST} to {LAST}, paired")
-    print(f"{'':24}{'frozen':>22}{'retrained':>26}{'difference':>28}")
-    for name, column, below in ((f"NDCG@{AT}", "ndcg", one), ("click share", "clicked", shown)):
+    print(f"{'':12}{'frozen':>24}{name:>24}{'difference':>28}")
+    for metric, column, below in ((f"NDCG@{AT}", "ndcg", one), ("click share", "clicked", shown)):
         before = both[column].to_numpy(float)
-        after = both[f"{column}_retrained"].to_numpy(float)
-        gains = [estimate(values, below, user) for values in (before, after, after - before)]
-        print(f"{name:24}" + "".join(f"{text!s:>26}" for text in gains))
+        after = both[f"{column}_other"].to_numpy(float)
+        levels = [estimate(values, below, user) for values in (before, after)]
+        gain = estimate(after - before, below, user)
+        print(f"{metric:12}" + "".join(f"{level!s:>24}" for level in levels), end="")
+        print(f"    {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})")
 
 
 def side(tables: Path, packages: dict[date, Path], settings: ReplaySettings) -> pd.DataFrame:
@@ -81,7 +85,8 @@ def replayed(shop: Shop, visits: Sequence[Visit], settings: ReplaySettings) -> p
 class Served:
     """A server of one package, by the data's clock; a spool carries over to the next."""
 
-    def __init__(self, packages: Path, spool: Path) -> None:
+    def __init__(self, packages: Path, spool: Path, more: Mapping[str, str] | None = None) -> None:
+        """`more` is added to the server's environment."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
@@ -93,6 +98,7 @@ class Served:
             "SHOPFUSION_ADMIN_KEY": KEY,
             "SHOPFUSION_SPOOL": str(spool),
             "OMP_NUM_THREADS": "1",
+            **(more or {}),
         }
 
     def __enter__(self) -> Shop:

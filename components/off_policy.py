@@ -21,7 +21,14 @@ import pyarrow as pa
 
 Floats = npt.NDArray[np.float64]
 Z = 1.959963984540054  # 95 %
+CHOICES = "choices/"  # in S3: files of schemas.CHOICES below a folder a model version
+VALUES = "feedback/off_policy.json"  # in S3: {model version: what the logs say of it}
 PRIOR_SHOWS = 20.0  # impressions' worth of doubt in an item's own click share
+
+
+def choices_key(version: str) -> str:
+    """Return the object in S3 with a version's choices (schemas.CHOICES) for logged answers."""
+    return f"{CHOICES}{version}/answers.parquet"
 
 
 @dataclass(frozen=True)

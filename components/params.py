@@ -94,6 +94,10 @@ class PreparationParams(Section):
         None, description="T2: first day of the test targets; null derives it"
     )
     fit_cuts: int = Field(2, ge=0, le=8, description="Earlier cuts whose targets fit the fusion")
+    final_cut: bool = Field(
+        False,
+        description="Bring what was tested up to the data's end and register it as of that day",
+    )
     horizon_days: int = Field(28, ge=1, le=365, description="Length of a target window in days")
     min_item_sessions: int = Field(
         20,
@@ -301,6 +305,9 @@ class FeedbackParams(Section):
         ge=30,
         le=1_000_000,
         description="Off-policy estimates of fewer effective samples conclude nothing",
+    )
+    judged_answers: int = Field(
+        4000, ge=1, le=1_000_000, description="Logged answers that a challenger is asked again for"
     )
 
 

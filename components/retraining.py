@@ -2,7 +2,8 @@
 
 A retraining is a run of the ordinary pipeline with other params: those of the champion's run, the
 window moved to the end of what was fed back, and feedback in the place of the raw data of that
-time.
+time. The test targets take the last horizon of it; a final cut brings what was tested up to the
+window's end, else a challenger would know less of the shop than the champion it is to follow.
 """
 
 from collections.abc import Mapping
@@ -68,6 +69,7 @@ def decide(
         conf.pop(derived, None)  # of that run's own window
     if fed_back.last_day is not None:
         conf["data.feedback"] = source
+        conf["preparation.final_cut"] = True
         conf["preparation.as_of"] = (fed_back.last_day + timedelta(days=1)).isoformat()
     why = asked_for or f"{fed_back.purchases:,} new purchases, at least {floor:,}"
     return Decision(why, conf)

@@ -175,6 +175,11 @@ class Version:
     run_id: str  # the run that made it
     tags: Mapping[str, str]
 
+    @property
+    def learnt_until(self) -> str:
+        """Return the day, as text, from which on a version of the fused model knows nothing."""
+        return self.tags.get("cut_final", self.tags["cut_test"])
+
 
 def champion(name: str, alias: str = "champion") -> Version | None:
     """Return the version an alias of a registered model points at, None where there is none.

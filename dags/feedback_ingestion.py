@@ -41,6 +41,14 @@ def ingest() -> list[str]:
 
 
 @task(execution_timeout=timedelta(hours=1))
+def choose() -> int:
+    """Ask the challenger what it would have shown in the place of logged answers."""
+    from orchestration.feeding import choose as chosen
+
+    return chosen()
+
+
+@task(execution_timeout=timedelta(hours=1))
 def judge() -> list[str]:
     """Estimate off policy what challengers would have earned; return a line for each."""
     from orchestration.feeding import judge as judged
@@ -68,4 +76,4 @@ with DAG(
     tags=["feedback", "shopfusion"],
     doc_md=DOC,
 ) as dag:
-    ingest() >> judge()
+    ingest() >> choose() >> judge()

@@ -34,7 +34,7 @@ def run(params: Params, prepared: Path, baselines: Path) -> None:
         cut["name"]: CutData(prepared, cut["name"], tuple(cut["target_events"]))
         for cut in read_cuts(prepared)
     }
-    ranked = [cut["name"] for cut in read_cuts(prepared) if cut["role"] != "fit"]
+    ranked = [cut["name"] for cut in read_cuts(prepared) if cut["role"] in ("validation", "test")]
     seconds: dict[str, float] = {}
     with (
         tracking.stage_run("baseline_training", params, "baselines"),

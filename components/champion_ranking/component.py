@@ -42,7 +42,7 @@ def run(params: Params, *, prepared: Path, champion: Path, policy: Path = POLICY
     """
     rules = load_policy(policy)
     found = tracking.champion(rules.models.fused, rules.aliases.champion)
-    cut = read_cuts(prepared)[-1]
+    cut = next(one for one in read_cuts(prepared) if one["role"] == "test")
     reason = _why_not(found, params, prepared, cut)
     with atomic_folder(champion) as folder:
         if found is None or reason:
@@ -67,8 +67,8 @@ def _why_not(
     rows = (rows_digest(prepared, cut["name"]), measured_at(params.evaluation))
     if rows == (tags.get("test_rows"), tags.get("measured_at")):
         return "it was measured on these rows already"
-    if tags["cut_test"] > cut["day"]:
-        return f"it learnt until {tags['cut_test']}, after the cut of {cut['day']}"
+    if champion.learnt_until > cut["day"]:
+        return f"it learnt until {champion.learnt_until}, after the cut of {cut['day']}"
     return None
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 INK, FAINT, MAIN, ACCENT, SECOND = "#22303c", "#c9d1d8", "#2b6cb0", "#c05621", "#d69e2e"
-ROLE_COLOURS = {"fit": "#90cdf4", "validation": MAIN, "test": ACCENT}
+ROLE_COLOURS = {"fit": "#90cdf4", "validation": MAIN, "test": ACCENT, "final": INK}
 Summary = dict[str, Any]
 
 

@@ -90,21 +90,21 @@ def _span(lines: Table) -> tuple[datetime, datetime]:
 def _index(
     lines: Table, found: dict[str, Table], cuts: list[Cut], params: PreparationParams
 ) -> Indexed:
-    """Replace ids by indexes; keep the test cut's catalogue and the shoppers known by then.
+    """Replace ids by indexes; keep the last cut's catalogue and the shoppers known by then.
 
     Raises:
         DataError: no item has enough sessions.
 
     """
-    test = cuts[-1]
-    lines = lines.filter(lines.timestamp < ibis.literal(test.end)).cache()
-    start = ibis.literal(test.start)
+    last = cuts[-1]
+    lines = lines.filter(lines.timestamp < ibis.literal(last.end)).cache()
+    start = ibis.literal(last.start)
     users = ev.shoppers(lines, start).cache()
     dense = ev.with_indexes(lines, found["products"], users).cache()
     items = ev.catalogue(dense, found["products"], start, params.min_item_sessions).cache()
     if items.count().to_pyarrow().as_py() == 0:
         raise DataError(
-            f"items with {params.min_item_sessions} sessions before the test cut {test.day}",
+            f"items with {params.min_item_sessions} sessions before the last cut, {last.day}",
             "none",
             "lower preparation.min_item_sessions or bring more events",
         )
@@ -147,7 +147,7 @@ def _write_cut(cut: Cut, indexed: Indexed, folder: Path) -> None:
     """Write the tables of one cut.
 
     Raises:
-        DataError: no shopper has a target in the cut's horizon.
+        DataError: no shopper has a target in the cut's horizon, unless nothing follows the cut.
 
     """
     lines, orders = indexed.lines, indexed.orders
@@ -155,7 +155,7 @@ def _write_cut(cut: Cut, indexed: Indexed, folder: Path) -> None:
         wanted = _write(
             histories.targets(lines, state, cut), schemas.TARGETS, folder / "targets.parquet"
         )
-        if wanted == 0:
+        if wanted == 0 and cut.role != "final":
             raise DataError(
                 f"targets in the {cut.horizon_days} days from {cut.day} (cut {cut.name})",
                 "none on items that were eligible by then",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from components.errors import DataError
 from components.params import PreparationParams
 
-Role = Literal["fit", "validation", "test"]
+Role = Literal["fit", "validation", "test", "final"]
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,13 @@ class Cut:
 def derive_cuts(
     params: PreparationParams, protocol: dict[str, str] | None, first: datetime, last: datetime
 ) -> list[Cut]:
-    """Return the cuts in time order: fit_1.., validation, test.
+    """Return the cuts in time order: fit_1.., validation, test, and final where params want it.
 
     `first` and `last` are the times (UTC) of the first and the last line. A cut named in params
     wins. When params name neither a cut nor an as-of day, the dataset's published protocol holds.
     Otherwise the last horizon of the data is the test and the one before it the validation. Fit
-    cuts lie one horizon apart before the validation cut.
+    cuts lie one horizon apart before the validation cut. The final cut is the end of the data: it
+    has no targets, and the registered model answers as of it.
 
     Raises:
         DataError: a cut lies outside the data, or two target windows overlap.
@@ -63,6 +64,8 @@ def derive_cuts(
     cuts = [Cut(f"fit_{i}", "fit", day, params.horizon_days) for i, day in enumerate(fits, 1)]
     cuts.append(Cut("validation", "validation", validation, params.horizon_days))
     cuts.append(Cut("test", "test", test, params.horizon_days))
+    if params.final_cut:
+        cuts.append(Cut("final", "final", end, params.horizon_days))
     if validation + horizon > test:
         raise DataError(
             f"the validation window of {params.horizon_days} days to end before the test cut",

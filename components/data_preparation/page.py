@@ -63,7 +63,7 @@ def _glance(summary: dict[str, Any]) -> Cells:
         ["Events", f"{events['count']:,}"],
         ["Shoppers", f"{events['shoppers']:,}"],
         ["Items with events", f"{events['items']:,}"],
-        ["Items in the catalogue at the test cut", f"{items['catalogue']:,}"],
+        ["Items in the catalogue at the last cut", f"{items['catalogue']:,}"],
         ["Sessions with a wanted item", f"{baskets['sessions']:,}"],
         ["Catalogue items without text", f"{items['picture_only'] + items['neither']:,}"],
         ["Catalogue items without a picture", f"{items['text_only'] + items['neither']:,}"],

@@ -63,7 +63,7 @@ def read_champion(version: tracking.Version, cache: Path) -> Champion:
         shown_UK, scores_UK = found["shown"], found["scores"]
     return Champion(
         name=f"{version.name}/{version.version}",
-        day=date.fromisoformat(version.tags["cut_test"]),
+        day=date.fromisoformat(version.learnt_until),
         items=items,
         vectors={tower: np.asarray(ranker.items.vectors[tower], np.float64) for tower in TOWERS},
         users=users[rows],

@@ -15,14 +15,11 @@ from components.feedback_ingestion.partitions import (
     read_parquet,
     read_partitions,
 )
-from components.off_policy import OffPolicyValue, challenger_value
+from components.off_policy import CHOICES, VALUES, OffPolicyValue, challenger_value
 from components.params import Params
 from components.progress import say
 
-# A challenger's choices for logged answers: schemas.CHOICES, files below its version's folder.
-CHOICES = "choices/"
-PLACE = re.compile(r"choices/(?P<version>.+)/[^/]+\.parquet")
-VALUES = "feedback/off_policy.json"
+PLACE = re.compile(rf"{CHOICES}(?P<version>.+)/[^/]+\.parquet")
 
 
 def judge(params: Params) -> dict[str, dict[str, Any]]:

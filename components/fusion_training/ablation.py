@@ -61,7 +61,7 @@ def _read(
     return [
         read_cut(params, prepared, towers, baselines, cut=cut, leave_out=left_out).candidates
         for cut in read_cuts(prepared)
-        if cut["role"] != "test"
+        if cut["role"] not in ("test", "final")
     ]
 
 

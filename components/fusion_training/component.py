@@ -49,6 +49,7 @@ def run(
 
     Each way is fitted on the fit cuts and chosen on validation. For the test cut it is fitted
     again with validation added, its choices unchanged: validation targets end before the test cut.
+    The state is that of the last cut: of the test cut, or of the final one where there is one.
 
     Raises:
         DataError: there is no fit cut, or a table is absent.
@@ -59,7 +60,11 @@ def run(
     cuts = read_cuts(prepared)
     _require_fit_cut(cuts)
     with tracking.stage_run("fusion_training", params, "fusion"), atomic_folder(fused) as folder:
-        data = [read_cut(params, prepared, towers, baselines, cut=cut) for cut in cuts]
+        data = [
+            read_cut(params, prepared, towers, baselines, cut=cut)
+            for cut in cuts
+            if cut["role"] != "final"
+        ]
         fit = [one.candidates for one in data if one.role == "fit"]
         validation = next(one for one in data if one.role == "validation")
         test = next(one for one in data if one.role == "test")
@@ -87,7 +92,9 @@ def run(
                 | {f"{name}.seconds": seconds}
             )
             tracking.log_artifact(folder / name / "weights.csv", f"weights/{name}")
-        _write_state(test, folder)
+        last = cuts[-1]
+        state = read_states(prepared, last["name"], towers, baselines, last["target_events"])
+        _write_state(*state, folder)
         write_json(_choice(params, reached), folder / "chosen.json")
         write_json(recall_by_source(validation.candidates), folder / "candidate_recall.json")
         tracking.log_artifact(folder / "chosen.json")
@@ -157,9 +164,9 @@ def _choice(params: Params, reached: Mapping[str, Mapping[str, float]]) -> dict[
     }
 
 
-def _write_state(cut: CutData, folder: Path) -> None:
-    cut.items.save(folder / "state" / "items")
-    cut.shoppers.save(folder / "state" / "shoppers")
+def _write_state(items: ItemState, shoppers: ShopperState, folder: Path) -> None:
+    items.save(folder / "state" / "items")
+    shoppers.save(folder / "state" / "shoppers")
 
 
 def _write_weights(fusion: Fusion, path: Path) -> None:

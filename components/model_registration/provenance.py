@@ -26,6 +26,7 @@ def provenance(params: Params, tables: Path, prepared: Path) -> dict[str, str]:
 
     """
     cuts = _json(prepared / "cuts.json")
+    test = next(cut for cut in cuts if cut["role"] == "test")
     ingestion = _json(tables / "ingestion.json")
     return {
         "dataset": ingestion["dataset"],
@@ -34,9 +35,9 @@ def provenance(params: Params, tables: Path, prepared: Path) -> dict[str, str]:
         "data_first_event": _first_event(prepared, cuts[-1]),
         "data_as_of": str(params.preparation.as_of or "all"),
         **{f"cut_{cut['name']}": cut["day"] for cut in cuts},
-        "horizon_days": str(cuts[-1]["horizon_days"]),
+        "horizon_days": str(test["horizon_days"]),
         "measured_at": measured_at(params.evaluation),
-        "test_rows": rows_digest(prepared, cuts[-1]["name"]),
+        "test_rows": rows_digest(prepared, test["name"]),
         "dvc_lock": hashlib.sha256(LOCK.read_bytes()).hexdigest() if LOCK.is_file() else "none",
         "git_revision": _revision(),
         "pipeline_run": settings().run_id or "none",

@@ -1,7 +1,7 @@
 """What shoppers did since the model was trained: kept in memory, by pseudonym."""
 
 import threading
-from bisect import insort
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -28,7 +28,8 @@ class LiveEvent(NamedTuple):
 class LiveEvents:
     """Events by shopper in time order; safe to fill and read from several threads.
 
-    `accept` is the subscriber of the event log, which passes every event on once.
+    `accept` is the subscriber of the event log. An event that came before is passed over: one
+    that was taken before the first champion had loaded is read from the log once more.
     """
 
     def __init__(self) -> None:
@@ -53,7 +54,10 @@ class LiveEvents:
             user = str(record["user_id"])
             with self._lock:
                 events = self._events[user]
-                insort(events, event)
+                place = bisect_left(events, event[:2])  # NaN compares with nothing: by time and id
+                if events[place : place + 1] and events[place][:2] == event[:2]:
+                    continue
+                events.insert(place, event)
                 del events[: max(len(events) - KEPT, 0)]
                 self._revision[user] = self._revision.get(user, 0) + 1
 

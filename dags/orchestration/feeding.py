@@ -36,6 +36,13 @@ def ingest(day: date | None) -> list[str]:
     return [str(one) for one in written]
 
 
+def choose() -> int:
+    """Write what the challenger would have shown; return for how many logged answers."""
+    from components.serving.choices import run
+
+    return run(load_params(ROOT / "params.yaml"), policy())
+
+
 def judge() -> list[str]:
     """Write the off-policy value of every challenger; return a line for each."""
     from components.feedback_ingestion.judging import judge as judged

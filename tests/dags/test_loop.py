@@ -82,6 +82,7 @@ def test_drift_and_a_person_need_no_floor(who):
         "data.dataset": "tables",
         "data.feedback": "s3:feedback/",
         "preparation.as_of": "2024-02-11",  # the window moves; its old cuts do not hold
+        "preparation.final_cut": True,  # and what is registered knows all of it
     }
 
 

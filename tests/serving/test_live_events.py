@@ -1,0 +1,34 @@
+"""Events since the model's day: in time order, each once."""
+
+from components import schemas
+from components.serving.__main__ import _starting
+from components.serving.ads.ads import Ads
+from components.serving.clock import Clock
+from components.serving.events.log import EventLog
+from components.serving.live_events import LiveEvents
+
+
+def bought(event_id: str, second: int, price: float | None = None) -> dict:
+    moment = f"2017-11-05T12:00:{second:02d}+00:00"
+    return dict.fromkeys(schemas.SERVED_EVENTS.names) | {
+        "event_id": event_id,
+        "user_id": "a" * 32,
+        "timestamp": moment,
+        "event_type": "purchase",
+        "item_id": "milk",
+        "price": price,  # without one the record holds a NaN, which equals nothing
+        "received_at": moment,
+    }
+
+
+def test_an_event_from_before_the_first_champion_counts_once(champion, tmp_path):
+    live, ads, clock = LiveEvents(), Ads(tmp_path), Clock("data")
+    log = EventLog.open(tmp_path, 1 << 20)
+    log.subscribe(live.accept)
+    log.append([bought("b", 2), bought("a", 2, 1.5), bought("c", 1)], durable=True)
+    before = live.revision("a" * 32)
+    _starting(clock, log, live, ads)(champion)  # reads what lies in the spool
+    log.append([bought("d", 3)], durable=True)
+    log.close()
+    assert [event.event_id for event in live.since("a" * 32, 0)] == ["c", "a", "b", "d"]
+    assert live.revision("a" * 32) == before + 1

@@ -16,19 +16,23 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+
+import pandas as pd
 
 from benchmarks.loop_gain import FIRST, LAST, SHARE, Served, moment, replayed, report
 from components import storage, tracking
 from components.champions import promote
 from components.feedback_ingestion import component as feedback_ingestion
 from components.feedback_ingestion.partitions import publish_items
-from components.files import read_table
+from components.files import read_table, write_json
 from components.model_registration.shop import last_cut
 from components.params import load_params
 from components.pipeline import PREPARED, TABLES
@@ -52,7 +56,6 @@ CHALLENGERS: dict[str, dict[str, Any]] = {
     "retrained": {WARM_START: True},
     "refreshed": {RETRAIN: []},
 }
-Result = TypeVar("Result")
 
 
 def main(run: Path, home: Path) -> None:
@@ -61,19 +64,18 @@ def main(run: Path, home: Path) -> None:
     compared = replay.model_copy(update={"shoppers": SHARE})
     with platform(home):
         policy = load_policy(ROOT / POLICY)
-        tables = home / "runs" / FROZEN / TABLES
-        packages = {FROZEN: timed("register frozen", lambda: register_frozen(run, home, policy))}
-        if not (home / "spool").exists():
-            timed("replay November", lambda: send_feedback(tables, packages[FROZEN], home, replay))
-        timed("ingest feedback", lambda: ingest(tables))
+        workspace = home / "runs" / FROZEN
+        tables = workspace / TABLES
+        frozen = once(
+            home / "packages" / FROZEN, lambda at: register_frozen(run, workspace, policy, at)
+        )
+        once(home / "spool", lambda at: send_feedback(tables, frozen, replay, at))
+        once(home / "ingested.json", lambda at: ingest(tables, at))
+        before = once(home / "sides" / FROZEN, lambda at: side(tables, frozen, compared, at))
         for name, more in CHALLENGERS.items():
-            packages[name] = timed(name, lambda n=name, m=more: train(n, m, home, policy))
-        rows = {
-            name: timed(f"weeks 49 to 52, {name}", lambda f=folder: side(tables, f, home, compared))
-            for name, folder in packages.items()
-        }
-    for name in CHALLENGERS:
-        report(name, rows[FROZEN], rows[name])
+            made = once(home / "packages" / name, partial(train, name, more, policy))
+            after = once(home / "sides" / name, partial(side, tables, made, compared))
+            report(name, pd.read_parquet(before), pd.read_parquet(after))
 
 
 @contextmanager
@@ -94,37 +96,48 @@ def platform(home: Path) -> Iterator[None]:
         store.kill()
 
 
-def register_frozen(run: Path, home: Path, policy: Policy) -> Path:
-    """Make the run's model the champion of this registry; return its packages."""
-    target = home / "runs" / FROZEN
+def once(target: Path, work: Callable[[Path], object]) -> Path:
+    """Let `work` make a file or folder unless it is there; return it, whole, and say how long."""
     if not target.exists():
-        shutil.copytree(run, target)
-    stage(target, FROZEN, [sys.executable, "-m", "components", "model_registration"])
+        started = time.monotonic()
+        unfinished = target.with_name(f"{target.name}.unfinished")
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        work(unfinished)
+        unfinished.rename(target)
+        say(f"== {target.parent.name}/{target.name}: {time.monotonic() - started:.0f} s")
+    return target
+
+
+def register_frozen(run: Path, workspace: Path, policy: Policy, target: Path) -> None:
+    """Make the run's model the champion of this registry; write its packages."""
+    if not workspace.exists():
+        shutil.copytree(run, workspace)
+    stage(workspace, [sys.executable, "-m", "components", "model_registration"])
     found = tracking.champion(policy.models.fused, policy.aliases.challenger)
     assert found is not None  # it was registered just now
     before = tracking.champion(policy.models.fused, policy.aliases.champion)
     promote(policy, found.version, before.version if before else None)
-    return packages_of(policy, FROZEN, home)
+    write_packages(policy, target)
 
 
-def send_feedback(tables: Path, packages: Path, home: Path, replay: ReplaySettings) -> None:
+def send_feedback(tables: Path, packages: Path, replay: ReplaySettings, spool: Path) -> None:
     """Replay until a day after the challengers' window ends: that a day is over, the next shows."""
-    spool = home / "spool.unfinished"
     with Served(packages, spool) as shop:
         until = FIRST + timedelta(days=1)
         visits = read_visits(tables, shop.now(), until, replay.shoppers, replay.seed)
         replayed(shop, visits, replay)
-    spool.rename(home / "spool")  # the server has shipped all of it
 
 
-def ingest(tables: Path) -> None:
+def ingest(tables: Path, account: Path) -> None:
     """Bring every partition up to date, as the DAG feedback_ingestion does."""
     publish_items(read_table(tables / "products.parquet", ["item_id"]))
-    feedback_ingestion.run(load_params(ROOT / "params.yaml"))
+    days = feedback_ingestion.run(load_params(ROOT / "params.yaml"))
+    write_json({str(day): one for day, one in days.items()}, account)
 
 
-def train(name: str, more: dict[str, Any], home: Path, policy: Policy) -> Path:
-    """Run the pipeline with the conf that the DAG would trigger; return the packages."""
+def train(name: str, more: dict[str, Any], policy: Policy, target: Path) -> None:
+    """Run the pipeline with the conf that the DAG would trigger; write the packages."""
     champion, overrides = champion_of(policy)
     fed_back = read_fed_back(FEEDBACK, window_end(champion))
     found = decide(
@@ -132,54 +145,42 @@ def train(name: str, more: dict[str, Any], home: Path, policy: Policy) -> Path:
     )
     assert found.conf is not None  # somebody asked for it
     workspace = create(ROOT, name, found.conf | more)
-    stage(workspace, name, ["dvc", "repro"])
+    stage(workspace, ["dvc", "repro"])
     knows_until = date.fromisoformat(last_cut(workspace / PREPARED)["day"])
     if knows_until > FIRST:
         raise SystemExit(f"{name} learnt until {knows_until}, after {FIRST}")
-    return packages_of(policy, name, home)
+    write_packages(policy, target)
 
 
-def stage(workspace: Path, run_id: str, command: list[str]) -> None:
+def stage(workspace: Path, command: list[str]) -> None:
     """Run a command of the pipeline in a workspace."""
-    environment = os.environ | {"SHOPFUSION_RUN_ID": run_id}
+    environment = os.environ | {"SHOPFUSION_RUN_ID": workspace.name}
     subprocess.run(command, cwd=workspace, env=environment, check=True)
 
 
-def packages_of(policy: Policy, name: str, home: Path) -> Path:
+def write_packages(policy: Policy, target: Path) -> None:
     """Fetch the newest version, as a server does that follows an alias."""
-    target = home / "packages" / name
-    shutil.rmtree(target, ignore_errors=True)
     version = tracking.champion(policy.models.fused, policy.aliases.challenger)
     assert version is not None  # registered by the run before
-    found = fetch(version, home / "downloads" / name)
-    for part, source in (("ranker", found.ranker), ("text", found.text), ("image", found.image)):
-        if source is not None:
-            shutil.copytree(source, target / part)
-    say(f"{name} is {found.version}, dvc.lock {version.tags['dvc_lock']}")
-    return target
+    with tempfile.TemporaryDirectory() as folder:
+        found = fetch(version, Path(folder))
+        for part in ("ranker", "text", "image"):
+            if (source := getattr(found, part)) is not None:
+                shutil.copytree(source, target / part)
+    say(f"{target.stem} is {found.version}, dvc.lock {version.tags['dvc_lock']}")
 
 
-def side(tables: Path, packages: Path, home: Path, replay: ReplaySettings) -> Any:
-    """Return a row a visit of weeks 49 to 52, by key, after all that happened in November."""
-    spool = home / "sides" / packages.name
-    shutil.rmtree(spool, ignore_errors=True)
-    spool.mkdir(parents=True)
+def side(tables: Path, packages: Path, replay: ReplaySettings, target: Path) -> None:
+    """Write a row a visit of weeks 49 to 52, by key, after all that happened in November."""
     start = moment(FIRST).isoformat()
-    for one in storage.stored(PREFIX):
-        records = [r for r in records_of(storage.get(one.key)) if r["timestamp"] < start]
-        name = Path(one.key).name.removesuffix(".gz")
-        (spool / name).write_bytes(framed(records))
-    with Served(packages, spool, {"SHOPFUSION_S3_ENDPOINT": ""}) as shop:
-        visits = read_visits(tables, moment(FIRST), LAST, replay.shoppers, replay.seed)
-        return replayed(shop, visits, replay).set_index("key")
-
-
-def timed(name: str, work: Callable[[], Result]) -> Result:
-    """Do it and say how long it took."""
-    started = time.monotonic()
-    done = work()
-    say(f"== {name}: {time.monotonic() - started:.0f} s")
-    return done
+    with tempfile.TemporaryDirectory() as folder:
+        spool = Path(folder)
+        for one in storage.stored(PREFIX):
+            known = [r for r in records_of(storage.get(one.key)) if r["timestamp"] < start]
+            (spool / Path(one.key).name.removesuffix(".gz")).write_bytes(framed(known))
+        with Served(packages, spool, {"SHOPFUSION_S3_ENDPOINT": ""}) as shop:
+            visits = read_visits(tables, moment(FIRST), LAST, replay.shoppers, replay.seed)
+            replayed(shop, visits, replay).set_index("key").to_parquet(target)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """What a person is asked before a version becomes champion."""
 
-from components import tracking
+import json
+
+from components import storage, tracking
 from components.champions import reconcile
-from components.errors import RegistryError
+from components.errors import RegistryError, StorageError
 from components.model_registration.registering import RECORD
+from components.off_policy import VALUES
 from components.registry import Policy
 from components.tracking import Version
 
@@ -14,7 +17,8 @@ def ask(policy: Policy, version: str | None = None) -> dict[str, str | None] | N
     """Return the question about a version, or about the challenger.
 
     Keys: version, instead_of (the champion it would replace, None where there is none), subject,
-    and body in Markdown: the verdict table and where the version comes from.
+    and body in Markdown: the verdict table, what logged answers say, and where the version comes
+    from.
 
     None where there is nothing to ask: the version is champion already; or nobody named it, and
     the gate rejected it.
@@ -51,9 +55,21 @@ def _body(candidate: Version, champion: Version | None) -> str:
     return "\n".join(
         [
             verdict,
+            f"Off policy, from logged answers: {_off_policy(candidate)}",
+            "",
             f"| | version {candidate.version} | "
             f"champion {champion.version if champion else 'none'} |",
             "|---|---|---|",
             *facts,
         ]
     )
+
+
+def _off_policy(candidate: Version) -> str:
+    """Return what feedback ingestion concluded last about a version, in one line."""
+    try:
+        found = json.loads(storage.get(VALUES)) if storage.stored(VALUES) else {}
+    except StorageError as error:
+        return f"unknown ({error})"
+    value = found.get(f"{candidate.name}/{candidate.version}")
+    return str(value["conclusion"]) if value else "not estimated yet"

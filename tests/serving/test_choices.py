@@ -2,18 +2,20 @@
 
 import io
 from datetime import timedelta
+from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from components import schemas, storage
+from components import schemas, storage, tracking
 from components.feedback_ingestion import component as feedback_ingestion
 from components.feedback_ingestion.judging import judge
 from components.off_policy import choices_key
 from components.params import Params
-from components.serving import answering
+from components.registry import load_policy
+from components.serving import answering, choices, slates
 from components.serving.api import RecommendRequest
 from components.serving.champion import Champion
 from components.serving.choices import choose, known_events, sampled_answers
@@ -30,6 +32,7 @@ PARAMS = Params.model_validate(
         "feedback": {"min_effective_samples": 100, "judged_answers": 1000},
     }
 )
+POLICY = load_policy()
 DAYS, SLOTS, FAVOURITES = 6, 6, 2
 EXAMINED = 1 / np.arange(1, SLOTS + 1)
 
@@ -37,7 +40,16 @@ EXAMINED = 1 / np.arange(1, SLOTS + 1)
 @pytest.fixture(scope="module")
 def log(packages, tmp_path_factory):
     """Records of some days: each shopper is shown rows, clicks favourites and buys one item."""
-    server = make_server(packages, tmp_path_factory.mktemp("choices"), PARAMS)
+    with pytest.MonkeyPatch.context() as patch:
+        number = count()  # random slots follow from the ids of answers: the same in every run
+        ids = SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{next(number):032x}"))
+        patch.setattr(slates, "uuid", ids)
+        yield logged(packages, tmp_path_factory.mktemp("choices"))
+
+
+def logged(packages, folder):
+    """Return the records, and the favourites of each shopper."""
+    server = make_server(packages, folder, PARAMS)
     champion = server.champion.current()
     rng = np.random.default_rng(0)
     users = user_ids(champion, 60)
@@ -193,4 +205,35 @@ def test_few_answers_conclude_nothing(feedback, packages):
     storage.put(buffer.getvalue(), choices_key("ranker/few"))
     found = judge(few)["ranker/few"]
     assert found["doubly_robust"] is None
-    assert "50 effective samples, fewer than 100" in found["conclusion"]
+    assert "effective samples, fewer than 100" in found["conclusion"]
+
+
+@pytest.fixture
+def registry(packages, monkeypatch):
+    """A registry whose challenger is version 2; change its dict to change the aliases."""
+    aliases = {"champion": "1", "challenger": "2"}
+
+    def found(name, alias):
+        number = aliases.get(alias)
+        return number and tracking.Version(name, number, "run", {})
+
+    monkeypatch.setattr(tracking, "champion", found)
+    monkeypatch.setattr(choices, "fetch", lambda version, folder: packages)
+    return aliases
+
+
+def test_the_stage_writes_what_judging_reads(feedback, registry, packages):
+    assert choices.run(PARAMS, POLICY) == DAYS * 60
+    found = judge(PARAMS)
+    assert found[packages.version]["answers"] == DAYS * 60
+    registry["champion"] = "2"
+    before = storage.stored("choices/")
+    assert choices.run(PARAMS, POLICY) == 0  # what is champion needs no estimate
+    assert storage.stored("choices/") == before
+
+
+def test_without_feedback_or_a_challenger_nothing_is_written(bucket, registry):
+    assert choices.run(PARAMS, POLICY) == 0
+    del registry["challenger"]
+    assert choices.run(PARAMS, POLICY) == 0
+    assert storage.stored("choices/") == []

@@ -94,10 +94,11 @@ class _Ensemble:
 
     def compiled(self) -> onnxruntime.InferenceSession:
         """Return a session: features (n, len(FEATURES)) to scores (n, 1)."""
+        attributes: dict[str, Any] = {**self.nodes, **self.leaves}
         node = helper.make_node(
             "TreeEnsembleRegressor", ["features"], ["scores"], domain="ai.onnx.ml", n_targets=1,
             aggregate_function="SUM", post_transform="NONE", base_values=[self.offset],
-            **self.nodes, **self.leaves,
+            **attributes,
         )  # fmt: skip
         shapes = (("features", [None, len(FEATURES)]), ("scores", [None, 1]))
         given, made = (

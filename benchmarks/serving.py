@@ -3,6 +3,7 @@
     python benchmarks/serving.py FOLDER                     packages of this run into FOLDER
     python benchmarks/serving.py FOLDER 100000              ... of a simulated catalogue
     python benchmarks/serving.py FOLDER measure [SECONDS]   serve FOLDER and measure it
+    python benchmarks/serving.py FOLDER table [SECONDS]     all of it: this run, 100,000, 1,000,000
 
 Needs wrk (apt-get install wrk), data/prepared and models/ of a finished run. A cold request is a
 shopper's first of a day, or a query never asked before; a warm one finds what earlier ones left.
@@ -34,6 +35,7 @@ from components.ranking.reading import events_of
 from components.ranking.states import GROUPS, ITEM_COLUMNS, ItemState, ShopperState
 
 CONNECTIONS = (1, 8, 64)
+SIMULATED = (100_000, 1_000_000)  # items
 WARM = 300  # shoppers, or queries, that a warm cell asks for again and again
 SHOPPERS, LINES = 2000, 200  # of a simulated catalogue; lines a shopper
 DIMS = {"behaviour": 65, "text": 256, "image": 64}
@@ -247,10 +249,22 @@ def measure(folder: Path, seconds: float) -> None:
         server.stop()
 
 
+def table(folder: Path, seconds: float) -> None:
+    """Print the tables of this run and of both simulated catalogues, made where they are absent."""
+    for name in ("run", *(str(items) for items in SIMULATED)):
+        made = folder / name
+        if not (made / "ranker/ids/users.parquet").is_file():
+            package(made) if name == "run" else simulate(made, int(name))
+        measure(made, seconds)
+
+
 if __name__ == "__main__":
     target, rest = Path(sys.argv[1]), sys.argv[2:]
+    seconds = float(rest[1]) if len(rest) > 1 else 10.0
     if rest[:1] == ["measure"]:
-        measure(target, float(rest[1]) if len(rest) > 1 else 10)
+        measure(target, seconds)
+    elif rest[:1] == ["table"]:
+        table(target, seconds)
     elif rest:
         simulate(target, int(rest[0]))
     else:

@@ -1,4 +1,4 @@
-# Airflow's processes and the pipeline's stages; the command says which process it is.
+# Airflow's processes, the pipeline's stages and the server; the command says which process it is.
 # Build from the repository root:
 #   docker build -f docker/airflow.Dockerfile --build-arg REVISION=$(git rev-parse HEAD) .
 FROM python:3.11-slim-bookworm

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(command: str, *more: str) -> int:
-    settings = service_settings()
+    settings = lifecycle.as_running(service_settings())
     if command == "up":
         lifecycle.up(settings)
     elif command == "down":

@@ -24,7 +24,19 @@ from services.programs import (
 )
 from services.settings import ROOT, ServiceSettings
 
+PORTS = "ports.json"  # in the folder of state: where its services were told to listen
 FOLDERS = ("airflow", "mlflow", "evidently", "s3", "logs", "runs")
+
+
+def as_running(settings: ServiceSettings) -> ServiceSettings:
+    """Return the settings with the ports of the services that run; as they are where none do.
+
+    Whoever asks later, from a shell that sets other ports or none, reaches those services.
+    """
+    path = settings.home / PORTS
+    if not path.exists() or not supervision.states(settings):
+        return settings
+    return settings.model_copy(update=json.loads(path.read_text()))
 
 
 def up(settings: ServiceSettings) -> None:
@@ -125,6 +137,8 @@ def _set_clock(settings: ServiceSettings, keys: Credentials) -> None:
 def _prepare(settings: ServiceSettings, keys: Credentials) -> None:
     for name in FOLDERS:
         (settings.home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    ports = {name: value for name, value in settings.model_dump().items() if name.endswith("_port")}
+    write_private(settings.home / PORTS, json.dumps(ports))
     write_private(passwords_file(settings), json.dumps({USER: keys.airflow_password}))
 
 

@@ -1,7 +1,10 @@
+import os
+import shutil
 import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,7 +16,11 @@ from tests.served import ServedShop, write_packages
 from tests.store import Store
 from tests.world import TinyWorld, make_world, tiny_params
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 SYS_PATH = list(sys.path)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +102,28 @@ def shop(served_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield served
     finally:
         served.stop()
+
+
+@pytest.fixture(scope="module")  # while it lives, no other test of the process may run asyncio
+def browser() -> Iterator["Browser"]:
+    """The system's Chromium, without a window; skips, with the reason, where there is none."""
+    from playwright.sync_api import sync_playwright
+
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(
+            f"no browser: none of {', '.join(BROWSERS)} is installed; CHROMIUM may name one"
+        )
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(browser: "Browser") -> Iterator["Page"]:
+    """A page in a context of its own: no cookie of another test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()

@@ -83,15 +83,19 @@ class OrderTower(nn.Module):
         odds = (again + 0.5) / (max(next_items - again, 0) + 0.5)
         self.repeat_L.fill_(math.log(odds) if self.config.repeats else 0.0)
 
-    def item_vectors(self) -> Tensor:
-        """Return the items as they are offered, unit vectors and their popularity, (I, D + 1)."""
-        unit_ID = functional.normalize(self.offered_ID, dim=-1)
-        return torch.cat([unit_ID, self.popularity_I[:, None]], dim=1)
+    def item_vectors(self, item: Tensor | None = None) -> Tensor:
+        """Return items as they are offered, unit vectors and their popularity, (..., D + 1).
 
-    def shopper_vectors(self, item_BT: Tensor, offered_ID: Tensor) -> Tensor:
+        `item` (...,) chooses; all by default. Asked for some, the others cost no derivative.
+        """
+        offered_ID = self.offered_ID if item is None else self.offered_ID[item]
+        popularity_I = self.popularity_I if item is None else self.popularity_I[item]
+        return torch.cat([functional.normalize(offered_ID, dim=-1), popularity_I[..., None]], -1)
+
+    def shopper_vectors(self, item_BT: Tensor, offered_BTD: Tensor) -> Tensor:
         """Return one vector a place, (B, T, D + 1); place t has seen places 0..t.
 
-        `offered_ID` is item_vectors() or its first D columns.
+        `offered_BTD` is item_vectors(item_BT).
         """
         places = Places(item_BT.shape[1], item_BT.device)
         read_BTD = self.read_ID[item_BT]
@@ -104,7 +108,7 @@ class OrderTower(nn.Module):
             state_BTW = block(state_BTW, places)
         taste_BTD = self.leave(self.norm_out(state_BTW))
         mixed_BTD = functional.rms_norm(own_BTD, own_BTD.shape[-1:]) + taste_BTD
-        alike_BTD = self.alike(offered_ID[:, : self.config.dim][item_BT], places)
+        alike_BTD = self.alike(offered_BTD[..., : self.config.dim], places)
         mixed_BTD = functional.normalize(mixed_BTD, dim=-1) + alike_BTD
         scaled_BTD = functional.normalize(mixed_BTD, dim=-1) * self.log_scale.exp()
         return torch.cat([scaled_BTD, torch.ones_like(scaled_BTD[..., :1])], dim=-1)
@@ -124,7 +128,8 @@ class OrderTower(nn.Module):
         for begin in range(0, len(rows), SHOPPERS_A_BATCH):
             chosen = by_length[begin : begin + SHOPPERS_A_BATCH]
             item_BT, real_BT = histories.padded(rows[chosen], self.config.longest)
-            made = self.shopper_vectors(torch.from_numpy(item_BT).to(device), offered_ID)
+            read_BT = torch.from_numpy(item_BT).to(device)
+            made = self.shopper_vectors(read_BT, offered_ID[read_BT])
             last = torch.from_numpy(real_BT.sum(1) - 1).to(device)
             vectors[chosen] = made[torch.arange(len(chosen), device=device), last].cpu().numpy()
         return vectors

@@ -1,7 +1,9 @@
 """Text tower: a Transformer encoder, mean pooling, and a projection to unit vectors."""
 
 import json
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -94,7 +96,8 @@ class TextTower(nn.Module):
         kind = "named"
         if isinstance(self.base, PeftModel):
             kind = "adapter"
-            self.base.save_pretrained(str(folder / "adapter"))
+            with _quiet_adalora():
+                self.base.save_pretrained(str(folder / "adapter"))
         elif any(parameter.requires_grad for parameter in self.base.parameters()):
             kind = "own"
             self.base.save_pretrained(str(folder / "base"))
@@ -128,9 +131,10 @@ class TextTower(nn.Module):
         tower = cls(name, encoder["max_length"], encoder["dim"])
         tower.name = encoder["base_model"]
         if encoder["base"] == "adapter":
-            tower.base = PeftModel.from_pretrained(
-                tower.base, str(folder / "adapter"), is_trainable=trainable
-            )
+            with _quiet_adalora():
+                tower.base = PeftModel.from_pretrained(
+                    tower.base, str(folder / "adapter"), is_trainable=trainable
+                )
             if not trainable:
                 tower.merge()
         load_model(tower.projection, str(folder / "projection.safetensors"))
@@ -156,3 +160,16 @@ def _like_lengths(lengths: Sequence[int]) -> Iterator[np.ndarray]:
         rows = max(TOKENS_A_BATCH // max(lengths[order[start]], 1), 1)
         yield order[start : start + rows]
         start += rows
+
+
+@contextmanager
+def _quiet_adalora() -> Iterator[None]:
+    """Leave out what peft says of every AdaLoRA adapter: saved and loaded vectors are the same.
+
+    It looks for ranks by a matrix' name where AdaLoRA keeps them by that of its singular values,
+    and takes a matrix whose rank was cut to 0 for one that was not gathered.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The following rank_pattern keys did not match")
+        warnings.filterwarnings("ignore", ".*LoRA tensor.s. have invalid shape")
+        yield

@@ -8,6 +8,7 @@ from components.errors import DataError, StorageError
 from components.progress import say
 from components.serving.api import Answer, RecommendRequest, SearchRequest
 from components.serving.impressions import Shown, records
+from components.serving.waiting import Waiting
 
 if TYPE_CHECKING:
     from components.serving.server import Server
@@ -20,15 +21,20 @@ NOT_READY: dict[int | str, dict[str, Any]] = {
 def router(server: "Server") -> APIRouter:
     """Return the routes that answer shoppers."""
     routes = APIRouter(tags=["answers"], responses=NOT_READY)
+    waiting = Waiting(
+        lambda requests: server.champion.current().prepare(requests, server.clock.now())
+    )
 
     @routes.post("/recommend", response_model=Answer)
     async def post_recommend(request: Annotated[RecommendRequest, Body()]) -> Response:
         """A row of recommendations on one surface."""
+        await waiting.ready(request)
         return _json(recommend(server, request))
 
     @routes.post("/search", response_model=Answer, responses={422: {"description": "Bad picture"}})
     async def post_search(request: Annotated[SearchRequest, Body()]) -> Response:
         """A page of what matches words, or an example picture, or both."""
+        await waiting.ready(request)
         try:
             return _json(search(server, request))
         except DataError as error:

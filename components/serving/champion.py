@@ -118,6 +118,20 @@ class Champion:
             title = self.catalogue.title[self.scorer.popular[0]] or "a"
             self.search(SearchRequest(user_id=user, query=title), self.as_of)
 
+    def prepare(self, requests: Sequence[RecommendRequest | SearchRequest], now: datetime) -> None:
+        """Compute for all requests in one batch what they share in kind, and keep it."""
+        users = [at_the_door(one.user_id) for one in requests if one.user_id]
+        self.shoppers.prepare(users, now)
+        asked = [(one, self._shopper(one, now)) for one in requests]
+        self.recommender.prepare(
+            shopper
+            for one, shopper in asked
+            if isinstance(one, RecommendRequest) and one.surface == "home"
+        )
+        self.searcher.prepare(
+            [(one, shopper) for one, shopper in asked if isinstance(one, SearchRequest)]
+        )
+
     def recommend(self, request: RecommendRequest, now: datetime) -> Answer:
         """Return a row of recommendations; nothing is logged."""
         slate = self.recommender.recommend(request, self._shopper(request, now))

@@ -95,7 +95,7 @@ def _shares(champion: Champion, state: ShopperState, rows: np.ndarray) -> list[t
     if len(rows) == 0:
         return []
     ordered, back = np.unique(rows, return_inverse=True)
-    parts = champion.scorer.fusion.contributions(champion.scorer.candidates(state, ordered))
+    parts = champion.scorer.fusion.contributions(champion.scorer.features(state, ordered))
     moved = np.abs(np.stack(list(parts.values()), 1))[back]
     share = moved / np.maximum(moved.sum(1, keepdims=True), 1e-12)
     return [

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -33,8 +33,17 @@ class Bounded(Generic[Key, Value]):
                 return self._kept[key]
             self.misses += 1
         value = compute()
+        self.put(key, value)
+        return value
+
+    def missing(self, keys: Iterable[Key]) -> list[Key]:
+        """Return the keys that are not kept, each once; None is not among them."""
+        with self._lock:
+            return [key for key in dict.fromkeys(keys) if key and key not in self._kept]
+
+    def put(self, key: Key, value: Value) -> None:
+        """Keep a value that was computed elsewhere."""
         with self._lock:
             self._kept[key] = value
             while len(self._kept) > self.size:
                 self._kept.popitem(last=False)
-        return value

@@ -1,5 +1,6 @@
 """Rows of recommendations: candidates of a surface, the fused ranker, and a list less alike."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,15 @@ class Recommender:
     def ranked(self, shopper: Shopper) -> Ranked:
         """Return the shopper's candidates; kept until the shopper does something, or a new day."""
         return self._rankings.get(shopper.key, lambda: self.scorer.rank(shopper.state))
+
+    def prepare(self, shoppers: Iterable[Shopper]) -> None:
+        """Rank in one batch the candidates of shoppers that `ranked` would rank one by one."""
+        states = {shopper.key: shopper.state for shopper in shoppers}
+        missing = self._rankings.missing(states)
+        if missing:
+            found = self.scorer.rank_all([states[key] for key in missing])  # type: ignore[index]
+            for key, ranked in zip(missing, found, strict=True):
+                self._rankings.put(key, ranked)
 
     def recommend(self, request: RecommendRequest, shopper: Shopper) -> Slate:
         """Return the row of a surface; one without an item or basket it knows shows home's."""

@@ -4,10 +4,13 @@ The candidates come from the sources that training draws them from (ranking/cand
 by indexes made when the model is loaded; their features come from the code of training itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csc_array
 
 from components.ranking.candidate_sets import CandidateSet, candidates_of
 from components.ranking.features import Rows
@@ -16,11 +19,14 @@ from components.ranking.ranker import FusedRanker
 from components.ranking.row_scores import EaseAt, score_rows, spread_of
 from components.ranking.signals import EASE, ease_weights
 from components.ranking.states import GROUPS, TOWERS, ItemState, ShopperState
+from components.serving.batches import joined, stacked
 from components.serving.lru import Bounded
 from components.serving.retrieval import VectorIndex
+from components.serving.trees import quickened
 
 SPARE = 40  # more of a known shopper's nearest items than are needed
 NEAREST = 100_000  # lists of nearest items that are kept, one a shopper and tower
+CROWDED = 4  # EASE is summed over the whole catalogue where this times its entries exceeds it
 LISTED = 128  # most popular items of a category that are looked through
 
 
@@ -35,7 +41,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Touched:
-    """Items that EASE has a score for; all others have 0."""
+    """Items that EASE may have a score for; all others have 0."""
 
     items: Ints  # (T,) ascending
     scores: dict[str, Floats]  # (T,) each of EASE
@@ -47,6 +53,7 @@ class Scorer:
     def __init__(self, ranker: FusedRanker) -> None:
         items = ranker.items
         self.fusion, self.new, self.bought = ranker.fusion, ranker.new, ranker.bought
+        self.quick = quickened(ranker.fusion)
         self.items = ItemState(  # in memory, not mapped: a page fault costs more than a request
             numbers=np.array(items.numbers),
             eligible=np.array(items.eligible),
@@ -57,6 +64,7 @@ class Scorer:
         self.indexes = {
             tower: VectorIndex(self.items.vectors[tower], self.items.order) for tower in TOWERS
         }
+        self.everything = np.arange(len(self.items.eligible), dtype=np.int32)
         self.sold = np.log1p(self.items.column("sessions_28"))
         eligible = np.flatnonzero(self.items.eligible).astype(np.int32)
         self.popular = eligible[np.argsort(-self.sold[eligible], kind="stable")]
@@ -68,30 +76,59 @@ class Scorer:
 
     def rank(self, shopper: ShopperState) -> Ranked:
         """Return the shopper's candidates with their scores."""
-        ease = self._ease(shopper)
-        found = self.candidates(shopper, self.propose(shopper, ease), ease)
-        scores = self.fusion.score(found)
-        best = np.argsort(-scores, kind="stable")
-        return Ranked(found.items[best], scores[best], found.bought[best])
+        return self.rank_all([shopper])[0]
+
+    def rank_all(self, shoppers: Sequence[ShopperState]) -> list[Ranked]:
+        """Return each shopper's candidates with their scores; all are scored as one batch."""
+        eases = [self._ease(shopper) for shopper in shoppers]
+        asked = [
+            (shopper, self.propose(shopper, ease), ease)
+            for shopper, ease in zip(shoppers, eases, strict=True)
+        ]
+        found = self.candidates(asked)
+        scores, ranked = self.quick.score(found), []
+        for first, end in pairwise(found.ptr.tolist()):
+            best = first + np.argsort(-scores[first:end], kind="stable")
+            ranked.append(Ranked(found.items[best], scores[best], found.bought[best]))
+        return ranked
 
     def score(self, shopper: ShopperState, items: Ints) -> Floats:
         """Return the fused scores of any items, (n,)."""
-        ordered, back = np.unique(items, return_inverse=True)
-        if len(ordered) == 0:
-            return np.zeros(0, np.float32)
-        found: Floats = self.fusion.score(self.candidates(shopper, ordered))[back]
-        return found
+        return self.score_all([(shopper, items)])[0]
 
-    def candidates(
-        self, shopper: ShopperState, items: Ints, ease: Touched | None = None
-    ) -> CandidateSet:
+    def score_all(self, asked: Sequence[tuple[ShopperState, Ints]]) -> list[Floats]:
+        """Return the fused scores of any items for each shopper; all are scored as one batch."""
+        ordered = [np.unique(items, return_inverse=True) for _, items in asked]
+        if not any(len(items) for items, _ in ordered):
+            return [np.zeros(0, np.float32) for _ in asked]
+        found = self.candidates(
+            [(shopper, items, self._ease(shopper))
+             for (shopper, _), (items, _) in zip(asked, ordered, strict=True)]
+        )  # fmt: skip
+        scores = self.quick.score(found)
+        return [
+            scores[first + back]
+            for first, (_, back) in zip(found.ptr[:-1].tolist(), ordered, strict=True)
+        ]
+
+    def features(self, shopper: ShopperState, items: Ints) -> CandidateSet:
         """Return items, ascending, with their features for one shopper."""
-        owner = np.zeros(len(items), np.int64)
-        known = self.items.ease.nnz > 0 and len(shopper.item) > 0
-        at = self._ease_at(ease or self._ease(shopper), items, known)
-        scores = score_rows(shopper, self.items, at, owner, items)
+        return self.candidates([(shopper, items, self._ease(shopper))])
+
+    def candidates(self, asked: Sequence[tuple[ShopperState, Ints, Touched]]) -> CandidateSet:
+        """Return items, ascending for each shopper, with their features."""
+        shoppers = [shopper for shopper, _, _ in asked]
+        batch = stacked(shoppers)
+        owner = np.repeat(np.arange(len(asked)), [len(items) for _, items, _ in asked])
+        item = np.concatenate([items for _, items, _ in asked])
+        at = joined([self._ease_at(ease, items, shopper) for shopper, items, ease in asked])
+        pair = [
+            np.where((found := _pair_of(shopper, items)) >= 0, found + first, -1)
+            for (shopper, items, _), first in zip(asked, batch.ptr[:-1].tolist(), strict=True)
+        ]
+        scores = score_rows(batch, self.items, at, owner, item)
         return candidates_of(
-            Rows(shopper, self.items, scores, owner, items, _pair_of(shopper, items))
+            Rows(batch, self.items, scores, owner, item, np.concatenate(pair).astype(np.int32))
         )
 
     def propose(self, shopper: ShopperState, ease: Touched) -> Ints:
@@ -156,28 +193,28 @@ class Scorer:
 
     def _ease(self, shopper: ShopperState) -> Touched:
         """Return EASE's scores of the items that the shopper's items have a weight for."""
-        starts = self.items.ease.indptr[shopper.item]
-        lengths = self.items.ease.indptr[shopper.item + 1] - starts
-        if lengths.sum() == 0:
+        rows = self.items.ease[shopper.item]
+        if rows.nnz == 0:
             nothing = np.zeros(0, np.float32)
             return Touched(np.zeros(0, np.int32), dict.fromkeys(EASE, nothing))
-        ends = np.cumsum(lengths)
-        place = np.repeat(starts - (ends - lengths), lengths) + np.arange(ends[-1])
-        item, values = self.items.ease.indices[place], self.items.ease.data[place]
-        touched = np.zeros(len(self.items.eligible), bool)
-        touched[item] = True
-        items = np.flatnonzero(touched).astype(np.int32)
-        number = np.empty(len(touched), np.int64)  # only the touched places are written and read
-        number[items] = np.arange(len(items))
-        cell = number[item]
-        scores = {
-            name: np.bincount(cell, np.repeat(weights, lengths) * values).astype(np.float32)
-            for name, weights in ease_weights(shopper).items()
-        }
-        return Touched(items, scores)
+        width = len(self.items.eligible)
+        if CROWDED * rows.nnz > width:  # most items have a score: no need to know which
+            items, cell = self.everything, rows.indices
+        else:
+            touched = np.zeros(width, bool)
+            touched[rows.indices] = True
+            items = np.flatnonzero(touched).astype(np.int32)
+            number = np.empty(width, np.int32)  # only the touched places are written and read
+            number[items] = np.arange(len(items), dtype=np.int32)
+            cell = number[rows.indices]
+        weights = np.stack(list(ease_weights(shopper).values()), 1)  # (P, 2)
+        shape = len(items), len(shopper.item)
+        sums = csc_array((rows.data.astype(np.float64), cell, rows.indptr), shape=shape) @ weights
+        return Touched(items, dict(zip(EASE, sums.T.astype(np.float32), strict=True)))
 
-    def _ease_at(self, ease: Touched, items: Ints, known: bool) -> EaseAt:
+    def _ease_at(self, ease: Touched, items: Ints, shopper: ShopperState) -> EaseAt:
         """Return EASE's scores of `items`; missing where there is no weight or no history."""
+        known = self.items.ease.nnz > 0 and len(shopper.item) > 0
         place = np.searchsorted(ease.items, items).clip(max=max(len(ease.items) - 1, 0))
         hit = ease.items[place] == items if len(ease.items) else np.zeros(len(items), bool)
         none = np.float32(0 if known else np.nan)

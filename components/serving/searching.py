@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from components.errors import DataError
 from components.params import ServingParams
 from components.ranking.history import Floats, Ints
-from components.serving.api import SearchRequest
+from components.serving.api import Filters, SearchRequest
 from components.serving.catalogue import Catalogue, Mask
 from components.serving.encoders import ImageEncoder, TextEncoder
 from components.serving.lexical import Lexical
@@ -54,8 +55,10 @@ class Searcher:
             total = int(mask.sum())
             return _page(items, scores, "browse", slice(start, end), total, None)
         asked = None if request.image else (query, request.filters)
-        items, scores, corrected = self._found.get(
-            asked, lambda: self.find(query, request.image, mask)
+        items, scores, corrected = (
+            self._found_by_words(query, request.filters)
+            if asked
+            else self.find(query, request.image, mask)
         )
         if shopper.has_history and len(items):
             order = self._orders.get(
@@ -66,11 +69,35 @@ class Searcher:
         policy = "hybrid+fused" if shopper.has_history else "hybrid"
         return _page(items, scores, policy, slice(start, end), len(items), corrected)
 
+    def prepare(self, asked: Sequence[tuple[SearchRequest, Shopper]]) -> None:
+        """Find what the words of queries match, and score it for all shoppers in one batch."""
+        results: dict[object, tuple[Shopper, Ints]] = {}
+        for request, shopper in asked:
+            query = request.query.strip()
+            if request.image is not None or not query:
+                continue
+            items = self._found_by_words(query, request.filters)[0]
+            if shopper.key and shopper.has_history and len(items):
+                results[(shopper.key, query, request.filters)] = shopper, items
+        missing = self._orders.missing(results)
+        scores = self.scorer.score_all(
+            [(shopper.state, items[: self.params.personal_first])
+             for shopper, items in (results[key] for key in missing)]
+        )  # fmt: skip
+        for key, fused in zip(missing, scores, strict=True):
+            self._orders.put(key, self._mixed(results[key][1], fused))
+
+    def _found_by_words(self, query: str, filters: Filters) -> tuple[Ints, Floats, str | None]:
+        mask = self.catalogue.allowed(filters)
+        return self._found.get((query, filters), lambda: self.find(query, None, mask))
+
     def _to_taste(self, shopper: Shopper, items: Ints) -> npt.NDArray[np.int64]:
         """Return the order of the results for this shopper."""
-        first = items[: self.params.personal_first]
-        fused = self.scorer.score(shopper.state, first)
-        return personal(items, fused, len(first), self.params.personal_weight)
+        fused = self.scorer.score(shopper.state, items[: self.params.personal_first])
+        return self._mixed(items, fused)
+
+    def _mixed(self, items: Ints, fused: Floats) -> npt.NDArray[np.int64]:
+        return personal(items, fused, len(fused), self.params.personal_weight)
 
     def find(self, query: str, image: str | None, mask: Mask) -> tuple[Ints, Floats, str | None]:
         """Return the allowed items that match, best first, and the query as understood."""

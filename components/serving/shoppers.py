@@ -4,7 +4,7 @@ The features are made of it by the code that training uses (components/ranking),
 did nothing since the model's last day has the very state the model was tested with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -86,24 +86,51 @@ class Shoppers:
             items = self.catalogue.rows(history)
             return Shopper(("", *items.tolist()), self.ranker.from_history([items]))
         key = (user, self.live.revision(user), day)
-        return Shopper(key, self._states.get(key, lambda: self._compute(user, day)))
+        return Shopper(key, self._states.get(key, lambda: self._compute([user], day)[0]))
+
+    def prepare(self, users: Iterable[str | None], now: datetime) -> None:
+        """Compute in one batch the states that `of` would compute one by one."""
+        day = self._day(now)
+        revisions = {user: self.live.revision(user) for user in users if user is not None}
+        keys = [
+            (user, revision, day)
+            for user, revision in revisions.items()
+            if user in self.row or revision > 0
+        ]
+        missing = self._states.missing(keys)
+        if missing:
+            states = self._compute([user for user, _, _ in missing], day)
+            for key, state in zip(missing, states, strict=True):
+                self._states.put(key, state)
 
     def at(self, user: str | None, history: Sequence[str], moment: datetime) -> Shopper:
         """Return the state as it was at a moment in the past: nothing later is used, or kept."""
         if user is None or not (user in self.row or self.live.revision(user) > 0):
             return self.of(None, history, moment)
-        return Shopper(None, self._compute(user, self._day(moment), moment.timestamp()))
+        return Shopper(None, self._compute([user], self._day(moment), moment.timestamp())[0])
 
     def _day(self, now: datetime) -> int:
         return int((now.timestamp() - self.as_of) // DAY)
 
-    def _compute(self, user: str, day: int, until: float = float("inf")) -> ShopperState:
+    def _compute(
+        self, users: Sequence[str], day: int, until: float = float("inf")
+    ) -> list[ShopperState]:
         """Summarise events as of the start of the day, or of the latest event if later."""
-        live = [event for event in self.live.since(user, self.as_of, until)
-                if event.item_id in self.catalogue.index]  # fmt: skip
-        moment = max([self.as_of + max(day, 0) * DAY, *(event.seconds for event in live[-1:])])
-        past = self._past(user)
-        summary = summarise(self._joined(past, live, moment))
+        lived = [
+            [event for event in self.live.since(user, self.as_of, until)
+             if event.item_id in self.catalogue.index]
+            for user in users
+        ]  # fmt: skip
+        start = self.as_of + max(day, 0) * DAY
+        parts = [
+            self._joined(self._past(user), live, max([start, *(e.seconds for e in live[-1:])]))
+            for user, live in zip(users, lived, strict=True)
+        ]
+        summaries = _split(summarise(_together(parts)))
+        return [self._state(*one) for one in zip(users, lived, summaries, strict=True)]
+
+    def _state(self, user: str, live: Sequence[LiveEvent], summary: Summary) -> ShopperState:
+        """Return the state of one shopper from the summary of all its events."""
         base = self._base(user)
         self._add_money(summary, base, live)
         state = ShopperState(
@@ -114,7 +141,7 @@ class Shoppers:
             numbers=summary.shoppers,
             vectors={},
         )
-        return _with_vectors(state, self._vectors(base, state, past, live))
+        return _with_vectors(state, self._vectors(base, state, self._past(user), live))
 
     def _past(self, user: str) -> slice:
         """Return the shopper's rows in the package's events."""
@@ -193,6 +220,28 @@ def _sessions(live: Sequence[LiveEvent], first: int) -> npt.NDArray[np.int64]:
     other = names[1:] != names[:-1]
     paused = (names[1:] == "") & (np.diff(times) > PAUSE)
     return first + np.concatenate([[0], np.cumsum(other | paused)])
+
+
+def _together(parts: Sequence[Events]) -> Events:
+    """Return the events of shoppers, one a part, as one batch."""
+    lengths = [len(part.item) for part in parts]
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("item", "day", "session", "is_target")
+    }
+    return Events(ptr=np.concatenate([[0], np.cumsum(lengths)]), **columns)
+
+
+def _split(whole: Summary) -> Iterator[Summary]:
+    """Yield the summary of each shopper of a batch."""
+    for row in range(len(whole.ptr) - 1):
+        pairs = slice(whole.ptr[row], whole.ptr[row + 1])
+        yield Summary(
+            ptr=whole.ptr[row : row + 2] - whole.ptr[row],
+            item=whole.item[pairs],
+            pairs=whole.pairs[pairs].copy(),  # money is added to it
+            shoppers=whole.shoppers[row : row + 1].copy(),
+        )
 
 
 def _with_vectors(state: ShopperState, vectors: dict[str, Floats]) -> ShopperState:

@@ -94,15 +94,20 @@ class NextItemObjective(nn.Module):
 
     def forward(self, batch: NextItemBatch) -> dict[str, Tensor]:
         """Return the loss, and how much was read."""
-        offered_ID = self.tower.item_vectors()
-        made_BTD = self.tower.shopper_vectors(batch.read_BT, offered_ID)
+        wanted_P = batch.wanted_BT.flatten()[batch.place_P]
+        asked = torch.cat([batch.read_BT.flatten(), wanted_P, batch.negative_N])
+        sizes = [batch.read_BT.numel(), len(wanted_P), len(batch.negative_N)]
+        # One gather of what this step needs: unit vectors of the whole catalogue cost far more.
+        read_RD, wanted_PD, negative_ND = self.tower.item_vectors(asked).split(sizes)
+        read_BTD = read_RD.unflatten(0, batch.read_BT.shape)
+        made_BTD = self.tower.shopper_vectors(batch.read_BT, read_BTD)
         vectors_PD = made_BTD.flatten(0, 1)[batch.place_P]
-        own_BTT, gain_BT = self._own_items(made_BTD, offered_ID, batch)
+        own_BTT, gain_BT = self._own_items(made_BTD, read_BTD, batch)
         losses = sampled_softmax(
             vectors_PD,
-            offered_ID[batch.wanted_BT.flatten()[batch.place_P]],
+            wanted_PD,
             torch.arange(len(vectors_PD), device=vectors_PD.device),
-            offered_ID[batch.negative_N],
+            negative_ND,
             log_q_N=batch.log_q,
             hits=(batch.hit_row, batch.hit_column),
             own_BM=own_BTT.flatten(0, 1)[batch.place_P],
@@ -116,7 +121,7 @@ class NextItemObjective(nn.Module):
         }
 
     def _own_items(
-        self, made_BTD: Tensor, offered_ID: Tensor, batch: NextItemBatch
+        self, made_BTD: Tensor, read_BTD: Tensor, batch: NextItemBatch
     ) -> tuple[Tensor, Tensor]:
         """Return the scores of own items as negatives, and what a wanted own item gains.
 
@@ -131,7 +136,7 @@ class NextItemObjective(nn.Module):
         held_BTT = ~ahead_TT & (again_BT[:, None, :] > place_T[:, None])
         wanted_BTT = held_BTT & (read_BT[:, None, :] == batch.wanted_BT[:, :, None])
         repeat_TT = self.tower.repeat_weights(length)
-        own_BTT = made_BTD @ offered_ID[read_BT].transpose(1, 2) + repeat_TT
+        own_BTT = made_BTD @ read_BTD.transpose(1, 2) + repeat_TT
         own_BTT = own_BTT.masked_fill(~held_BTT | wanted_BTT, -math.inf)
         return own_BTT, (wanted_BTT * repeat_TT).sum(-1)
 
@@ -175,7 +180,7 @@ def train_order_tower(
     trained = [parameter for parameter in tower.parameters() if parameter.requires_grad]
     return fit(
         NextItemObjective(tower),
-        torch.optim.AdamW(trained, lr=plan.lr, weight_decay=plan.weight_decay),
+        torch.optim.AdamW(trained, lr=plan.lr, weight_decay=plan.weight_decay, fused=True),
         batches,
         Plan(epochs=plan.epochs, lr=plan.lr, stop_after=stop_after),
         name="order tower",

@@ -67,7 +67,8 @@ def test_learnt_fusion_finds_the_telling_feature(learner) -> None:
     features = rng.normal(size=(1200, 4)).astype(np.float32)
     grade = np.where(features[:, 2] > 1.3, 3, 0)
     asked = Asked([], Candidates(owner, np.tile(np.arange(30), 40), features), grade, 0.0)
-    scores = out_of_fold(learner(0), asked, np.arange(40), 0)
+    scores, milliseconds = out_of_fold(learner(0), asked, np.arange(40), 0)
+    assert 0 < milliseconds < 1000
     assert not np.isnan(scores).any()
     best = scores.reshape(40, 30).argmax(1) + 30 * np.arange(40)
     assert grade[best].mean() > 2 > 4 * grade.mean()

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.rows import Task
-from benchmarks.quality.shop import cold, missing
+from benchmarks.quality.shop import cold, journey, missing
+from components import pipeline
+from components.baseline_training import component as baseline_training
+from components.fusion_training import component as fusion_training
+from components.params import load_params
 from components.settings import settings
 from tests.world import TinyWorld
 
@@ -47,6 +51,34 @@ def test_cold_items_are_in_no_history_and_content_ranks_them(run_folder: Path) -
     report = cold.run(task)
     value = {cells[0]: float(cells[1].split()[0]) for cells in report.tables[0].rows}
     assert value["text tower"] > value["behaviour tower, ids alone"]
+
+
+def test_the_main_job_is_measured_over_seeds_against_its_baselines(run_folder: Path) -> None:
+    params, models = load_params(), run_folder / "models"
+    own = {name: models / name for name in ("behaviour", "text", "image", "baselines")}
+    with_baselines = run_folder / "own"
+    with_baselines.mkdir()
+    for name in ("behaviour", "text", "image"):
+        (with_baselines / name).symlink_to(own[name].resolve())
+    models.unlink()
+    with_baselines.rename(models)
+    baseline_training.run(params, prepared=pipeline.PREPARED, baselines=pipeline.BASELINES)
+    fusion_training.run(
+        params, prepared=pipeline.PREPARED, behaviour=pipeline.BEHAVIOUR, text=pipeline.TEXT,
+        image=pipeline.IMAGE, baselines=pipeline.BASELINES, fused=pipeline.FUSED,
+    )  # fmt: skip
+    report = journey.run(Task(run_folder, 0.5, 0))
+    seeds, paired, ablation = report.tables
+    lines = {cells[0]: cells for cells in seeds.rows}
+    assert {"stacking", "gated-attention", "lambdamart", "ease", "behaviour"} < set(lines)
+    assert lines["ease"][3].endswith("± .0000")  # baselines have no seed here
+    assert not lines["behaviour"][3].endswith("± .0000")
+    assert {(cells[1], cells[2]) for cells in paired.rows} >= {
+        ("lambdamart", "all"),
+        ("ease", "novel"),
+    }
+    value = {cells[0]: float(cells[1]) for cells in ablation.rows}
+    assert value["behaviour and image and text"] < value["nothing"]
 
 
 def test_semantic_ids_group_what_is_alike() -> None:

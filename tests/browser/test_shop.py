@@ -5,10 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE
 from tests.served import ADMIN_KEY, ServedShop
 
 pytestmark = pytest.mark.xdist_group("browser")
+PHONE = {"width": 375, "height": 667}
 
 
 @pytest.fixture

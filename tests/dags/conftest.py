@@ -2,14 +2,21 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from components.settings import settings
+from services.lifecycle import environment
+from tests.platform import Platform
+
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
     from airflow.sdk import DAG
+
+    from tests.dags.promoting import PromotionShop
 
 ROOT = Path(__file__).resolve().parents[2]
 # Airflow reads this when it is first imported.
@@ -31,3 +38,16 @@ def bag() -> "DagBag":
 def training(bag: "DagBag") -> "DAG":
     """The DAG `training`."""
     return bag.dags["training"]
+
+
+@pytest.fixture
+def shop(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> "Iterator[PromotionShop]":
+    """Versions 1 (champion), 2 (challenger) and 3 (which the gate rejected) of the fused ranker."""
+    from tests.dags.promoting import promotion_shop  # MLflow takes seconds to import
+
+    for name, value in environment(platform.settings).items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    with promotion_shop(platform) as made:
+        yield made
+    settings.cache_clear()

@@ -166,6 +166,7 @@ def test_the_demo_of_the_same_run_takes_every_stage_from_the_cache(
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "Leaderboard" in shown.stdout
     assert "Champion: fused-ranker version" in shown.stdout
+    assert re.search(r"^ingest +success", shown.stdout, re.MULTILINE)  # what shoppers did is in
     measured = json.loads((platform.settings.home / "demo.json").read_text())
     assert measured["state"] == "success"
     assert measured["peak_memory_mb"] > 500

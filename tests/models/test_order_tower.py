@@ -62,8 +62,7 @@ def test_a_place_sees_nothing_of_what_comes_later() -> None:
     tower = OrderTower(CONFIG, np.ones(ITEMS, np.int64)).eval()
     torch.nn.init.normal_(tower.leave.weight)
     one, other = torch.tensor([[1, 2, 3, 4]]), torch.tensor([[1, 2, 30, 31]])
-    offered = tower.item_vectors()
-    seen, changed = tower.shopper_vectors(one, offered), tower.shopper_vectors(other, offered)
+    seen, changed = (tower.shopper_vectors(read, tower.item_vectors(read)) for read in (one, other))
     assert torch.allclose(seen[:, :2], changed[:, :2], atol=1e-6)
     assert not torch.allclose(seen[:, 2:], changed[:, 2:], atol=1e-3)
 

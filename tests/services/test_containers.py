@@ -1,12 +1,13 @@
 """docker/compose.yaml says what services/ says."""
 
+import importlib.util
 import re
 from pathlib import Path
 
 import yaml
 
 from services.credentials import Credentials
-from services.programs import airflow_environment, stage_environment
+from services.programs import airflow_environment, serving, stage_environment
 from services.settings import ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +22,8 @@ ELSEWHERE = {
     "SHOPFUSION_HOME",
     "SHOPFUSION_KEEP_RUNS",
 }
+# Made by Airflow in its container: the operations page shows no approvals there.
+UNKNOWN = {"SHOPFUSION_AIRFLOW_USER", "SHOPFUSION_AIRFLOW_PASSWORD"}
 
 
 def test_the_scheduler_gets_every_variable_that_the_single_machine_sets():
@@ -32,9 +35,20 @@ def test_the_scheduler_gets_every_variable_that_the_single_machine_sets():
     assert set(wanted) - in_file - ELSEWHERE == given
 
 
+def test_the_server_gets_every_variable_that_the_single_machine_sets():
+    program = serving(ServiceSettings(), Credentials())
+    container = COMPOSE["serving"]
+    assert set(program.environment) - ELSEWHERE - UNKNOWN == set(container["environment"])
+    assert container["entrypoint"] == ["python", *program.command[1:]]
+    assert importlib.util.find_spec(f"{container['entrypoint'][-1]}.__main__")
+    port = container["environment"]["SHOPFUSION_SERVING_PORT"]
+    assert container["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert f":{port}/health" in container["healthcheck"]["test"][-1]
+
+
 def test_every_published_port_is_on_loopback():
     published = [port for service in COMPOSE.values() for port in service.get("ports", [])]
-    assert len(published) == 4
+    assert len(published) == 5
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 

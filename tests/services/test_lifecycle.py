@@ -12,7 +12,7 @@ import pytest
 
 from services import supervision
 from services.settings import HOST
-from tests.platform import Platform, make_platform
+from tests.platform import Platform, make_platform, run_services
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
 
@@ -64,6 +64,16 @@ def test_env_lets_a_shell_reach_the_store(platform: Platform):
     script = f"{exports}\n{sys.executable} -c 'from components import storage; {LIST}'"
     found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert "shopfusion" in found.stdout
+
+
+def test_a_shell_with_other_ports_reaches_the_services_that_run(platform: Platform):
+    """As `make demo` does in a shell that has forgotten the ports of `make up`."""
+    elsewhere = {"SHOPFUSION_MLFLOW_PORT": "5999", "SHOPFUSION_AIRFLOW_PORT": "5998"}
+    found = run_services(platform.environment | elsewhere, "status")
+    assert found.returncode == 0
+    assert platform.settings.mlflow_url in found.stdout
+    assert platform.settings.airflow_url in found.stdout
+    assert ":599" not in found.stdout
 
 
 LIST = 'print([b["Name"] for b in storage.client().list_buckets()["Buckets"]])'

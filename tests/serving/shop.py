@@ -90,6 +90,7 @@ def make_server(packages: Packages | None, spool: Path, params: Params | None = 
     live, clock, ads = LiveEvents(), Clock("data"), Ads(spool)
     log = EventLog.open(spool, 1 << 28)
     log.subscribe(live.accept)
+    log.subscribe(ads.observe)
     params = params or Params()
     names = SimpleNamespace(fused="fused-ranker")
     aliases = SimpleNamespace(champion="champion", challenger="challenger")

@@ -23,7 +23,7 @@ from components.training.frozen import PartlyFrozen
 from components.training.loop import Plan, fit
 from components.training.losses import in_batch_contrast
 
-VIEWS, BATCH, EPOCHS = 4, 128, 40
+VIEWS, BATCH, EPOCHS = 4, 128, 15
 SIZE, TRAINED_BLOCKS = 96, 5
 RATE, BASE_SHARE, TEMPERATURE = 2e-3, 0.2, 0.07
 
@@ -45,12 +45,15 @@ class Alignment(PartlyFrozen):
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the loss and its parts."""
-        both = torch.cat([batch["one"], batch["other"]])
-        one, other = self.tower.projection(self.tower.base.above(both)).chunk(2)
+        shown = [batch["one"], batch["other"]] if self.views_weight else [batch["one"]]
+        vectors = self.tower.projection(self.tower.base.above(torch.cat(shown)))
+        one = vectors[: len(batch["one"])]
         names = self.tower.text_projection(batch["text"])
         scale = 1 / TEMPERATURE
         aligned = in_batch_contrast(one, names, scale, batch["name"])
-        views = in_batch_contrast(one, other, scale)
+        if not self.views_weight:
+            return {"loss": aligned, "aligned": aligned}
+        views = in_batch_contrast(one, vectors[len(one) :], scale)
         return {"loss": aligned + self.views_weight * views, "aligned": aligned, "views": views}
 
 

@@ -142,25 +142,32 @@ class Ease(_Linear):
     name: str = "EASE with recency"
     l2: float = 300.0
     grid: tuple[float, ...] = (100.0, 300.0, 1000.0)
+    _kept: dict[int, Floats] = field(default_factory=dict)  # of `choose`, by size of its data
 
     def choose(self, data: LeaveOneOut, seed: int) -> str:
         """Search l2 and the decay together."""
-        values = {}
+        reached = -1.0
         for l2 in self.grid:
-            self.l2 = l2
-            weights = self.weights(data.train)
+            weights = self._solved(data.train, l2)
             for decay in DECAYS:
-                values[l2, decay] = tried(data, self.score_with(weights, decay), seed)
-        self.l2, self.decay = best(values, values.__getitem__)
+                value = tried(data, self.score_with(weights, decay), seed)
+                if value > reached:
+                    reached, self.l2, self.decay = value, l2, decay
+                    self._kept = {len(data.train.item): weights}
         return f"l2 {self.l2:g}, history_decay {self.decay:g}"
 
     def weights(self, orders: Orders) -> Floats:
+        """Solve, unless `choose` has."""
+        kept = self._kept.get(len(orders.item))
+        return self._solved(orders, self.l2) if kept is None else kept
+
+    def _solved(self, orders: Orders, l2: float) -> Floats:
         """B = 1 - P / diag(P), P = (X'X + l2)^-1 by Cholesky in float32."""
         x = orders.profile(1.0)
         x.sum_duplicates()
         x.data[:] = 1.0
         gram = (x.T @ x).toarray()
-        gram[np.diag_indices_from(gram)] += self.l2
+        gram[np.diag_indices_from(gram)] += l2
         factor = scipy.linalg.lapack.spotrf(gram, lower=0, overwrite_a=1)[0]
         upper = np.triu(scipy.linalg.lapack.spotri(factor, lower=0, overwrite_c=1)[0])
         whole = upper + np.triu(upper, 1).T

@@ -2,16 +2,15 @@
 
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
+from components.model_registration.encoders import export, quantise
 from components.models.item_orders import Floats
 from components.models.text import TextTower, mean_pooling
 
@@ -33,9 +32,7 @@ class _Pooled(nn.Module):
 def query_encoders(tower: TextTower) -> dict[str, Encode]:
     """Return encoders of one query at a time by name, on one thread each."""
     tower = tower.cpu().eval()
-    # The tower's own forward pass would compute in bfloat16 where it can. The exporter puts a
-    # network back into the mode it found it in: without eval() dropout would be on afterwards.
-    pooled = _Pooled(tower).eval()
+    pooled = _Pooled(tower).eval()  # the tower's own would compute in bfloat16 where it can
 
     def plain(query: str) -> Floats:
         batch = tower.batch(tower.tokens([query]))
@@ -43,22 +40,10 @@ def query_encoders(tower: TextTower) -> dict[str, Encode]:
         return vectors
 
     found = {"PyTorch, fp32": torch.inference_mode()(plain)}
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations
+    with tempfile.TemporaryDirectory() as folder:
         whole, small = Path(folder, "encoder.onnx"), Path(folder, "encoder-int8.onnx")
-        batch = tower.batch(tower.tokens(["a query of some words", "another one"]))
-        torch.onnx.export(
-            pooled, (batch["input_ids"], batch["attention_mask"]), str(whole),
-            input_names=["input_ids", "attention_mask"], output_names=["vectors"], dynamo=False,
-            dynamic_axes={name: {0: "n", 1: "length"} for name in ("input_ids", "attention_mask")},
-            opset_version=17,
-        )  # fmt: skip
-        # Weights a channel, activations as they come (dynamic): no calibration data is needed.
-        # 7 of the 8 bits are used: processors without VNNI saturate otherwise.
-        quantize_dynamic(
-            whole, small, op_types_to_quantize=["MatMul"], weight_type=QuantType.QInt8,
-            per_channel=True, reduce_range=True,
-        )  # fmt: skip
+        export(pooled, tower.batch(tower.tokens(["a query of some words"])), whole)
+        quantise(whole, small)
         for name, path in {"ONNX, fp32": whole, "ONNX, int8": small}.items():
             found[name] = _from_onnx(path.read_bytes(), tower)
     return found

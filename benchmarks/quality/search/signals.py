@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from benchmarks.quality.search.reading import Shop
 from components.models.item_orders import Floats, Ints
@@ -59,7 +60,8 @@ def ask(
             for name in own
         }
         started = time.perf_counter()
-        found = search.find(query, vectors)
+        with threadpool_limits(1):
+            found = search.find(query, vectors)
         rows, words = found.rows, np.full(len(found.rows), len(query.split()))
         about = np.stack([log_price[rows], length[rows], words], 1)
         features = np.concatenate([found.features, about], 1).astype(np.float32)

@@ -1,0 +1,198 @@
+"""Seconds until another champion answers: after an alias was moved, and after a roll back.
+
+    SHOPFUSION_HOME=/tmp/swap python benchmarks/swap.py RUN [TIMES]
+
+RUN is the folder of a finished run (data/prepared and models/). The whole platform is started in a
+new folder of state, on the ports of the environment; the run's fused model and towers are
+registered twice. Then, TIMES times (5): the alias `champion` is moved by hand from version 1 to 2,
+and the DAG `rollback` is triggered. A client asks for recommendations 20 times a second all the
+while; a second is counted from the moment before the alias is moved, or the DAG triggered, to the
+first answer that names the other version.
+"""
+
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import httpx
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from components import pipeline, tracking
+from components.champions import promote
+from components.errors import DataError, ServiceError, ShopError
+from components.model_registration.packaging import ranker_package, tower_package
+from components.params import Params
+from components.progress import say
+from components.registry import Policy, load_policy
+from services import lifecycle
+from services.airflow_api import AirflowApi
+from services.credentials import credentials
+from services.progress import FINISHED
+from services.settings import ROOT, ServiceSettings, service_settings
+
+TIMES = 5
+A_SECOND = 20  # requests
+PATIENCE = 300.0  # seconds that a swap may take
+AIM = 10.0  # seconds from alias to answer
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One request: when its answer came, on the monotonic clock, and whose it was."""
+
+    moment: float
+    version: str | None  # None: it failed
+    seconds: float
+
+
+@dataclass
+class Client:
+    """Asks at a steady rate, however long each answer takes."""
+
+    url: str
+    users: list[str]
+    answers: list[Answered] = field(default_factory=list)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Ask while the block runs."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._ask_on, args=(stop,))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def first(self, version: str, since: float) -> float:
+        """Return the seconds from `since` to the first answer by a version.
+
+        Raises:
+            ServiceError: none came in time.
+
+        """
+        while time.monotonic() < since + PATIENCE:
+            for one in list(self.answers):
+                if one.moment >= since and one.version == version:
+                    return one.moment - since
+            time.sleep(0.01)
+        raise ServiceError(f"an answer by {version}", f"none in {PATIENCE:g} s", "see serving.log")
+
+    def _ask_on(self, stop: threading.Event) -> None:
+        started = time.monotonic()
+        with httpx.Client(base_url=self.url, timeout=60) as http, ThreadPoolExecutor(16) as pool:
+            sent = 0
+            while not stop.is_set():
+                pool.submit(self._ask, http, self.users[sent % len(self.users)])
+                sent += 1
+                time.sleep(max(0.0, started + sent / A_SECOND - time.monotonic()))
+
+    def _ask(self, http: httpx.Client, user: str) -> None:
+        began = time.monotonic()
+        try:
+            answer = http.post("/recommend", json={"user_id": user}).raise_for_status().json()
+            version = str(answer["model_version"])
+        except httpx.HTTPError:
+            version = None
+        now = time.monotonic()
+        self.answers.append(Answered(now, version, now - began))
+
+
+def main(run: Path, times: int) -> None:
+    """Start the platform, measure, print, stop it."""
+    settings = service_settings().model_copy(update={"serving_clock": "data"})
+    if (settings.home / "credentials.json").exists():
+        raise DataError("a new folder of state", str(settings.home), "set SHOPFUSION_HOME")
+    lifecycle.up(settings)
+    try:
+        policy = load_policy(ROOT / pipeline.POLICY)
+        users = register_twice(run, policy)
+        client = Client(settings.serving_url, users)
+        _until_ready(settings)
+        with AirflowApi(settings, credentials(settings.home)[0]) as airflow, client.asking():
+            airflow.wait_for_dag("rollback")
+            moved, back = measure(client, airflow, policy, times)
+        show(moved, back, client.answers)
+    finally:
+        lifecycle.down(settings)
+
+
+def register_twice(run: Path, policy: Policy) -> list[str]:
+    """Make versions 1 (champion) and 2 of the run's models; return shoppers that they know."""
+    prepared = run / pipeline.PREPARED
+    with tempfile.TemporaryDirectory() as scratch, tracking.stage_run("swap", Params()):
+        tags = {}
+        for name, folder in (("text", pipeline.TEXT), ("image", pipeline.IMAGE)):
+            package = tower_package(run / folder, prepared, Path(scratch))
+            made = tracking.register(package, getattr(policy.models, name), {})
+            tags[f"parent_{name}"] = f"{made.name}/{made.version}"
+        package = ranker_package(run / pipeline.FUSED, prepared, Path(scratch))
+        for _ in range(2):
+            made = tracking.register(package, policy.models.fused, tags)
+            say(f"registered {made.name}/{made.version}")
+        promote(policy, "1", None)
+        users = pq.read_table(package.folder / "ids" / "users.parquet")["user_id"].to_pylist()
+    return users[:500]
+
+
+def measure(
+    client: Client, airflow: AirflowApi, policy: Policy, times: int
+) -> tuple[list[float], list[float]]:
+    """Return the seconds of each swap by hand, and of each roll back."""
+    name = policy.models.fused
+    client.first(f"{name}/1", time.monotonic())
+    second = tracking.version(name, "2")
+    moved, back = [], []
+    for _ in range(times):
+        began = time.monotonic()
+        tracking.move_alias(policy.aliases.champion, second)
+        moved.append(client.first(f"{name}/2", began))
+        began = time.monotonic()
+        run = airflow.trigger("rollback", {})
+        back.append(client.first(f"{name}/1", began))
+        while airflow.run("rollback", run)["state"] not in FINISHED:  # it goes on to `previous`
+            time.sleep(0.2)
+        say(f"alias {moved[-1]:.2f} s, rollback {back[-1]:.2f} s")
+    return moved, back
+
+
+def show(moved: list[float], back: list[float], answers: list[Answered]) -> None:
+    """Print the table, and how the client fared."""
+    table = Table("seconds to the first answer", "times", "median", "worst", "aim", box=None)
+    for what, found, aim in (
+        ("alias moved by hand", moved, f"{AIM:g}"),
+        ("DAG rollback triggered", back, "-"),
+    ):
+        row = (str(len(found)), f"{median(found):.2f}", f"{max(found):.2f}", aim)
+        table.add_row(what, *row)
+    Console().print(table)
+    failed = sum(one.version is None for one in answers)
+    slowest = max(one.seconds for one in answers)
+    say(f"{len(answers)} requests, {A_SECOND} a second; {failed} failed; slowest {slowest:.2f} s")
+
+
+def _until_ready(settings: ServiceSettings) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while httpx.get(f"{settings.serving_url}/ready", timeout=60).is_error:
+        if time.monotonic() > deadline:
+            raise ServiceError("the server to be ready", "it is not", "see serving.log")
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    if not 2 <= len(sys.argv) <= 3:
+        sys.exit(__doc__)
+    try:
+        main(Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) == 3 else TIMES)
+    except ShopError as error:
+        sys.exit(f"swap: {error}")

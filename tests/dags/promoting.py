@@ -1,0 +1,98 @@
+"""A registry with three versions of the fused ranker, and what people do about them in Airflow."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import mlflow
+
+from components import tracking
+from components.champions import SEEN, champions
+from components.registry import load_policy
+from services.airflow_api import AirflowApi
+from services.credentials import USER
+from tests.platform import Platform
+
+TABLE = "Gate: **passed**\n\n| rule | challenger |\n|---|---|\n| all | 0.44 |"
+
+
+class PromotionShop:
+    """A registry with three versions, and what a person does in Airflow's pages."""
+
+    def __init__(self, airflow: AirflowApi, http: httpx.Client) -> None:
+        self.airflow, self.http, self.name = airflow, http, load_policy().models.fused
+
+    def aliases(self) -> dict[str, str | None]:
+        now = champions(load_policy())
+        found = {"champion": now.champion, "previous": now.previous, "challenger": now.challenger}
+        return {alias: one.version if one else None for alias, one in found.items()}
+
+    def start(self, dag: str, conf: dict[str, object]) -> str:
+        self.airflow.wait_for_dag(dag, timeout=300)
+        return self.airflow.trigger(dag, conf)
+
+    def asked(self, run: str) -> dict[str, object]:
+        """Return the required action of a run, once it waits for an answer."""
+        path = f"/api/v2/dags/promotion/dagRuns/{run}/taskInstances/approval/-1/hitlDetails"
+        wait(lambda: self.state(run, "approval") == "awaiting_input", "the question")
+        time.sleep(3)  # an answer in the very second fails the task
+        return self.http.get(path).raise_for_status().json()
+
+    def answer(self, run: str, choice: str) -> None:
+        path = f"/api/v2/dags/promotion/dagRuns/{run}/taskInstances/approval/-1/hitlDetails"
+        answer = {"chosen_options": [choice], "params_input": {}}
+        self.http.patch(path, json=answer).raise_for_status()
+
+    def state(self, run: str, task: str) -> str | None:
+        states = {one.name: one.state for one in self.airflow.tasks("promotion", run)}
+        return states.get(task)
+
+    def finished(self, dag: str, run: str) -> str:
+        wait(lambda: self.airflow.run(dag, run)["state"] in {"success", "failed"}, "the end")
+        return str(self.airflow.run(dag, run)["state"])
+
+
+def wait(until: Callable[[], bool], what: str, seconds: float = 400) -> None:
+    deadline = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < deadline, f"{what} did not come in {seconds:g} s"
+        time.sleep(0.5)
+
+
+@contextmanager
+def promotion_shop(platform: Platform) -> Iterator[PromotionShop]:
+    """Register three versions in the platform's registry; delete them afterwards."""
+    tracking.connect()
+    client, rules = mlflow.MlflowClient(), load_policy()
+    made = client.create_registered_model(rules.models.fused).name
+    for gate in ("passed", "passed", "rejected"):
+        with mlflow.start_run() as run:
+            mlflow.log_text(TABLE, "gate/verdict.md")
+        tags = {"gate": gate, "dataset": "tiny", "content": uuid.uuid4().hex}
+        client.create_model_version(made, run.info.artifact_uri, run.info.run_id, tags)
+    client.set_registered_model_alias(made, "champion", "1")
+    client.set_registered_model_alias(made, "challenger", "2")
+    client.set_registered_model_tag(made, SEEN, "1")
+    with AirflowApi(platform.settings, platform.keys) as airflow, signed_in(platform) as http:
+        try:
+            yield PromotionShop(airflow, http)
+        finally:
+            client.delete_registered_model(made)
+
+
+@contextmanager
+def signed_in(platform: Platform) -> Iterator[httpx.Client]:
+    """Yield a client of Airflow's whole REST API."""
+    token = {"username": USER, "password": platform.keys.airflow_password}
+    with httpx.Client(base_url=platform.settings.airflow_url, timeout=60) as http:
+        granted = http.post("/auth/token", json=token).raise_for_status().json()["access_token"]
+        http.headers["Authorization"] = f"Bearer {granted}"
+        yield http
+
+
+def runs(http: httpx.Client, dag: str) -> list[dict[str, Any]]:
+    """Return Airflow's records of the runs of a DAG."""
+    return http.get(f"/api/v2/dags/{dag}/dagRuns").raise_for_status().json()["dag_runs"]

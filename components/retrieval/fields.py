@@ -7,13 +7,10 @@ from itertools import chain, pairwise
 import bm25s
 import numpy as np
 import numpy.typing as npt
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
 
 from components.models.item_orders import Floats
+from components.retrieval.mending import nearest_word
 from components.retrieval.words import words_of
-
-SHORTEST_MENDED = 4  # letters; in a shorter word a slip may make any other word
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,16 @@ class Postings:
                 total[self.document[part]] += self.value[part]
         return total
 
+    def of_words(self, rows: Sequence[int]) -> tuple[npt.NDArray[np.int32], Floats]:
+        """Return the documents that have any of these words of the vocabulary, and their scores."""
+        slices = [slice(int(self.start[row]), int(self.start[row + 1])) for row in rows]
+        if not slices:
+            return np.zeros(0, np.int32), np.zeros(0, np.float32)
+        document = np.concatenate([self.document[one] for one in slices])
+        value = np.concatenate([self.value[one] for one in slices])
+        found, place = np.unique(document, return_inverse=True)
+        return found.astype(np.int32), np.bincount(place, value).astype(np.float32)
+
     def uses(self, word: str) -> int:
         """Return the number of documents that have a word."""
         row = self.vocabulary.get(word)
@@ -78,16 +85,7 @@ class FieldIndex:
         words = words_of(query)
         joined = [left + right for left, right in pairwise(words)]
         words += [word for word in joined if self.whole.uses(word)]
-        return [word if self.whole.uses(word) else self._nearest(word) or word for word in words]
+        return [word if self.whole.uses(word) else self._mended(word) or word for word in words]
 
-    def _nearest(self, word: str) -> str | None:
-        if len(word) < SHORTEST_MENDED or any(letter.isdigit() for letter in word):
-            return None
-        slips = 1 if len(word) < 2 * SHORTEST_MENDED else 2
-        known = self.whole.vocabulary.keys()
-        found = process.extract(word, known, scorer=OSA.distance, score_cutoff=slips, limit=5)
-        if not found:
-            return None
-        fewest = min(distance for _, distance, _ in found)
-        near = [name for name, distance, _ in found if distance == fewest]
-        return str(max(near, key=self.whole.uses))
+    def _mended(self, word: str) -> str | None:
+        return nearest_word(word, self.whole.vocabulary.keys(), self.whole.uses)

@@ -9,9 +9,14 @@ SHORTEST_STEMMED = 4  # letters
 
 def words_of(text: str | None) -> list[str]:
     """Return the words of a text: small letters, no accents, English plurals as singulars."""
+    return [singular(word) for word in as_written(text)]
+
+
+def as_written(text: str | None) -> list[str]:
+    """Return the words of a text in small letters without accents; any script."""
     plain = unicodedata.normalize("NFKD", (text or "").casefold())
     bare = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return [singular(word) for word in WORD.findall(bare)]
+    return WORD.findall(bare)
 
 
 def singular(word: str) -> str:

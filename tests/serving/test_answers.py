@@ -125,6 +125,8 @@ def test_search_finds_titles_with_a_slip_too(client, server, shop):
     slipped = search(client, query=word[:2] + word[3:])
     assert slipped["corrected"] == word
     assert slipped["total"] == straight["total"]
+    several = search(client, query=f"{word}s")  # known words end in no s
+    assert (several["corrected"], several["total"]) == (None, straight["total"])
 
 
 @pytest.mark.parametrize(

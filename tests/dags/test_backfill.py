@@ -66,7 +66,9 @@ def events(day: date) -> list[dict[str, object]]:
 
 def test_a_backfill_of_two_past_days_writes_both_partitions(airflow: httpx.Client):
     wait(lambda: airflow.get(f"/api/v2/dags/{DAG}").is_success, "the DAG")
-    asked = {"dag_id": DAG, "from_date": f"{FIRST}T00:00:00Z", "to_date": f"{LAST}T00:00:00Z"}
+    asked = {"dag_id": DAG, "from_date": f"{FIRST}T00:00:00Z", "to_date": f"{LAST}T00:00:00Z"} | {
+        "max_active_runs": 1  # the limit of the DAG does not hold for a backfill
+    }
     answers: list[httpx.Response] = []
 
     def made() -> bool:

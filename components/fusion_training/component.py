@@ -1,7 +1,7 @@
 """Fusion training: the towers become one ranker, in five ways that are compared."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,11 @@ def run(
     image: Path,
     baselines: Path,
     fused: Path,
+    methods: Collection[str] = tuple(METHODS),
 ) -> None:
     """Write `fused`: a folder a way of fusion, rankings, state for serving and chosen.json.
 
+    `methods` names the ways to fit, for a comparison of seeds that needs one of them.
     Each way is fitted on the fit cuts and chosen on validation. For the test cut it is fitted
     again with validation added, its choices unchanged: validation targets end before the test cut.
     The state is that of the last cut: of the test cut, or of the final one where there is one.
@@ -71,9 +73,9 @@ def run(
         for cut in (validation, test):
             write_tower_rankings(cut.items, cut.shoppers, prepared, cut.name, folder)
         reached = {}
-        for name, way in METHODS.items():
+        for name in methods:
             started = time.perf_counter()
-            fusion = way(params.seed)
+            fusion = METHODS[name](params.seed)
             fusion.fit(fit, validation.candidates)
             seconds = time.perf_counter() - started
             reached[name] = measure(fusion, validation.candidates)

@@ -1,11 +1,13 @@
 """Row 3: the main job with several seeds, its ablation, and what the pictures add.
 
-The first seed is the finished run in this folder. For each other one the behaviour tower and every
-fusion are trained again; the content towers and the baselines are those of the finished run.
+The first seed is the finished run in this folder. For each other one the behaviour tower and the
+way of fusion that the run chose are trained again; all else is that of the finished run.
 """
 
+import json
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +27,7 @@ from components.ranking.rankings import Rankings
 SEEDS = 3
 VIEWS = ("all", "novel")
 REFERENCES = ("lambdamart", "ease")
+TEST_RANKINGS = "rankings/test/*.npz"
 
 
 def run(task: Task) -> Report:
@@ -34,23 +37,25 @@ def run(task: Task) -> Report:
     """
     params = load_params()
     rows = read_test_rows(pipeline.PREPARED, "test", params.evaluation.new_shopper_sessions)
-    found = {params.seed: _measured(pipeline.FUSED, rows, params)}
+    chosen = json.loads((pipeline.FUSED / "chosen.json").read_text())["method"]
+    files = [*pipeline.FUSED.glob(TEST_RANKINGS), *pipeline.BASELINES.glob(TEST_RANKINGS)]
+    found = {params.seed: _measured(sorted(files), rows, params)}
     for seed in range(params.seed + 1, params.seed + (SEEDS if task.sample >= 1 else 2)):
-        found[seed] = _trained(_of_seed(params, seed, task), rows)
+        found[seed] = _trained(_of_seed(params, seed, task), chosen, rows)
     report = Report(f"3. The main job, seeds {', '.join(map(str, found))}")
     _seeds_table(report, found)
-    _paired_table(report, params, found[params.seed])
+    _paired_table(report, params, chosen, found[params.seed])
     towers = {"behaviour": pipeline.BEHAVIOUR, "text": pipeline.TEXT, "image": pipeline.IMAGE}
     table = report.table(
-        "Ablation on validation, stacking of the finished run",
+        f"Ablation on validation, {chosen} of the finished run",
         "left out", "NDCG@10 all", "NDCG@10 novel",
     )  # fmt: skip
-    for line in ablate(params, pipeline.PREPARED, towers, pipeline.BASELINES, "stacking"):
+    for line in ablate(params, pipeline.PREPARED, towers, pipeline.BASELINES, chosen):
         cells = [short(float(line[f"ndcg_{view}"])) for view in VIEWS]
         table.add(str(line["left_out"]), *cells)
     report.notes.append(
         "What rendered pictures add is the line 'image' of the ablation against 'nothing'. "
-        "Baselines have no seed but ALS and LambdaMART, which are those of the finished run."
+        "Over seeds: the behaviour tower and the chosen fusion; the others' seed is the run's."
     )
     return report
 
@@ -62,25 +67,24 @@ def _of_seed(params: Params, seed: int, task: Task) -> Params:
     return params.model_copy(update={"seed": seed, "behaviour": behaviour})
 
 
-def _trained(params: Params, rows: TestRows) -> pd.DataFrame:
-    """Train the behaviour tower and the fusions for one seed; every shopper's metrics."""
+def _trained(params: Params, method: str, rows: TestRows) -> pd.DataFrame:
+    """Train the behaviour tower and one way of fusion; every shopper's metrics."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         tower, fused = Path(name, "behaviour"), Path(name, "fused")
         behaviour_pretraining.run(params, prepared=pipeline.PREPARED, tower=tower)
         fusion_training.run(
             params, prepared=pipeline.PREPARED, behaviour=tower, text=pipeline.TEXT,
-            image=pipeline.IMAGE, baselines=pipeline.BASELINES, fused=fused,
+            image=pipeline.IMAGE, baselines=pipeline.BASELINES, fused=fused, methods=[method],
         )  # fmt: skip
-        found = _measured(fused, rows, params)
+        files = [fused / f"rankings/test/{model}.npz" for model in ("behaviour", method)]
+        found = _measured(files, rows, params)
     say(f"seed {params.seed}: {time.perf_counter() - started:.0f} s")
     return found
 
 
-def _measured(fused: Path, rows: TestRows, params: Params) -> pd.DataFrame:
-    """Measure every ranking of the fusions, the towers and the baselines."""
-    folders = (fused, pipeline.BASELINES)
-    files = sorted(file for folder in folders for file in folder.glob("rankings/test/*.npz"))
+def _measured(files: Iterable[Path], rows: TestRows, params: Params) -> pd.DataFrame:
+    """Measure ranking files, every shopper."""
     parts = [measure(file.stem, Rankings.load(file), rows, params.evaluation.k) for file in files]
     return pd.concat(parts, ignore_index=True)
 
@@ -95,18 +99,21 @@ def _seeds_table(report: Report, found: dict[int, pd.DataFrame]) -> None:
     means = {
         view: pd.DataFrame({seed: one[view].mean() for seed, one in wide.items()}) for view in VIEWS
     }
-    for model in means["all"].mean(axis=1).sort_values(ascending=False).index:
+    for model in means["all"][first].sort_values(ascending=False).index:
         own = [with_interval(wide[first][view][model].dropna(), first) for view in VIEWS]
         over = [means[view].loc[model] for view in VIEWS]
-        spread = [f"{short(one.mean())} ± {short(one.std(ddof=0))}" for one in over]
+        spread = [
+            f"{short(one.mean())} ± {short(one.std(ddof=0))}" if one.notna().all() else ""
+            for one in over
+        ]
         table.add(str(model), *own, *spread)
 
 
-def _paired_table(report: Report, params: Params, shoppers: pd.DataFrame) -> None:
+def _paired_table(report: Report, params: Params, method: str, shoppers: pd.DataFrame) -> None:
     table = report.table(
         "Paired differences of NDCG@10, first seed", "model", "over", "view", "difference", "p"
     )
-    paired = compare(shoppers, params.evaluation, "stacking", params.seed)
+    paired = compare(shoppers, params.evaluation, method, params.seed)
     chosen = paired[(paired["metric"] == "ndcg@10") & paired["other"].isin(REFERENCES)]
     for line in chosen.itertuples():
         ends = f"[{short(line.ci_low)}, {short(line.ci_high)}]"

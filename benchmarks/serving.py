@@ -20,6 +20,7 @@ import tempfile
 import time
 import urllib.request
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from components.ranking.states import GROUPS, ITEM_COLUMNS, ItemState, ShopperSt
 
 CONNECTIONS = (1, 8, 64)
 SIMULATED = (100_000, 1_000_000)  # items
+CAMPAIGNS = 40
 WARM = 300  # shoppers, or queries, that a warm cell asks for again and again
 SHOPPERS, LINES = 2000, 200  # of a simulated catalogue; lines a shopper
 DIMS = {"behaviour": 65, "text": 256, "image": 64}
@@ -177,10 +179,24 @@ class Running:
 
     def set_clock(self, moment: datetime) -> None:
         """Move the shop's time: on another day no shopper's state is the same."""
-        body = json.dumps({"now": moment.isoformat()}).encode()
+        self._tell("POST", "clock", {"now": moment.isoformat()})
+
+    def advertise(self, item_ids: list[str]) -> None:
+        """Let CAMPAIGNS campaigns of as many items each run, with budgets that last."""
+        parts = [item_ids[k::CAMPAIGNS][:CAMPAIGNS] for k in range(CAMPAIGNS)]
+        made = [
+            {"campaign_id": f"simulated-{k}", "item_ids": part, "bid": 0.1 + k / 50,
+             "daily_budget": 1e6}
+            for k, part in enumerate(parts)
+        ]  # fmt: skip
+        self._tell("PUT", "campaigns", {"campaigns": made})
+
+    def _tell(self, method: str, what: str, body: dict[str, object]) -> None:
         headers = {"Authorization": "Bearer bench", "Content-Type": "application/json"}
+        told = json.dumps(body).encode()
+        address = f"{self.url}/admin/{what}"
         urllib.request.urlopen(
-            urllib.request.Request(f"{self.url}/admin/clock", body, headers)
+            urllib.request.Request(address, told, headers, method=method)
         ).close()
 
     def stop(self) -> None:
@@ -210,7 +226,8 @@ def measure(folder: Path, seconds: float) -> None:
     shop = folder / "ranker/shop"
     day = datetime.fromisoformat(json.loads((shop / "shop.json").read_text())["as_of"])
     users = pq.read_table(folder / "ranker/ids/users.parquet")["user_id"].to_pylist()
-    items = pq.read_table(shop / "items.parquet", columns=["title"])["title"].to_pylist()
+    catalogue = pq.read_table(shop / "items.parquet", columns=["item_id", "title"])
+    items = catalogue["title"].to_pylist()
     rng = np.random.default_rng(1)
     words = sorted({word for title in items[:20_000] if title for word in title.split()})
     fresh = [" ".join(row) for row in rng.choice(words, (200_000, 2))]
@@ -222,12 +239,14 @@ def measure(folder: Path, seconds: float) -> None:
     print("| request | cache | connections | p50 ms | p99 ms | requests/s | failed |")
     print("|---|---|---|---|---|---|---|")
     try:
-        for where, cache in (("/recommend", "cold"), ("/recommend", "warm"), ("/search", "cold"),
-                             ("/search", "warm")):  # fmt: skip
+        server.advertise(catalogue["item_id"].to_pylist())
+        asked_of = product(("/recommend", "/search", "/ads"), ("cold", "warm"))
+        for where, cache in asked_of:
             for connections in CONNECTIONS:
-                if where == "/recommend":
+                if where != "/search":
                     some = users[:WARM] if cache == "warm" else users
-                    bodies = [json.dumps({"user_id": user, "k": 10}) for user in some]
+                    more = {"k": 10} if where == "/recommend" else {"slots": 2}
+                    bodies = [json.dumps({"user_id": user, **more}) for user in some]
                 else:
                     asked = common
                     if cache == "cold":

@@ -10,6 +10,7 @@ import scipy.linalg
 from implicit.als import AlternatingLeastSquares
 from implicit.nearest_neighbours import CosineRecommender
 from scipy.sparse import csr_array, csr_matrix
+from threadpoolctl import threadpool_limits
 
 from benchmarks.quality.next_item.leave_one_out import LeaveOneOut, Score, ranks
 from components.models.item_orders import Floats, Orders
@@ -228,7 +229,8 @@ class Als:
             factors=self.factors, regularization=self.regularization, iterations=10,
             num_threads=1, random_state=0,
         )  # fmt: skip
-        model.fit(csr_matrix(orders.profile(1.0)), show_progress=False)
+        with threadpool_limits(1, "blas"):  # its threads would stand in implicit's own way
+            model.fit(csr_matrix(orders.profile(1.0)), show_progress=False)
 
         def score(histories: Orders, rows: np.ndarray) -> Floats:
             asked = csr_matrix(histories.profile(1.0, rows))

@@ -211,23 +211,28 @@ class Als:
     name: str = "ALS"
     factors: int = 64
     regularization: float = 0.1
-    grid: tuple[tuple[int, float], ...] = ((64, 0.01), (64, 1.0), (256, 1.0))
+    alpha: float = 10.0  # confidence in a purchase; in all that was not bought it is 1
+    grid: tuple[tuple[int, float, float], ...] = (
+        (64, 1.0, 10.0), (128, 10.0, 10.0), (256, 10.0, 10.0), (256, 100.0, 40.0)
+    )  # fmt: skip
 
     def choose(self, data: LeaveOneOut, seed: int) -> str:
-        """Search factors and regularisation."""
+        """Search factors, regularisation and confidence."""
 
-        def value(option: tuple[int, float]) -> float:
-            self.factors, self.regularization = option
+        def value(option: tuple[int, float, float]) -> float:
+            self.factors, self.regularization, self.alpha = option
             return tried(data, self.fit(data.train), seed)
 
-        self.factors, self.regularization = best(self.grid, value)
-        return f"factors {self.factors}, regularization {self.regularization:g}"
+        self.factors, self.regularization, self.alpha = best(self.grid, value)
+        return (
+            f"factors {self.factors}, regularization {self.regularization:g}, alpha {self.alpha:g}"
+        )
 
     def fit(self, orders: Orders) -> Score:
         """Factorise; a shopper is folded in from the history that is asked with."""
         model = AlternatingLeastSquares(
-            factors=self.factors, regularization=self.regularization, iterations=10,
-            num_threads=1, random_state=0,
+            factors=self.factors, regularization=self.regularization, alpha=self.alpha,
+            iterations=10, num_threads=1, random_state=0,
         )  # fmt: skip
         with threadpool_limits(1, "blas"):  # its threads would stand in implicit's own way
             model.fit(csr_matrix(orders.profile(1.0)), show_progress=False)

@@ -48,10 +48,9 @@ def pseudo_queries(shop: Shop, seed: int) -> Pairs:
     not fill every batch.
     """
     rng = np.random.default_rng(seed)
-    kinds, brands, titles, texts = (
-        pa.array(column) for column in
-        (shop.fields["kind"], shop.fields["brand"], shop.fields["title"], shop.texts)
-    )  # fmt: skip
+    kinds, titles, texts = (
+        pa.array(column) for column in (shop.fields["kind"], shop.fields["title"], shop.texts)
+    )
     words = [kind.split() for kind in shop.fields["kind"]]
     short = pa.array([" ".join(own[: rng.integers(1, 3)]) for own in words])
     named = pa.array(
@@ -63,5 +62,4 @@ def pseudo_queries(shop: Shop, seed: int) -> Pairs:
     row = coded.indices.to_numpy().astype(np.int64)
     left_row, right_row = row[: len(left)], row[len(left) :]
     weight = 1.0 / np.sqrt(np.bincount(left_row, minlength=len(coded.dictionary)))[left_row]
-    assert len(brands) == len(texts)
     return Pairs(coded.dictionary.to_pylist(), left_row, right_row, weight / weight.sum())

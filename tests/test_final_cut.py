@@ -11,7 +11,6 @@ from components.files import read_table
 from components.fusion_training import component as fusion_training
 from components.model_registration.packaging import ranker_package
 from components.model_registration.provenance import provenance
-from components.models.fusion import METHODS
 from components.pipeline import TABLES
 from components.ranking.ranker import FusedRanker
 from components.ranking.reading import read_cuts, read_states
@@ -43,9 +42,10 @@ def test_the_cuts_before_it_and_who_is_tested_on_what_stay_as_they_are(world, ti
 
 def test_the_fusion_that_was_tested_is_registered_as_of_it(world, tmp_path, monkeypatch):
     monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    monkeypatch.setattr(fusion_training, "METHODS", {"stacking": METHODS["stacking"]})
     standins, fused = write_standins(world, tmp_path / "models"), tmp_path / "fused"
-    fusion_training.run(PARAMS, prepared=world.prepared, fused=fused, **standins)
+    fusion_training.run(
+        PARAMS, prepared=world.prepared, fused=fused, methods=["stacking"], **standins
+    )
     towers = {name: standins[name] for name in ("behaviour", "text", "image")}
     items, shoppers = read_states(
         world.prepared, "final", towers, standins["baselines"], ["purchase"]

@@ -4,7 +4,7 @@ import sys
 
 from components.errors import ShopError
 from components.params import load_params
-from components.pipeline import STAGES, run_stage
+from components.pipeline import STAGES, TRAINED, run_stage
 
 
 def main(arguments: list[str]) -> int:
@@ -13,10 +13,24 @@ def main(arguments: list[str]) -> int:
         print(f"usage: python -m components <stage>\nstages: {', '.join(STAGES)}", file=sys.stderr)
         return 0 if arguments and arguments[0] in {"-h", "--help"} else 2
     try:
+        if arguments[0] in TRAINED:
+            return _trained(arguments[0])
         run_stage(arguments[0], load_params())
     except ShopError as error:
         print(f"{arguments[0]}: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def _trained(stage: str) -> int:
+    """Run a stage that may have a process a device."""
+    from components.training import processes
+
+    count = processes.wanted()
+    if count > 1:
+        return processes.launch([stage], count)
+    with processes.joined():
+        run_stage(stage, load_params())
     return 0
 
 

@@ -13,11 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.errors import DataError, StorageError
+from components.settings import writes
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling folder that replaces `path` only if the block succeeds.
+
+    Of several processes that train together only the first one's replaces it; so do files.
 
     Raises:
         StorageError: the disk refuses the write (full, read-only, no permission).
@@ -28,10 +31,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
         try:
             yield temporary
-            temporary.chmod(0o755)
-            if path.exists():
-                shutil.rmtree(path)
-            temporary.replace(path)
+            if writes():
+                temporary.chmod(0o755)
+                if path.exists():
+                    shutil.rmtree(path)
+                temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
@@ -53,7 +57,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             yield temporary
-            temporary.replace(path)
+            if writes():
+                temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:

@@ -91,6 +91,9 @@ STAGES: dict[str, tuple[str, dict[str, Path]]] = {
     ),
 }
 
+# Stages that train a tower, in several processes where there are several devices.
+TRAINED = ("behaviour_pretraining", "text_pretraining", "image_pretraining")
+
 
 def run_stage(name: str, params: Params) -> None:
     """Run one stage in the current folder.

@@ -1,5 +1,9 @@
-"""Addresses and credentials from the environment; nothing here may change a result."""
+"""Addresses and credentials from the environment; they change no result.
 
+But for training_processes: a step of several processes is that of a larger batch.
+"""
+
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -50,6 +54,9 @@ class Settings(BaseSettings):
     home: Path = Field(
         default=Path(".state"), description="Folder of all state; monitoring reports are in it"
     )
+    training_processes: int = Field(
+        default=0, ge=0, description="Processes of a pretraining; 0: one a CUDA device, or one"
+    )
     drift_webhook: str | None = Field(
         default=None, description="Address that a drift alarm is posted to; empty for none"
     )
@@ -63,6 +70,11 @@ class Settings(BaseSettings):
         default=SecretStr("development-only-key"),
         description="Key of the hash that replaces shopper ids at the door",
     )
+
+
+def writes() -> bool:
+    """Tell whether this process writes: the only one, or the first of those that train together."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @lru_cache

@@ -20,6 +20,7 @@ from components.text_pretraining.adapters import wrap_base
 from components.text_pretraining.objective import TextObjective, pair_batches
 from components.text_pretraining.pairs import Pairs, read_pairs
 from components.text_pretraining.projecting import fit_projection
+from components.training import processes
 from components.training.checkpoints import Checkpoints, fingerprint, seed_everything
 from components.training.loop import Plan, best_device, fit
 
@@ -147,7 +148,7 @@ def _tune(
     steps = 0 if text.adapter == "frozen" else steps
     if text.start_from:
         steps = math.ceil(steps * text.start_share)
-    wrap_base(tower, text, steps)
+    wrap_base(tower, text, -(-steps // processes.size()))
     counts = content_tower.parameter_counts(base=tower.base, projection=tower.projection)
     if steps == 0:
         return {"steps": 0, "parameters": counts}

@@ -10,7 +10,7 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 
 from components.params import Params
-from components.settings import settings
+from components.settings import settings, writes
 from components.tracking.connection import answering, connect
 
 
@@ -19,8 +19,12 @@ def stage_run(stage: str, params: Params, section: str | None = None) -> Iterato
     """Open the MLflow run of one stage; yields its run id.
 
     The run is tagged with the stage, the dataset and the pipeline run it belongs to, and carries
-    the params of `section` (and the seed), so that two runs of a tower can be compared.
+    the params of `section` (and the seed), so that two runs of a tower can be compared. Of several
+    processes that train together only the first one has a run.
     """
+    if not writes():
+        yield ""
+        return
     connect()
     name = f"{stage} {settings().run_id}".rstrip()  # the stage first: lists cut names short
     tags = {
@@ -37,7 +41,8 @@ def stage_run(stage: str, params: Params, section: str | None = None) -> Iterato
 
 def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
     """Log metrics to the open run."""
-    mlflow.log_metrics({name: float(value) for name, value in values.items()}, step=step)
+    if writes():
+        mlflow.log_metrics({name: float(value) for name, value in values.items()}, step=step)
 
 
 def curve(name: str) -> Callable[[Mapping[str, float], int], None]:
@@ -47,6 +52,8 @@ def curve(name: str) -> Callable[[Mapping[str, float], int], None]:
 
 def log_artifact(path: Path, folder: str | None = None) -> None:
     """Attach a file, or a folder's content, to the open run."""
+    if not writes():
+        return
     if path.is_dir():
         mlflow.log_artifacts(str(path), folder or path.name)
     else:

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from components.files import atomic_file
 from components.progress import say
+from components.settings import writes
 
 FOLDER = Path(".checkpoints")
 SECONDS_BETWEEN = 20.0
@@ -90,7 +91,8 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Delete every snapshot of the stage: its output is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if writes():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.pt"

@@ -1,7 +1,7 @@
 """One training loop for all towers, in the taste of nanoGPT's train.py.
 
-The objective is a module that maps a batch to its loss, so that a wrapper (DDP, torch.compile,
-Accelerate's prepare) can take its place without a change here.
+The objective is a module that maps a batch to its loss. Where several processes train together
+(components.training.processes) each takes its share of the batches and gradients are averaged.
 """
 
 import math
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from components.progress import say
+from components.training import processes
 from components.training.checkpoints import Checkpoints
 from components.training.meter import Log, Meter
 
@@ -121,14 +122,16 @@ def fit(
             checkpoints.save(name, states)
 
     objective.train()
+    device, trained = next(objective.parameters()).device, processes.together(objective)
     last, done = plan.epochs if plan.stop_after is None else plan.stop_after, False
     while at.epoch < last and not done:
-        order = batches(at.epoch)
+        order = processes.own_share(batches(at.epoch))
         while at.index < len(order):
             lr = plan.lr_at((at.epoch + (at.index + 0.5) / len(order)) / plan.epochs)
-            parts = _step(objective, optimizer, order[at.index], lr, plan.clip_norm)
+            parts = _step(trained, optimizer, order[at.index], lr, plan.clip_norm)
             at.index, at.step = at.index + 1, at.step + 1
-            done = bool(after_step and after_step(at.step))
+            if after_step:
+                done = processes.agreed(bool(after_step(at.step)), device)
             meter.add(parts, at.step, at.epoch, lr)
             if done:
                 break

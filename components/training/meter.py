@@ -10,6 +10,7 @@ from torch import Tensor
 
 from components.errors import ModelError
 from components.progress import say
+from components.training import processes
 
 COUNTS = ("users", "tokens", "samples")  # entries of a step's result that are summed, not averaged
 SECONDS_BETWEEN_LOGS = 2.0
@@ -75,8 +76,9 @@ class Meter:
         metrics = {"lr": self._lr, "epoch": float(self._epoch)}
         for key, values in columns.items():
             if key in COUNTS:
-                self._counts[key] = self._counts.get(key, 0.0) + sum(values)
-                metrics[f"{key}_per_second"] = sum(values) / max(now - self._logged, 1e-9)
+                total = sum(values) * processes.size()  # the others' shares are as large
+                self._counts[key] = self._counts.get(key, 0.0) + total
+                metrics[f"{key}_per_second"] = total / max(now - self._logged, 1e-9)
             else:
                 metrics[key] = sum(values) / steps
         self._logged = now

@@ -50,17 +50,20 @@ def run(task: Task) -> Report:
     data = read_orders(task.data / FOLDER, task.sample, task.seed)
     knn = SequenceKnn()
     fitted = {knn.name: _fit(knn, data, task.seed)}
-    towers = [Tower(transitions=knn.config)]
-    bare = Tower(name="behaviour tower, own items not weighed", transitions=knn.config)
-    towers.append(replace(bare, config=replace(bare.config, repeats=False)))
-    methods: list[Method] = [*towers, LastItem(), ItemKnn(), Als()]
+    tower = Tower(transitions=knn.config)
+    fitted[tower.name] = _fit(tower, data, task.seed)
+    bare = Tower(
+        name="behaviour tower, own items not weighed", transitions=knn.config,
+        config=replace(tower.config, repeats=False), rates=(tower.plan.lr,),
+    )  # fmt: skip
+    methods: list[Method] = [bare, LastItem(), ItemKnn(), Als()]
     if data.whole.items <= ITEMS_OF_EASE:
         methods.append(Ease())
     fitted |= {method.name: _fit(method, data, task.seed) for method in methods}
-    few = [towers[0].name, knn.name, "Markov chain"]
+    few = [tower.name, knn.name, "Markov chain"]
     for name, parts in {
         "fused: tower, sequence-kNN, Markov": few,
-        "fused: all signals": [name for name in fitted if name != towers[1].name],
+        "fused: all signals": [name for name in fitted if name != bare.name],
     }.items():
         fitted[name] = _fuse(name, [fitted[part] for part in parts], data, task.seed)
     return _report(data, fitted, task.seed)
@@ -111,7 +114,7 @@ def _report(data: LeaveOneOut, fitted: dict[str, Fitted], seed: int) -> Report:
         "asked with always does.",
         "The tower learns a weight for own items; where nobody buys twice it ranks them last, so "
         "that kept and removed agree. The line 'own items not weighed' is its dot product trained "
-        "without that weight.",
+        "without that weight, at the tower's rate.",
         "The fusion learns on validation items, from fits on train; its trees are counted on "
         "held-out shoppers.",
     ]

@@ -28,6 +28,7 @@ class Tower:
     config: OrderTowerConfig = field(default_factory=OrderTowerConfig)
     plan: NextItemPlan = field(default_factory=NextItemPlan)
     transitions: TransitionConfig = field(default_factory=TransitionConfig)
+    rates: tuple[float, ...] = RATES
     seed: int = 0
     epochs: int = 0
     _kept: dict[int, OrderTower] = field(default_factory=dict)  # trained, by size of its data
@@ -42,7 +43,7 @@ class Tower:
 
         options = [replace(self.transitions, shrink=one) for one in SHRINKS]
         self.transitions = max(options, key=untrained)
-        found = [self._trained(data, replace(self.plan, lr=rate)) for rate in RATES]
+        found = [self._trained(data, replace(self.plan, lr=rate)) for rate in self.rates]
         _, self.epochs, self.plan, tower = max(found, key=lambda one: one[0])
         self._kept = {len(data.train.item): tower}
         shrink = self.transitions.shrink

@@ -4,14 +4,15 @@ Each way has two learning rates to choose from on validation. Low-rank adapters 
 times the rate of full fine-tuning (Schulman et al., "LoRA without regret", 2025).
 """
 
+import multiprocessing
 import resource
-from dataclasses import dataclass
-
-import numpy as np
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 
 from benchmarks.quality.report import Report, seconds, short, with_interval
 from benchmarks.quality.rows import Task
 from benchmarks.quality.tuning.intents import (
+    BATCH,
     EPOCHS,
     Classifier,
     accuracy,
@@ -34,53 +35,65 @@ WAYS: dict[str, tuple[TextParams, tuple[float, ...]]] = {
 
 @dataclass(frozen=True)
 class Tuned:
-    """One way at its best rate."""
+    """One way at its best rate, and what its process took."""
 
     rate: float
     trainable: int
     seconds: float
     validation: float
-    logits: Floats
+    right: Floats  # (N,) 1 where the intent is right, on test
+    megabytes: float = 0.0
 
 
 def run(task: Task) -> Report:
-    """Tune in every way and test each at its best rate."""
-    parts = read_questions(task.data / "banking77", task.sample, task.seed)
+    """Tune in every way, each in a process of its own, and test each at its best rate."""
     epochs = EPOCHS if task.sample >= 1 else 1
+    found: dict[str, Tuned] = {}
+    for name in WAYS:
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+            found[name] = process.submit(tuned, name, task, epochs).result()
+    train = read_questions(task.data / "banking77", task.sample, task.seed)["train"]
     report = Report(
-        f"6. Parameter-efficient tuning: {len(parts['train'].texts):,} questions, "
-        f"{int(parts['train'].intent.max()) + 1} intents, {epochs} epochs"
+        f"6. Parameter-efficient tuning: {len(train.texts):,} questions, "
+        f"{int(train.intent.max()) + 1} intents, {epochs} epochs"
     )
     table = report.table(
         "Accuracy on test", "way", "accuracy", "of full", "trained parameters", "of full",
-        "rate", "s a training", "peak MB so far",
+        "rate", "s a training", "peak MB",
     )  # fmt: skip
-    steps = epochs * (len(parts["train"].texts) // 32)
-    full: tuple[float, int] | None = None
-    for name, (params, rates) in WAYS.items():
-        best: Tuned | None = None
-        for rate in rates:
-            model = Classifier(params, parts["train"], steps, task.seed)
-            trainable = model.trainable  # AdaLoRA starts wider than it ends
-            fitted = tune(model, parts["train"], rate, epochs=epochs, seed=task.seed)
-            model.tower.merge()
-            reached = float(accuracy(model.logits(parts["validation"]), parts["validation"]).mean())
-            say(f"{name}, rate {rate:g}: validation {reached:.3f}, {fitted.seconds:.0f} s")
-            if best is None or reached > best.validation:
-                logits = model.logits(parts["test"])
-                best = Tuned(rate, trainable, fitted.seconds, reached, logits)
-            del model
-        assert best is not None
-        right = accuracy(best.logits, parts["test"])
-        full = full or (float(np.mean(right)), best.trainable)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    full = next(iter(found.values()))
+    for name, one in found.items():
         table.add(
-            name, with_interval(right, task.seed, 3), short(right.mean() / full[0], 3),
-            f"{best.trainable:,}", f"{best.trainable / full[1]:.1%}", f"{best.rate:g}",
-            seconds(best.seconds), f"{memory:,.0f}",
+            name, with_interval(one.right, task.seed, 3),
+            short(one.right.mean() / full.right.mean(), 3), f"{one.trainable:,}",
+            f"{one.trainable / full.trainable:.1%}", f"{one.rate:g}", seconds(one.seconds),
+            f"{one.megabytes:,.0f}",
         )  # fmt: skip
     report.notes.append(
-        "AdaLoRA's count is its start (1.5 x the rank it ends with). Peak memory is that of the "
-        "process up to this line; full fine-tuning comes first."
+        "AdaLoRA's count is its start (1.5 x the rank it ends with). Rates by validation; the head "
+        "starts at the intents' mean vectors in every way."
     )
     return report
+
+
+def tuned(name: str, task: Task, epochs: int) -> Tuned:
+    """Tune in one way at each of its rates; peak memory is that of the calling process."""
+    parts = read_questions(task.data / "banking77", task.sample, task.seed)
+    params, rates = WAYS[name]
+    best: Tuned | None = None
+    for rate in rates:
+        model = Classifier(
+            params, parts["train"], epochs * (len(parts["train"].texts) // BATCH), task.seed
+        )
+        trainable = model.trainable  # AdaLoRA starts wider than it ends
+        fitted = tune(model, parts["train"], rate, epochs=epochs, seed=task.seed)
+        model.tower.merge()
+        reached = float(accuracy(model.logits(parts["validation"]), parts["validation"]).mean())
+        say(f"{name}, rate {rate:g}: validation {reached:.3f}, {fitted.seconds:.0f} s")
+        if best is None or reached > best.validation:
+            right = accuracy(model.logits(parts["test"]), parts["test"])
+            best = Tuned(rate, trainable, fitted.seconds, reached, right)
+        del model
+    assert best is not None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return replace(best, megabytes=peak)

@@ -11,6 +11,7 @@ of means over answers (linearised, clustered). Both are of the item-position kin
 a slot's reward depends on its item and position, not on its neighbours.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from components import storage
 
 Floats = npt.NDArray[np.float64]
 Z = 1.959963984540054  # 95 %
@@ -29,6 +32,17 @@ PRIOR_SHOWS = 20.0  # impressions' worth of doubt in an item's own click share
 def choices_key(version: str) -> str:
     """Return the object in S3 with a version's choices (schemas.CHOICES) for logged answers."""
     return f"{CHOICES}{version}/answers.parquet"
+
+
+def concluded() -> dict[str, str]:
+    """Return what feedback ingestion concluded last of each version, a line each.
+
+    Raises:
+        StorageError: S3 cannot be reached.
+
+    """
+    found = json.loads(storage.get(VALUES)) if storage.stored(VALUES) else {}
+    return {version: str(value["conclusion"]) for version, value in found.items()}
 
 
 @dataclass(frozen=True)

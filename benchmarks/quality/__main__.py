@@ -1,4 +1,4 @@
-"""Measure quality and speed on public data and write the tables into docs/quality.md.
+"""Measure quality and speed on public data and write the tables into docs/benchmarks.md.
 
 python -m benchmarks.quality [row ...] [--data FOLDER] [--sample SHARE] [--seed N] [--page FILE]
 
@@ -20,7 +20,7 @@ from components.errors import ShopError
 from components.progress import say, track
 
 DATA = Path(os.environ.get("SHOPFUSION_BENCHMARK_DATA", "../shared/data"))
-PAGE = Path("docs/quality.md")
+PAGE = Path("docs/benchmarks.md")
 
 
 def main(arguments: list[str]) -> int:

@@ -14,7 +14,7 @@ from benchmarks.quality.rows import Task
 from components.files import atomic_file
 
 PACKAGES = ("numpy", "scipy", "torch", "transformers", "peft", "lightgbm", "implicit", "bm25s")
-HEAD = """# Quality on public data
+HEAD = """## Quality on public data
 
 Written by `make bench-quality`; some rows only: `make bench-quality ROWS="beauty search"`, data of
 the same layout from elsewhere: `make bench-quality DATA=/srv/data`, or
@@ -49,7 +49,7 @@ class Facts:
 def write_row(page: Path, report: Report, facts: Facts) -> str:
     """Replace the row's part of the page, or append it; return what was written."""
     begin, end = f"<!-- {facts.name}: begin -->", f"<!-- {facts.name}: end -->"
-    parts = [f"## {report.title}", *(table.markdown() for table in report.tables)]
+    parts = [f"### {report.title}", *(table.markdown() for table in report.tables)]
     parts += ["\n".join(f"- {note}" for note in report.notes)] if report.notes else []
     body = "\n\n".join([*parts, facts.line()])
     whole = page.read_text() if page.exists() else HEAD

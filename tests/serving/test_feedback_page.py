@@ -1,15 +1,23 @@
 """What the operations page reads of feedback ingestion's partitions, from a real store."""
 
 import io
+import json
 from datetime import date
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from components import storage
+from components.off_policy import VALUES
 from components.schemas import ONLINE_METRICS
+from components.serving.pages import operations
 from components.serving.pages.feedback import read_feedback
+from components.settings import settings
 
 pytestmark = pytest.mark.xdist_group("store")
 
@@ -40,3 +48,24 @@ def test_empty_days_of_today_do_not_hide_a_replay_of_the_past(bucket: str) -> No
 
 def test_no_partition_is_an_empty_table(bucket: str) -> None:
     assert read_feedback(lambda item: None).metrics.empty
+
+
+def test_the_page_says_what_a_challenger_would_have_earned(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOPFUSION_ADMIN_KEY", "key-of-admins")
+    settings.cache_clear()
+    put(date(2017, 11, 5), shown(date(2017, 11, 5), 10))
+    front: Any = SimpleNamespace(
+        category_of=lambda item: None, labels=tuple, version=lambda: "ranker/1", now=lambda: None
+    )
+    app = FastAPI()
+    app.include_router(operations.router(front))
+    with TestClient(app) as person:
+        person.post("/operations/sign-in", data={"key": "key-of-admins"})
+        before = person.get("/operations").text
+        storage.put(json.dumps({"ranker/2": {"conclusion": ".11 a slot: better"}}).encode(), VALUES)
+        after = person.get("/operations").text
+    assert "By surface and model" in before
+    assert "challengers would have earned" not in before
+    assert "<td>ranker/2</td><td>.11 a slot: better</td>" in after

@@ -230,11 +230,11 @@ class Als:
 
     def fit(self, orders: Orders) -> Score:
         """Factorise; a shopper is folded in from the history that is asked with."""
-        model = AlternatingLeastSquares(
-            factors=self.factors, regularization=self.regularization, alpha=self.alpha,
-            iterations=10, num_threads=1, random_state=0,
-        )  # fmt: skip
         with threadpool_limits(1, "blas"):  # its threads would stand in implicit's own way
+            model = AlternatingLeastSquares(
+                factors=self.factors, regularization=self.regularization, alpha=self.alpha,
+                iterations=10, num_threads=1, random_state=0,
+            )  # fmt: skip
             model.fit(csr_matrix(orders.profile(1.0)), show_progress=False)
 
         def score(histories: Orders, rows: np.ndarray) -> Floats:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from components.errors import ShopError
+from components.off_policy import concluded
 from components.serving.pages import session
 from components.serving.pages.approvals import open_approvals
 from components.serving.pages.feedback import read_feedback
@@ -24,9 +25,9 @@ def router(front: Front) -> APIRouter:
         """Figures for whoever has the admin key."""
         if not session.signed_in(request):
             return _sign_in_form()
-        figures, problem = None, ""
+        figures, challengers, problem = None, {}, ""
         try:
-            figures = report(read_feedback(front.category_of))
+            figures, challengers = report(read_feedback(front.category_of)), concluded()
         except ShopError as error:
             problem = f"The feedback cannot be read: {error}."
         return page(
@@ -39,6 +40,7 @@ def router(front: Front) -> APIRouter:
             approvals=open_approvals(settings()),
             links=_links(settings()),
             report=figures,
+            challengers=challengers,
             problem=problem,
         )
 

@@ -40,6 +40,14 @@ def test_the_stages_are_the_same_in_the_same_order():
     }
 
 
+def test_params_yaml_names_every_param_of_the_pipeline():
+    """DVC reads params there and nowhere else: `dvc repro` fails on one that is left out."""
+    whole, named = Params().model_dump(), yaml.safe_load((ROOT / "params.yaml").read_text())
+    used = {str(path).split(".")[0] for stage in DVC.values() for path in stage.get("params", [])}
+    for section in sorted(used - {"seed"}):
+        assert set(named[section]) == set(whole[section]), section
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_reads_and_writes_what_dvc_yaml_says(stage):
     _, arguments = STAGES[stage]

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from components.models.dropout import ByteDropout
 from components.models.item_orders import Floats, Ints, Orders
 from components.models.order_transformer import FARTHEST, FadingSum, PlacedBlock, Places
 
@@ -31,6 +32,7 @@ class OrderTowerConfig:
     width: int = 64  # of the Transformer
     layers: int = 1
     heads: int = 2
+    feed: int = 4  # width of the feed-forward part, in widths of the Transformer
     longest: int = 50  # latest items that are read
     dropout: float = 0.2  # in the Transformer and its input
     item_dropout: float = 0.2  # of the items read
@@ -60,12 +62,14 @@ class OrderTower(nn.Module):
         self.repeat_L = nn.Parameter(torch.zeros(FARTHEST + 1), requires_grad=config.repeats)
         self.enter, self.norm = nn.Linear(dim, width), nn.LayerNorm(width)
         self.blocks = nn.ModuleList(
-            PlacedBlock(width, config.heads, config.dropout) for _ in range(config.layers)
+            PlacedBlock(width, config.heads, config.dropout, config.feed)
+            for _ in range(config.layers)
         )
         self.norm_out, self.leave = nn.LayerNorm(width), nn.Linear(width, dim)
         nn.init.zeros_(self.leave.weight)  # starts as the shopper's own items alone
         nn.init.zeros_(self.leave.bias)
-        self.dropout, self.own_dropout = nn.Dropout(config.dropout), nn.Dropout(config.own_dropout)
+        self.dropout = ByteDropout(config.dropout)
+        self.own_dropout = ByteDropout(config.own_dropout)
 
     @torch.no_grad()
     def start_from(self, read_ID: Floats, offered_ID: Floats) -> None:
@@ -88,7 +92,9 @@ class OrderTower(nn.Module):
 
         `item` (...,) chooses; all by default. Asked for some, the others cost no derivative.
         """
-        offered_ID = self.offered_ID if item is None else self.offered_ID[item]
+        offered_ID = (
+            self.offered_ID if item is None else functional.embedding(item, self.offered_ID)
+        )
         popularity_I = self.popularity_I if item is None else self.popularity_I[item]
         return torch.cat([functional.normalize(offered_ID, dim=-1), popularity_I[..., None]], -1)
 
@@ -98,7 +104,7 @@ class OrderTower(nn.Module):
         `offered_BTD` is item_vectors(item_BT).
         """
         places = Places(item_BT.shape[1], item_BT.device)
-        read_BTD = self.read_ID[item_BT]
+        read_BTD = functional.embedding(item_BT, self.read_ID)
         if self.training and self.config.item_dropout:
             hidden = torch.rand_like(read_BTD[..., :1]) < self.config.item_dropout
             read_BTD = torch.where(hidden, self.hidden_D, read_BTD)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from components.models.dropout import ByteDropout
+
 FARTHEST = 50  # places; farther ones share a bias
 
 
@@ -15,17 +17,17 @@ class PlacedBlock(nn.Module):
     Relative positions after Shaw et al. 2018 in T5's form (Raffel et al. 2020).
     """
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, feed: int) -> None:
         super().__init__()
         self.heads = heads
         self.norm_in, self.norm_mid = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.feed = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout),
-            nn.Linear(4 * width, width),
+            nn.Linear(width, feed * width), nn.GELU(), ByteDropout(dropout),
+            nn.Linear(feed * width, width),
         )  # fmt: skip
         self.bias_HL = nn.Parameter(torch.zeros(heads, FARTHEST + 1))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
 
     def forward(self, x_BTW: Tensor, places: "Places") -> Tensor:
         """Return the next layer's (B, T, W)."""

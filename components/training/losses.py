@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+LOWEST = -1e9  # a logit that counts for nothing
+
 
 def sampled_softmax(
     queries_BD: Tensor,
@@ -36,12 +38,17 @@ def sampled_softmax(
 
     """
     scores_P = (queries_BD[owner_P] * positives_PD).sum(-1) + gain_P
-    logits_BN = queries_BD @ negatives_ND.T - log_q_N
+    # In place: the matrix is the largest thing here, and each copy of it, or of its derivative,
+    # costs a third of what the product does. At -inf the derivative is 0 by itself.
+    logits_BN = (queries_BD @ negatives_ND.T).sub_(log_q_N)
     if hits is not None:
-        logits_BN = logits_BN.index_put(hits, logits_BN.new_tensor(-math.inf))
+        with torch.no_grad():
+            logits_BN[hits] = -math.inf
+    rest_B = torch.logsumexp(logits_BN, dim=-1)
     if own_BM is not None:
-        logits_BN = torch.cat([logits_BN, own_BM], dim=1)
-    rest_P = torch.logsumexp(logits_BN, dim=-1)[owner_P]
+        # Finite where there is none: a row of nothing but -inf would have no derivative.
+        rest_B = torch.logaddexp(rest_B, torch.logsumexp(own_BM.clamp_min(LOWEST), dim=-1))
+    rest_P = rest_B[owner_P]
     return functional.softplus(rest_P - scores_P)  # -log(e^s / (e^s + e^rest))
 
 

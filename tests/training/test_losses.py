@@ -35,6 +35,27 @@ def test_a_positive_does_not_compete_with_its_own_siblings():
     torch.testing.assert_close(with_hits[0], expected)
 
 
+def test_own_negatives_join_the_softmax_and_rows_without_any_have_derivatives():
+    own = torch.tensor([[0.5, -math.inf], [-math.inf, -math.inf], [1.0, 2.0], [0.0, 0.0]])
+    owner, positives = OWNER[1:], POSITIVES[1:]
+    loss, derivatives = {}, {}
+    for way in ("ours", "exact"):
+        queries, items = (one.clone().requires_grad_() for one in (QUERIES, ITEMS))
+        if way == "ours":
+            found = sampled_softmax(
+                queries, items[positives], owner, items, hits=(owner, positives), own_BM=own
+            )
+        else:
+            logits = torch.cat([queries @ items.T, own], dim=1)[owner]
+            found = functional.cross_entropy(logits, positives, reduction="none")
+        kept = owner > 0  # the first query has two positives
+        found[kept].sum().backward()
+        loss[way], derivatives[way] = found[kept].detach(), (queries.grad, items.grad)
+    torch.testing.assert_close(loss["ours"], loss["exact"])
+    for ours, exact in zip(derivatives["ours"], derivatives["exact"], strict=True):
+        torch.testing.assert_close(ours, exact)
+
+
 def test_log_q_makes_drawn_negatives_stand_for_all_items():
     probability = torch.softmax(torch.arange(50) / 20.0, 0)
     drawn = torch.multinomial(

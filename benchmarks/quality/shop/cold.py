@@ -3,7 +3,8 @@
 A share of the catalogue is taken out of every history before training. Shoppers who then wanted
 one of those items rank the held-out items alone. Two contents compete: words of title, category
 and brand, and semantic ids, residual codes of the text tower's vectors (Rajput et al., "Recommender
-systems with generative retrieval", NeurIPS 2023).
+systems with generative retrieval", NeurIPS 2023). Each is tried with and without the popularity to
+expect of such content, which an item that nobody has bought cannot have of its own.
 """
 
 import json
@@ -12,7 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import torch
+from scipy.sparse import csr_array
 from sklearn.cluster import KMeans
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
 
 from benchmarks.quality.report import Report, with_interval
 from benchmarks.quality.rows import Task
@@ -23,6 +27,7 @@ from components.files import read_table
 from components.models.behaviour import BehaviourTower
 from components.models.histories import Histories, Sessions, read_histories
 from components.models.item_orders import Floats, Ints
+from components.models.item_words import item_words
 from components.params import Params, load_params
 from components.progress import say
 from components.ranking.rankings import read_candidates, top_k
@@ -30,6 +35,7 @@ from components.training.checkpoints import Checkpoints, seed_everything
 
 HELD_OUT, K = 0.05, 10
 CODES, LEVELS = 64, 3  # of the semantic ids
+WORDS, PENALTIES = 1 << 14, (1.0, 3.0, 10.0, 30.0, 100.0)  # of the expected popularity
 CUT = "test"
 SESSIONS = ("day", "session", "kind")
 
@@ -55,16 +61,20 @@ def run(task: Task) -> Report:
         f"themselves for {len(asked):,} shoppers who wanted one"
     )
     table = report.table(f"NDCG@{K} on the held-out items", "ranked by", f"NDCG@{K}", f"recall@{K}")
+    # Equal scores in a random order: the catalogue's own order knows what was bought most.
+    order = np.random.default_rng(task.seed).permutation(len(shop.cold)).astype(np.int32)
     for name, scores in _scores(params, shop, asked, task).items():
-        ranked = top_k(scores, np.arange(len(shop.cold), dtype=np.int32), K)
+        ranked = top_k(scores, order, K)
         values = shopper_metrics(ranked, wanted)
         cells = [with_interval(values[metric], task.seed) for metric in ("ndcg", "recall")]
         table.add(name, *cells)
         say(f"{name}: {cells}")
     report.notes.append(
-        "A tower of ids alone knows nothing of an unseen item: all of them tie, the order is the "
-        "table's. Popularity in category: sessions of the item's category before the cut; own "
-        "category: the shopper's events in it."
+        "A tower of ids alone knows nothing of an unseen item: all of them tie, and ties are in a "
+        "random order. Popularity in category: events with items of its category before the cut, "
+        "in all or as a mean an item; own category: the shopper's events in it. Expected "
+        "popularity: ridge regression of the log count of seen items on their words, its penalty "
+        "by cross-validation over seen items."
     )
     return report
 
@@ -129,15 +139,25 @@ def _scores(params: Params, shop: Shop, asked: Ints, task: Task) -> dict[str, Fl
         "behaviour tower, semantic ids": blank.set_column(1, "title", ids),
         "behaviour tower, ids alone": blank,
     }
-    found = {
-        name: _tower_scores(params, shop, items, asked, task) for name, items in contents.items()
-    }
+    found: dict[str, Floats] = {}
+    for name, items in contents.items():
+        found[name] = _tower_scores(params, shop, items, asked, task)
+        if items is not blank:
+            expected = expected_popularity(shop, items)
+            found[f"{name}, expected popularity"] = found[name] + expected
+            found[f"expected popularity, {name.split(', ')[1]}"] = np.tile(
+                expected, (len(asked), 1)
+            )
     owner = np.repeat(np.arange(len(shop.user)), np.diff(shop.histories.start))
     category = shop.items["category"].combine_chunks().dictionary_encode().indices
     group_I = category.fill_null(-1).to_numpy().astype(np.int64) + 1
     counts = np.bincount(group_I[shop.histories.item], minlength=group_I.max() + 1)
     found["popularity in category"] = np.tile(
         counts[group_I[shop.cold]].astype(np.float32), (len(asked), 1)
+    )
+    seen = np.bincount(group_I[np.unique(shop.histories.item)], minlength=len(counts))
+    found["mean popularity in category"] = np.tile(
+        (counts / np.maximum(seen, 1))[group_I[shop.cold]].astype(np.float32), (len(asked), 1)
     )
     own = np.zeros((len(shop.user), group_I.max() + 1), np.float32)
     np.add.at(own, (owner, group_I[shop.histories.item]), 1.0)
@@ -147,6 +167,20 @@ def _scores(params: Params, shop: Shop, asked: Ints, task: Task) -> dict[str, Fl
     users_UD = np.load(pipeline.TEXT / CUT / "user_vectors.npy")[shop.user[asked]]
     found["text tower"] = np.nan_to_num(users_UD @ text_ID[shop.cold].T, nan=-1e9)
     return found
+
+
+def expected_popularity(shop: Shop, items: pa.Table) -> Floats:
+    """Return the log count to expect of the held-out items by their words, (C,)."""
+    words = item_words(items, WORDS)
+    there = csr_array((np.ones(len(words.word)), words.word, words.first), (items.num_rows, WORDS))
+    counts = np.bincount(shop.histories.item, minlength=items.num_rows)
+    seen = np.flatnonzero(counts)
+    options = {"alpha": PENALTIES}
+    search = GridSearchCV(Ridge(), options, scoring="neg_mean_squared_error", cv=5)
+    search.fit(there[seen], np.log(counts[seen]))
+    say(f"expected popularity: penalty {search.best_params_['alpha']:g}")
+    expected: Floats = search.predict(there[shop.cold]).astype(np.float32)
+    return expected
 
 
 def _tower_scores(params: Params, shop: Shop, items: pa.Table, asked: Ints, task: Task) -> Floats:

@@ -114,7 +114,8 @@ def _paired_table(report: Report, params: Params, method: str, shoppers: pd.Data
         "Paired differences of NDCG@10, first seed", "model", "over", "view", "difference", "p"
     )
     paired = compare(shoppers, params.evaluation, method, params.seed)
-    chosen = paired[(paired["metric"] == "ndcg@10") & paired["other"].isin(REFERENCES)]
+    asked = (paired["model"] == method) & paired["other"].isin(REFERENCES)
+    chosen = paired[asked & (paired["metric"] == "ndcg@10")]
     for line in chosen.itertuples():
         ends = f"[{short(line.ci_low)}, {short(line.ci_high)}]"
         table.add(line.model, line.other, line.view, f"{short(line.difference)} {ends}",

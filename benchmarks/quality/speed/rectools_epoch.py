@@ -41,6 +41,7 @@ def main(file: str, settings: dict[str, int]) -> None:
     place = np.arange(len(item)) - first[owner]
     days = pd.Timestamp("2000-01-01") + pd.to_timedelta(place, unit="D")
     table = pd.DataFrame({"user_id": owner, "item_id": item, "weight": 1.0, "datetime": days})
+
     def trainer() -> Trainer:
         return Trainer(
             max_epochs=2, min_epochs=2, accelerator="cpu", devices=1, logger=False,

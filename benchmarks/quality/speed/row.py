@@ -69,7 +69,7 @@ def _ours(data: LeaveOneOut, seed: int) -> tuple[float, OrderTower]:
     """Return the seconds of the second epoch, and the tower."""
     config = OrderTowerConfig(
         dim=SETTINGS["dim"], width=SETTINGS["dim"], layers=SETTINGS["layers"],
-        heads=SETTINGS["heads"], longest=SETTINGS["longest"],
+        heads=SETTINGS["heads"], longest=SETTINGS["longest"], feed=1,  # as SASRec's is
     )  # fmt: skip
     tower = OrderTower(config, data.train.counts)
     places = SETTINGS["batch"] * data.train.length.mean()

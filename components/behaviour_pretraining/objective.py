@@ -24,11 +24,9 @@ class WantedWithinHorizon(nn.Module):
             batch.gap_P,
         )  # fmt: skip
         items_ID = self.tower.item_vectors(table_ID)
-        moments, positives = batch.positive_PM.shape
         losses = sampled_softmax(
             vectors_PD,
-            items_ID[batch.positive_PM.flatten()],
-            torch.arange(moments, device=vectors_PD.device).repeat_interleave(positives),
+            items_ID[batch.positive_PM],
             items_ID[batch.negative_N],
             log_q_N=batch.log_q,
             hits=(batch.hit_row, batch.hit_column),
@@ -37,5 +35,5 @@ class WantedWithinHorizon(nn.Module):
             "loss": losses.sum() / max(losses.numel(), 1),  # a batch may have no moment
             "users": torch.tensor(float(len(batch.grid.day_BT))),
             "tokens": torch.tensor(float(len(batch.grid.item_E))),
-            "samples": torch.tensor(float(moments)),
+            "samples": torch.tensor(float(len(batch.positive_PM))),
         }

@@ -1,9 +1,13 @@
 """Losses that need no softmax over everything: sampled softmax and in-batch contrast."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp import custom_bwd, custom_fwd
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
 LOWEST = -1e9  # a logit that counts for nothing
@@ -11,45 +15,79 @@ LOWEST = -1e9  # a logit that counts for nothing
 
 def sampled_softmax(
     queries_BD: Tensor,
-    positives_PD: Tensor,
-    owner_P: Tensor,
+    positives_BMD: Tensor,
     negatives_ND: Tensor,
     *,
     log_q_N: Tensor | float = 0.0,
     hits: tuple[Tensor, Tensor] | None = None,
-    own_BM: Tensor | None = None,
-    gain_P: Tensor | float = 0.0,
+    own_BK: Tensor | None = None,
+    gain_BM: Tensor | float = 0.0,
 ) -> Tensor:
-    """Cross-entropy of each positive against negatives that the whole batch shares, (P,).
+    """Cross-entropy of each positive against negatives that the whole batch shares, (B, M).
 
-    A query may own many positives. A negative drawn with probability q stands for 1/(N q) items
+    A negative drawn with probability q stands for 1/(N q) items
     (logQ correction: Bengio & Senecal 2008; Yi et al., RecSys 2019), so its logit loses
     `log_q_N` = log(N q); with every item as a negative that is 0 and the softmax is exact.
 
     Args:
         queries_BD: one vector a query.
-        positives_PD: one vector a positive; owner_P names its row of queries_BD.
-        owner_P: int64 rows of queries_BD.
+        positives_BMD: its positives; they do not compete with each other.
         negatives_ND: the shared negatives.
         log_q_N: log of the expected number of draws of each negative.
         hits: (rows, columns) where a negative is one of the row's own positives: left out there.
-        own_BM: scores of further negatives of each query's own; -inf where there is none.
-        gain_P: what a positive's score has beside the dot product.
+        own_BK: scores of further negatives of each query's own; -inf where there is none.
+        gain_BM: what a positive's score has beside the dot product.
 
     """
-    scores_P = (queries_BD[owner_P] * positives_PD).sum(-1) + gain_P
-    # In place: the matrix is the largest thing here, and each copy of it, or of its derivative,
-    # costs a third of what the product does. At -inf the derivative is 0 by itself.
-    logits_BN = (queries_BD @ negatives_ND.T).sub_(log_q_N)
-    if hits is not None:
-        with torch.no_grad():
-            logits_BN[hits] = -math.inf
-    rest_B = torch.logsumexp(logits_BN, dim=-1)
-    if own_BM is not None:
+    scores_BM = (queries_BD[:, None] * positives_BMD).sum(-1) + gain_BM
+    rest_B = _LogSumExp.apply(queries_BD, negatives_ND, log_q_N, hits)
+    if own_BK is not None:
         # Finite where there is none: a row of nothing but -inf would have no derivative.
-        rest_B = torch.logaddexp(rest_B, torch.logsumexp(own_BM.clamp_min(LOWEST), dim=-1))
-    rest_P = rest_B[owner_P]
-    return functional.softplus(rest_P - scores_P)  # -log(e^s / (e^s + e^rest))
+        rest_B = torch.logaddexp(rest_B, torch.logsumexp(own_BK.clamp_min(LOWEST), dim=-1))
+    return functional.softplus(rest_B[:, None] - scores_BM)  # -log(e^s / (e^s + e^rest))
+
+
+class _LogSumExp(Function):
+    """Log of the sum of exponentials of dot products, less log_q_N, (B,).
+
+    The matrix (B, N) is the largest thing of a step, and each further copy of it costs a third of
+    what a product does: forward and backward share one, and what is divided by is divided out of
+    the far smaller (B, D).
+    """
+
+    @staticmethod
+    @custom_fwd(device_type="cuda")
+    def forward(
+        ctx: FunctionCtx,
+        queries_BD: Tensor,
+        negatives_ND: Tensor,
+        log_q_N: Tensor | float,
+        hits: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
+        logits_BN = (queries_BD @ negatives_ND.T).to(queries_BD.dtype).sub_(log_q_N)
+        if hits is not None:
+            logits_BN[hits] = -math.inf
+        largest_B1 = logits_BN.amax(1, keepdim=True).clamp_min_(LOWEST)
+        weight_BN = logits_BN.sub_(largest_B1).exp_()
+        total_B1 = weight_BN.sum(1, keepdim=True)
+        ctx.save_for_backward(queries_BD, negatives_ND, weight_BN, total_B1)
+        return (total_B1.log() + largest_B1)[:, 0]
+
+    @staticmethod
+    @once_differentiable
+    @custom_bwd(device_type="cuda")
+    def backward(  # type: ignore[override]  # the decorators have no types
+        ctx: Any, grad_B: Tensor
+    ) -> tuple[Tensor, Tensor, None, None]:
+        queries_BD, negatives_ND, weight_BN, total_B1 = ctx.saved_tensors
+        # A row of nothing but its own positives has a total of 0, and no derivative.
+        share_B1 = grad_B[:, None] / total_B1.clamp_min(torch.finfo(total_B1.dtype).tiny)
+        return (
+            (weight_BN @ negatives_ND) * share_B1,
+            weight_BN.T @ (queries_BD * share_B1),
+            None,
+            None,
+        )
 
 
 def in_batch_contrast(

@@ -105,13 +105,12 @@ class NextItemObjective(nn.Module):
         own_BTT, gain_BT = self._own_items(made_BTD, read_BTD, batch)
         losses = sampled_softmax(
             vectors_PD,
-            wanted_PD,
-            torch.arange(len(vectors_PD), device=vectors_PD.device),
+            wanted_PD[:, None],
             negative_ND,
             log_q_N=batch.log_q,
             hits=(batch.hit_row, batch.hit_column),
-            own_BM=own_BTT.flatten(0, 1)[batch.place_P],
-            gain_P=gain_BT.flatten()[batch.place_P],
+            own_BK=own_BTT.flatten(0, 1)[batch.place_P],
+            gain_BM=gain_BT.flatten()[batch.place_P, None],
         )
         return {
             "loss": losses.mean(),

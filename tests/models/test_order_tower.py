@@ -68,10 +68,14 @@ def test_a_place_sees_nothing_of_what_comes_later() -> None:
 
 
 def test_own_negatives_and_gain_enter_the_softmax() -> None:
-    query, positive, negative = torch.tensor([[1.0]]), torch.tensor([[2.0]]), torch.tensor([[0.5]])
+    query, positive, negative = (
+        torch.tensor([[1.0]]),
+        torch.tensor([[[2.0]]]),
+        torch.tensor([[0.5]]),
+    )
     loss = sampled_softmax(
-        query, positive, torch.tensor([0]), negative,
-        own_BM=torch.tensor([[1.5, -torch.inf]]), gain_P=torch.tensor([0.25]),
+        query, positive, negative,
+        own_BK=torch.tensor([[1.5, -torch.inf]]), gain_BM=torch.tensor([[0.25]]),
     )  # fmt: skip
     logits = torch.tensor([[2.25, 0.5, 1.5]])
     assert loss.item() == pytest.approx(-logits.log_softmax(1)[0, 0].item())

@@ -1,0 +1,53 @@
+"""Row 2 on a small file: both programs train, one after the other, and the ranking is timed."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.quality.rows import Task
+from benchmarks.quality.speed import row
+from benchmarks.quality.speed.environment import rectools_python
+from components.errors import ServiceError
+
+SHOPPERS, ITEMS = 300, 80
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(0)
+    lines = [
+        " ".join(map(str, [shopper + 1, *rng.integers(1, ITEMS + 1, rng.integers(4, 12))]))
+        for shopper in range(SHOPPERS)
+    ]
+    path = tmp_path_factory.mktemp("data") / "beauty"
+    path.mkdir()
+    with gzip.open(path / "Walks.txt.gz", "wt") as file:
+        file.write("\n".join(lines) + "\n")
+    return path.parent
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("state") / "rectools"
+    try:
+        rectools_python(folder)
+    except ServiceError as error:
+        pytest.skip(f"RecTools cannot be installed here: {error}")
+    return folder
+
+
+def test_an_epoch_of_ours_stands_beside_one_of_rectools(
+    folder: Path, environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row, "ENVIRONMENT", environment)
+    report = row.run(Task(folder, 1.0, 0))
+    (table,) = report.tables
+    names, _, rates, shares = zip(*table.rows, strict=True)
+    assert names[0].startswith("RecTools")
+    assert names[1].startswith("order tower")
+    assert all(float(rate.replace(",", "")) > 0 for rate in rates)
+    assert shares[0] == "1.00"
+    assert float(shares[1]) < 1
+    assert f"Full ranking of {SHOPPERS} shoppers" in report.notes[0]

@@ -186,6 +186,29 @@ def test_nobody_waits_for_durability_that_has_not_come(log, monkeypatch):
     assert log.committed().done()
 
 
+def test_who_writes_does_not_wait_while_a_segment_is_closed(log, tmp_path, monkeypatch):
+    gate, reached, real = threading.Event(), threading.Event(), os.fsync
+
+    def slow(descriptor):
+        reached.set()
+        gate.wait(5)
+        real(descriptor)
+
+    log.append([click("a")], durable=True)
+    monkeypatch.setattr(os, "fsync", slow)
+    closing = threading.Thread(target=log.roll, args=(0, 0))
+    closing.start()
+    assert reached.wait(5)
+    assert log.append([click("b", "impression")], durable=False) == 1
+    late = log.committed()  # the new segment's name is not durable yet
+    assert not gate.is_set()
+    assert not late.done()
+    gate.set()
+    late.result(5)
+    closing.join(5)
+    assert content(tmp_path) == ["a", "b"]
+
+
 def test_a_client_that_goes_away_stops_nobody_else(log, monkeypatch):
     gate, real = threading.Event(), os.fsync
     monkeypatch.setattr(os, "fsync", lambda fd: gate.wait(5) and real(fd))

@@ -59,6 +59,7 @@ class EventLog:
         self._synced = self._next  # everything before this sequence is durable
         self._bytes = sum(path.stat().st_size for path in self.segments())
         self._start_segment()
+        self._sync_folder()
         self._committer = threading.Thread(target=self._commit, name="event-log", daemon=True)
         self._committer.start()
 
@@ -135,6 +136,8 @@ class EventLog:
                     return
                 reached = self._next
                 self._start_segment()
+            # Outside the lock: requests go on writing while the disk works.
+            self._sync_folder()
             self._sync(old.fileno())
             old.close()
             with self._changed:
@@ -187,9 +190,12 @@ class EventLog:
         path = segment_path(self.folder, self.spool, self._next)
         self._file, self._path = path.open("ab", buffering=0), path
         self._started = time.monotonic()
+
+    def _sync_folder(self) -> None:
+        """Make the names of segments survive too; nothing in a new one counts as durable before."""
         folder = os.open(self.folder, os.O_RDONLY)
         try:
-            self._sync(folder)  # the file's name survives too
+            self._sync(folder)
         finally:
             os.close(folder)
 

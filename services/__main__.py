@@ -1,4 +1,4 @@
-"""`python -m services up|down|status|env|demo`: the platform's processes on this machine."""
+"""`python -m services up|down|status|env|replay|demo`: the platform's processes on this machine."""
 
 import json
 import shlex
@@ -14,7 +14,7 @@ USAGE = """usage: python -m services COMMAND
   up      start the services and wait until they are healthy
   down    stop them, and every process they started
   status  show their states and addresses
-  env     print shell exports with which DVC, MLflow and the stages reach them
+  env     print shell exports with which dvc, mlflow and the stages are found and reach them
   replay [--from-day 2017-11-23] [--shoppers 0.1] ...
           replay past visits against the running server; replay --help shows all options
   demo [JSON]

@@ -103,9 +103,10 @@ def show(settings: ServiceSettings) -> None:
 
 
 def environment(settings: ServiceSettings) -> dict[str, str]:
-    """Return the variables with which a shell reaches these services."""
+    """Return the variables with which a shell finds the programs and reaches these services."""
     keys, _ = credentials(settings.home)
-    return stage_environment(settings, keys)
+    path = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return stage_environment(settings, keys) | {"PATH": path}
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Recommended = Literal["home", "similar", "basket", "buy_again"]
 Surface = Literal["search", "home", "similar", "basket", "buy_again"]
-Id = Annotated[str, Field(min_length=1, max_length=200)]
+Id = Annotated[str, Field(min_length=1, max_length=256)]  # as in the data contract
 Ids = Annotated[tuple[Id, ...], Field(max_length=500)]
 
 

@@ -18,9 +18,9 @@ from orchestration.runs import folder, origin
 from orchestration.workspace import source_files
 
 SOURCE = "source.tar"  # not gzip: HTTP clients unpack .gz files on their way
-NOTE = """Rebuild this run, in any folder, with the platform's environment active:
+NOTE = """Rebuild this run, in any folder:
 
-    eval "$(python -m services env)"      # in the checkout: addresses and keys
+    eval "$(.venv/bin/python -m services env)"      # in the checkout: programs, addresses, keys
     mlflow artifacts download --run-id {mlflow_run} --dst-path rebuilt
     cd rebuilt && tar xf source.tar
     dvc pull       # every output as it was

@@ -50,16 +50,40 @@ def create(source: Path, run_id: str, overrides: Mapping[str, Any]) -> Path:
 
 
 def prune(keep: int, run_id: str) -> list[str]:
-    """Delete the oldest workspaces beyond `keep`, never this run's; return their names."""
+    """Delete the oldest workspaces beyond `keep`; return their names.
+
+    This run's stays, and those of the champion and of the one before: drift is measured on the
+    tables that lie there.
+
+    Raises:
+        RegistryError: MLflow does not answer, so nobody knows which those are.
+
+    """
     found = sorted(
         (path for path in (state() / "runs").iterdir() if path.is_dir()),
         key=lambda path: path.stat().st_mtime,
         reverse=True,
     )
-    others = [path for path in found if path != folder(run_id)]
-    for path in others[keep - 1 :]:
+    old = [path for path in found if path != folder(run_id)][keep - 1 :]
+    in_use = _served() if old else set()
+    gone = [path for path in old if path not in in_use]
+    for path in gone:
         shutil.rmtree(path)
-    return [path.name for path in others[keep - 1 :]]
+    return [path.name for path in gone]
+
+
+def _served() -> set[Path]:
+    """Return the workspaces that the champion and the one before it come from."""
+    from components import tracking  # MLflow takes 3 s to import
+    from orchestration.registry import policy
+
+    rules = policy()
+    versions = [
+        tracking.champion(rules.models.fused, alias)
+        for alias in (rules.aliases.champion, rules.aliases.previous)
+    ]
+    runs = [version.tags.get("pipeline_run") for version in versions if version]
+    return {folder(run) for run in runs if run}
 
 
 def revision(source: Path) -> str:

@@ -12,6 +12,7 @@ from components.data_ingestion.adapters.simulated_shop import truth as read_trut
 from components.data_ingestion.simulator.catalogue import START
 from components.data_ingestion.simulator.shoppers import APPEAL_WEIGHT, REBUY_SHARE, Truth
 from components.data_ingestion.simulator.visits import react
+from components.errors import DataError
 from components.pseudonyms import pseudonym
 from services.replay.visits import Visit
 
@@ -65,7 +66,19 @@ class SimulatedShoppers:
         return cls(read_truth(raw), seed)
 
     def react(self, visit: Visit, shown: Sequence[str], part: str) -> Reaction:
-        """Examine, click and buy; an item bought by taste before is mostly left alone."""
+        """Examine, click and buy; an item bought by taste before is mostly left alone.
+
+        Raises:
+            DataError: a shown item is none of this shop's.
+
+        """
+        strange = [item for item in shown if item not in self._item]
+        if strange:
+            raise DataError(
+                "a row of items of this simulated shop",
+                strange[0],
+                "serve a champion of the same dataset, or use another SHOPFUSION_HOME for each",
+            )
         user = self._user[visit.user_id]
         items = np.array([self._item[item] for item in shown], np.int64)
         taste = self.truth.text[user, items] + self.truth.picture[user, items]

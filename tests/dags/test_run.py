@@ -143,7 +143,8 @@ def test_the_run_is_rebuilt_from_its_mlflow_page_alone(
     in_the_checkout, *elsewhere = commands
     script = "\n".join(["set -e", f"cd {ROOT}", in_the_checkout, f"cd {tmp_path}", *elsewhere])
     clean = platform.environment | {"PATH": trained.environment["PATH"]}
-    subprocess.run(["bash", "-c", script], env=clean, check=True)
+    bare = platform.environment | {"PATH": os.defpath}
+    subprocess.run(["bash", "-c", script], env=bare, check=True)
     rebuilt = tmp_path / "rebuilt"
     for name in ("data", "models", "reports", "params.yaml", "dvc.lock", "components"):
         subprocess.run(

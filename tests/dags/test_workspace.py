@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from components.errors import ParamsError, RegistryError, StorageError
 from components.params import load_params
 from components.settings import settings
+from components.tracking.connection import connect
 from orchestration.runs import folder, origin
 from orchestration.workspace import create, prune
 
@@ -131,6 +133,21 @@ def test_the_newest_workspaces_are_kept(checkout, state):
         create(checkout, run_id, {})
     assert prune(2, "a") == ["c", "b"]
     assert sorted(path.name for path in (state / "runs").iterdir()) == ["a", "d"]
+
+
+def test_the_champions_workspace_is_kept_however_old(checkout, state):
+    for run_id in ("a", "b", "c", "d"):
+        create(checkout, run_id, {})
+    connect()
+    client = MlflowClient()
+    client.create_registered_model("fused-ranker")
+    for run_id in ("a", "b"):
+        tags = {"pipeline_run": run_id}
+        version = client.create_model_version("fused-ranker", str(state), tags=tags)
+        alias = {"a": "previous", "b": "champion"}[run_id]
+        client.set_registered_model_alias("fused-ranker", alias, version.version)
+    assert prune(1, "d") == ["c"]
+    assert sorted(path.name for path in (state / "runs").iterdir()) == ["a", "b", "d"]
 
 
 def test_a_pruned_workspace_says_what_to_clear():

@@ -107,6 +107,14 @@ def test_simulated_shoppers_click_what_they_like_and_twice_the_same(tiny_world: 
     assert clicks["liked"] > 100
 
 
+def test_a_champion_of_another_shop_is_one_line(tiny_world: TinyWorld):
+    shoppers = SimulatedShoppers.of(tiny_world.path("data_acquisition", "raw"), seed=1)
+    tables = tiny_world.path("data_ingestion", "tables")
+    one = read_visits(tables, datetime(2024, 2, 1, tzinfo=UTC), simulated=True)[0]
+    with pytest.raises(DataError, match="found groceries; serve a champion of the same dataset"):
+        shoppers.react(one, ["groceries"], "home")
+
+
 def test_ndcg_of_a_row_against_a_basket():
     hit = np.array([False, True, False])
     assert ndcg(hit, wanted=1) == pytest.approx(1 / np.log2(3))

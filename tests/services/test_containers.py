@@ -46,6 +46,15 @@ def test_the_server_gets_every_variable_that_the_single_machine_sets():
     assert f":{port}/health" in container["healthcheck"]["test"][-1]
 
 
+def test_evidently_reads_the_folder_that_drift_monitoring_writes():
+    writes, reads = COMPOSE["airflow-scheduler"]["volumes"], COMPOSE["evidently"]["volumes"]
+    assert reads == writes == ["state:/var/lib/shopfusion"]
+    image = (ROOT / "docker" / "airflow.Dockerfile").read_text()
+    assert "SHOPFUSION_HOME=/var/lib/shopfusion " in image
+    command = (ROOT / "docker" / "evidently.Dockerfile").read_text()
+    assert '"--workspace=/var/lib/shopfusion/evidently"' in command
+
+
 def test_every_published_port_is_on_loopback():
     published = [port for service in COMPOSE.values() for port in service.get("ports", [])]
     assert len(published) == 5

@@ -101,7 +101,7 @@ def test_an_event_becomes_a_record_of_the_contract_and_the_shopper_a_pseudonym(s
         ({"event_id": ""}, "event_id"),
         ({"event_id": 7}, "event_id"),
         ({"user_id": None}, "user_id"),
-        ({"user_id": "x" * 201}, "user_id"),
+        ({"user_id": "x" * 257}, "user_id"),
         ({"surprise": 1}, "surprise"),
     ],
 )

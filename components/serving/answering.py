@@ -8,7 +8,6 @@ from components.errors import DataError, StorageError
 from components.progress import say
 from components.serving.api import Answer, RecommendRequest, SearchRequest
 from components.serving.impressions import Shown, records
-from components.serving.waiting import Waiting
 
 if TYPE_CHECKING:
     from components.serving.server import Server
@@ -21,22 +20,19 @@ NOT_READY: dict[int | str, dict[str, Any]] = {
 def router(server: "Server") -> APIRouter:
     """Return the routes that answer shoppers."""
     routes = APIRouter(tags=["answers"], responses=NOT_READY)
-    waiting = Waiting(
-        lambda requests: server.champion.current().prepare(requests, server.clock.now())
-    )
 
     @routes.post("/recommend", response_model=Answer)
     async def post_recommend(request: Annotated[RecommendRequest, Body()]) -> Response:
         """A row of recommendations on one surface."""
-        await waiting.ready(request)
-        return _json(recommend(server, request))
+        await server.waiting.ready(request)
+        return as_json(recommend(server, request))
 
     @routes.post("/search", response_model=Answer, responses={422: {"description": "Bad picture"}})
     async def post_search(request: Annotated[SearchRequest, Body()]) -> Response:
         """A page of what matches words, or an example picture, or both."""
-        await waiting.ready(request)
+        await server.waiting.ready(request)
         try:
-            return _json(search(server, request))
+            return as_json(search(server, request))
         except DataError as error:
             raise HTTPException(422, str(error)) from error
 
@@ -86,5 +82,6 @@ def _logged(server: "Server", shown: Shown) -> Answer:
     return shown.answer
 
 
-def _json(answer: Answer) -> Response:
+def as_json(answer: Answer) -> Response:
+    """Return an answer as it is sent."""
     return Response(answer.model_dump_json(), media_type="application/json")

@@ -22,7 +22,7 @@ from components.serving.recommendation import Recommender
 from components.serving.scoring import Scorer
 from components.serving.searching import Searcher
 from components.serving.shoppers import Shopper, Shoppers
-from components.serving.slates import Presenter
+from components.serving.slates import Presenter, Slate
 
 WARMING = ("home", "similar", "basket", "buy_again")  # surfaces that a new champion answers first
 
@@ -134,8 +134,7 @@ class Champion:
 
     def recommend(self, request: RecommendRequest, now: datetime) -> Answer:
         """Return a row of recommendations; nothing is logged."""
-        slate = self.recommender.recommend(request, self._shopper(request, now))
-        return self.presenter.show(slate, request.surface)
+        return self.presenter.show(self.slate(request, now), request.surface)
 
     def search(self, request: SearchRequest, now: datetime) -> Answer:
         """Return a page of search results; nothing is logged.
@@ -144,8 +143,19 @@ class Champion:
             DataError: the example picture is not one.
 
         """
-        slate = self.searcher.search(request, self._shopper(request, now))
-        return self.presenter.show(slate, "search")
+        return self.presenter.show(self.slate(request, now), "search")
+
+    def slate(self, request: RecommendRequest | SearchRequest, now: datetime) -> Slate:
+        """Return the ranked items of a request, of which nothing is shown yet.
+
+        Raises:
+            DataError: the example picture is not one.
+
+        """
+        shopper = self._shopper(request, now)
+        if isinstance(request, SearchRequest):
+            return self.searcher.search(request, shopper)
+        return self.recommender.recommend(request, shopper)
 
     def score(
         self, user_id: str | None, item_ids: Sequence[str], now: datetime,

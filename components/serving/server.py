@@ -1,12 +1,13 @@
 """What the routers share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from components.params import Params
 from components.serving.clock import Clock
 from components.serving.holder import ChampionHolder
 from components.serving.impressions import Impressions
+from components.serving.waiting import Waiting
 from components.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,3 +25,10 @@ class Server:
     params: Params
     impressions: Impressions
     ads: Any = None
+    waiting: Waiting = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let requests of every kind that wait at one moment be made ready together."""
+        self.waiting = Waiting(
+            lambda requests: self.champion.current().prepare(requests, self.clock.now())
+        )

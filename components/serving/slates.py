@@ -49,14 +49,22 @@ class Presenter:
         return Answer.model_construct(
             impression_id=impression,
             surface=surface,
-            items=tuple(self._item(place, *one) for place, one in enumerate(shown, 1)),
+            items=tuple(self.item(place, *one) for place, one in enumerate(shown, 1)),
             model_version=self.version,
             policy=f"{slate.policy}+swap",
             total=slate.total,
             corrected=slate.corrected,
         )
 
-    def _item(self, position: int, row: int, score: float, propensity: float) -> ShownItem:
+    def item(
+        self,
+        position: int,
+        row: int,
+        score: float,
+        propensity: float,
+        campaign_id: str | None = None,
+    ) -> ShownItem:
+        """Name one item; with a campaign it is a sponsored one."""
         shop = self.catalogue
         item_id, price = shop.item_id[row], float(shop.price[row])
         return ShownItem.model_construct(
@@ -69,6 +77,6 @@ class Presenter:
             brand=shop.brand[row],
             price=None if np.isnan(price) else price,
             image=f"/pictures/{quote(item_id, safe='')}" if shop.picture_row[row] >= 0 else None,
-            sponsored=False,
-            campaign_id=None,
+            sponsored=campaign_id is not None,
+            campaign_id=campaign_id,
         )

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Body, Depends, Response
 from prometheus_client import Counter
 from pydantic import Field
 
@@ -10,13 +10,15 @@ from components.errors import StorageError
 from components.progress import say
 from components.serving.ads.auction import Won
 from components.serving.ads.campaigns import SIMULATED, Campaign
-from components.serving.ads.relevance import relevant
-from components.serving.api import AdsRequest, Answer, Message, ShownItem
+from components.serving.ads.relevance import question, relevant
+from components.serving.answering import as_json
+from components.serving.api import AdsRequest, Answer, Message
 from components.serving.events.segments import Record
 from components.serving.impressions import Shown, records
 from components.serving.keys import RESPONSES, require_admin_key
 
 if TYPE_CHECKING:
+    from components.serving.champion import Champion
     from components.serving.server import Server
 
 POLICY = "gsp+pacing"
@@ -55,10 +57,16 @@ def router(server: "Server") -> APIRouter:
     routes = APIRouter(tags=["ads"])
     ads = server.ads
 
-    @routes.post("/ads", responses={503: {"description": "No champion has been loaded yet"}})
-    def sponsored(request: AdsRequest) -> Answer:
+    @routes.post(
+        "/ads",
+        response_model=Answer,
+        responses={503: {"description": "No champion has been loaded yet"}},
+    )
+    async def sponsored(request: Annotated[AdsRequest, Body()]) -> Response:
         """Fill sponsored slots; fewer items than slots where too few campaigns are relevant."""
-        return fill(server, request)
+        if ads.campaigns():
+            await server.waiting.ready(question(request))
+        return as_json(fill(server, request))
 
     admin = APIRouter(
         tags=["admin"], dependencies=[Depends(require_admin_key)], responses=RESPONSES
@@ -100,10 +108,10 @@ def router(server: "Server") -> APIRouter:
 def fill(server: "Server", request: AdsRequest) -> Answer:
     """Return the sponsored slots of a request, logged as shown."""
     champion, now = server.champion.current(), server.clock.now()
-    items = relevant(champion, request, now) if server.ads.campaigns() else {}
-    scores = {item_id: item.score for item_id, item in items.items()}
+    campaigns = server.ads.campaigns()
+    scores = relevant(champion, champion.slate(question(request), now)) if campaigns else {}
     impression_id, won = server.ads.choose(request, scores, champion.version, now)
-    shown = Shown(_answer(champion.version, request, impression_id, won, items), request, now)
+    shown = Shown(_answer(champion, request, impression_id, won), request, now)
     try:
         server.log.append(_records(shown, won), durable=False)
     except StorageError as error:  # no ad without a record of it: its click could cost nothing
@@ -116,20 +124,16 @@ def fill(server: "Server", request: AdsRequest) -> Answer:
 
 
 def _answer(
-    version: str,
-    request: AdsRequest,
-    impression_id: str,
-    won: list[Won],
-    items: dict[str, ShownItem],
+    champion: "Champion", request: AdsRequest, impression_id: str, won: list[Won]
 ) -> Answer:
+    index = champion.catalogue.index
     shown = (
-        items[one.bidder.item_id].model_copy(
-            update={
-                "position": position,
-                "propensity": one.propensity,
-                "sponsored": True,
-                "campaign_id": one.bidder.campaign_id,
-            }
+        champion.presenter.item(
+            position,
+            index[one.bidder.item_id],
+            one.bidder.score,
+            one.propensity,
+            one.bidder.campaign_id,
         )
         for position, one in enumerate(won, start=1)
     )
@@ -137,7 +141,7 @@ def _answer(
         impression_id=impression_id,
         surface=request.surface,
         items=tuple(shown),
-        model_version=version,
+        model_version=champion.version,
         policy=POLICY,
     )
 

@@ -21,6 +21,7 @@ from components.text_pretraining.objective import TextObjective, pair_batches
 from components.text_pretraining.pairs import Pairs, read_pairs
 from components.text_pretraining.projecting import fit_projection
 from components.training import processes
+from components.training.allocator import return_large_blocks
 from components.training.checkpoints import Checkpoints, fingerprint, seed_everything
 from components.training.loop import Plan, best_device, fit
 
@@ -39,6 +40,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
 
     """
     started = time.monotonic()
+    return_large_blocks()
     seed_everything(params.seed)
     text, cut = params.text, content_tower.cut_names(prepared)[0]
     items = read_table(prepared / "items.parquet", ["text", "text_embedding"])

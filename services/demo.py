@@ -23,7 +23,7 @@ from services.settings import ROOT, ServiceSettings
 DAG, FEEDBACK = "training", "feedback_ingestion"
 LINES_OF_LOG = 25
 # Some weeks of some shoppers, so that the pages have something to show.
-SHOPPERS, SECONDS, PATIENCE = 0.1, 15.0, 120.0
+SHOPPERS, SECONDS, PATIENCE = 0.1, 8.0, 120.0
 
 
 def demo(settings: ServiceSettings, conf: dict[str, Any]) -> int:

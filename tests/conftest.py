@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 SYS_PATH = list(sys.path)
+SHOPS = ("SHOPFUSION_", "AWS_", "AIRFLOW", "MLFLOW_")
+KEPT = ("SHOPFUSION_TEST_DATA", "SHOPFUSION_BENCHMARK_DATA")  # where tests find real data
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+# A shell that has evaluated `services env` names a running shop: no test may reach it.
+for _variable in [name for name in os.environ if name.startswith(SHOPS) and name not in KEPT]:
+    del os.environ[_variable]
 
 
 @pytest.fixture(autouse=True)

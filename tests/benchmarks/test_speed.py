@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.quality.rows import Task
 from benchmarks.quality.speed import row
@@ -42,6 +43,7 @@ def test_an_epoch_of_ours_stands_beside_one_of_rectools(
     folder: Path, environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row, "ENVIRONMENT", environment)
+    threads = torch.get_num_threads()
     report = row.run(Task(folder, 1.0, 0))
     (table,) = report.tables
     names, _, rates, shares = zip(*table.rows, strict=True)
@@ -51,3 +53,4 @@ def test_an_epoch_of_ours_stands_beside_one_of_rectools(
     assert shares[0] == "1.00"
     assert float(shares[1]) < 1
     assert f"Full ranking of {SHOPPERS} shoppers" in report.notes[0]
+    assert torch.get_num_threads() == threads  # what is trained next in this process is the same

@@ -29,7 +29,15 @@ NEGATIVES, TURNS = 1024, 3
 
 def run(task: Task) -> Report:
     """Measure in turns: RecTools' epoch, ours, RecTools', ..."""
+    before = torch.get_num_threads()
     torch.set_num_threads(SETTINGS["threads"])
+    try:
+        return _measured(task)
+    finally:  # another number of threads sums in another order: a tower trained next would differ
+        torch.set_num_threads(before)
+
+
+def _measured(task: Task) -> Report:
     data = read_orders(task.data / "beauty", task.sample, task.seed)
     python = rectools_python(ENVIRONMENT.absolute())
     turns = TURNS if task.sample >= 1 else 1

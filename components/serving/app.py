@@ -38,11 +38,11 @@ def create_app(server: Server) -> FastAPI:
         explaining.router,
         ads.router,
         events.router,
-        clock.router,
         operating,
         pages.router,
     ):
         app.include_router(router(server))
+    app.include_router(clock.router(server.clock))
     answer_errors(app)
     app.add_middleware(Metered)
     return app

@@ -2,16 +2,13 @@
 
 import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Depends, HTTPException
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from components.errors import ServiceError
 from components.serving.keys import require_admin_key
-
-if TYPE_CHECKING:
-    from components.serving.server import Server
 
 Mode = Literal["real", "data"]
 
@@ -75,7 +72,7 @@ class Moment(BaseModel):
     now: AwareDatetime
 
 
-def router(server: "Server") -> APIRouter:
+def router(clock: Clock) -> APIRouter:
     """Return POST /admin/clock."""
     routes = APIRouter(tags=["admin"], dependencies=[Depends(require_admin_key)])
 
@@ -83,7 +80,7 @@ def router(server: "Server") -> APIRouter:
     def set_clock(moment: Moment) -> Moment:
         """Move the clock of a replay forward; an earlier time leaves it where it is."""
         try:
-            return Moment(now=server.clock.set(moment.now))
+            return Moment(now=clock.set(moment.now))
         except ServiceError as error:
             raise HTTPException(409, str(error)) from error
 

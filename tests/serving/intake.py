@@ -28,7 +28,7 @@ def make(ship_seconds: float = 0.5) -> tuple[FastAPI, EventLog]:
     )
     app = FastAPI()
     app.include_router(events.router(server))
-    app.include_router(clock.router(server))
+    app.include_router(clock.router(server.clock))
     if found.s3_endpoint:
         Shipper(log, seconds=ship_seconds).start()
     return app, log

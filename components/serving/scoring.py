@@ -7,6 +7,7 @@ by indexes made when the model is loaded; their features come from the code of t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +81,7 @@ class Scorer:
 
     def rank_all(self, shoppers: Sequence[ShopperState]) -> list[Ranked]:
         """Return each shopper's candidates with their scores; all are scored as one batch."""
+        self._find_nearest(shoppers)
         eases = [self._ease(shopper) for shopper in shoppers]
         asked = [
             (shopper, self.propose(shopper, ease), ease)
@@ -137,12 +139,32 @@ class Scorer:
         bought = np.zeros(len(self.items.eligible), bool)
         bought[owned] = True
         found = [self._near(tower, shopper, owned, bought) for tower in TOWERS]
-        found += [self._first(ease.items, scores, bought) for scores in ease.scores.values()]
+        usable = (self.items.eligible & ~bought)[ease.items]
+        found += [
+            ease.items[_first(scores, usable & (scores > 0), self.new)]  # 0 is no score
+            for scores in ease.scores.values()
+        ]
         popular = self.popular[: self.new + len(owned)]
         found.append(popular[~bought[popular]][: self.new])
         found.append(self._of_categories(shopper, bought))
         found.append(self._habits(shopper, owned))
         return np.unique(np.concatenate(found)).astype(np.int32)
+
+    def _find_nearest(self, shoppers: Sequence[ShopperState]) -> None:
+        """Find in one pass over the catalogue what `_near` would find shopper by shopper."""
+        known = {int(shopper.users[0]): shopper for shopper in shoppers if shopper.users[0] >= 0}
+        for tower, index in self.indexes.items():
+            missing = self._nearest.missing((tower, user) for user in known)
+            if not missing:
+                continue
+            asked = [known[user] for _, user in missing]
+            found = index.nearest_of_all(
+                np.concatenate([shopper.vectors[tower] for shopper in asked]),
+                self.new + SPARE,
+                [shopper.item[shopper.pair_column("sessions") > 0] for shopper in asked],
+            )
+            for key, items in zip(missing, found, strict=True):
+                self._nearest.put(key, items)
 
     def _near(
         self, tower: str, shopper: ShopperState, owned: Ints, bought: npt.NDArray[np.bool_]
@@ -164,14 +186,6 @@ class Scorer:
             return index.nearest(vector, self.new, without=owned)[0]
         return fresh[: self.new]
 
-    def _first(self, items: Ints, scores: Floats, bought: npt.NDArray[np.bool_]) -> Ints:
-        """The `new` best of the eligible items that were never bought; 0 is no score."""
-        usable = (scores > 0) & self.items.eligible[items] & ~bought[items]
-        items, scores = items[usable], scores[usable]
-        if len(items) <= self.new:
-            return items
-        return items[np.argpartition(scores, len(items) - self.new)[-self.new :]]
-
     def _of_categories(self, shopper: ShopperState, bought_before: npt.NDArray[np.bool_]) -> Ints:
         """Popular items of the categories the shopper buys in, weighted by how much."""
         code = self.category[shopper.item]
@@ -179,11 +193,9 @@ class Scorer:
         bought = np.bincount(code[inside], shopper.pair_column("decayed_120")[inside])
         codes = np.flatnonzero(bought > 0)
         items = self.listed[codes]
-        scores = np.where(items >= 0, bought[codes, None] * self.sold[items], -np.inf).ravel()
+        scores = (bought[codes, None] * self.sold[items]).ravel()
         items = items.ravel()
-        scores[bought_before[items]] = -np.inf
-        best = np.argsort(-scores, kind="stable")[: self.new]
-        return items[best[np.isfinite(scores[best])]]
+        return items[_first(scores, (items >= 0) & ~bought_before[items], self.new)]
 
     def _habits(self, shopper: ShopperState, owned: Ints) -> Ints:
         habit = shopper.pair_column("decayed_120")[shopper.pair_column("sessions") > 0]
@@ -226,6 +238,18 @@ class Scorer:
         total, squares = np.array([whole.sum()]), np.array([np.square(whole).sum()])
         spread = spread_of(total, squares, len(self.items.order) if known else 0)
         return EaseAt(at, *spread)
+
+
+def _first(
+    scores: npt.NDArray[Any], usable: npt.NDArray[np.bool_], k: int
+) -> npt.NDArray[np.int64]:
+    """Return where the k largest usable scores are, in no order; NaN is none of them."""
+    if k == 0 or len(scores) == 0:
+        return np.zeros(0, np.int64)
+    usable = usable & ~np.isnan(scores)
+    masked = np.where(usable, scores, -np.inf)
+    found: npt.NDArray[np.int64] = np.argpartition(masked, max(len(masked) - k, 0))[-k:]
+    return found[usable[found]]
 
 
 def _pair_of(shopper: ShopperState, items: Ints) -> Ints:

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,10 @@ class Searcher:
         self.scorer, self.catalogue, self.recommender = scorer, catalogue, recommender
         self.text, self.image, self.params = text, image, params
         self.lexical = Lexical(catalogue)
-        self._found: Bounded[object, tuple[Ints, Floats, str | None]] = Bounded(RESULTS)
+        self._encoders = ThreadPoolExecutor(2, "encode")  # the encoder lets go of the interpreter
+        self._found: Bounded[tuple[str, Filters], tuple[Ints, Floats, str | None]] = Bounded(
+            RESULTS
+        )
         self._orders: Bounded[object, npt.NDArray[np.int64]] = Bounded(RESULTS)
 
     def search(self, request: SearchRequest, shopper: Shopper) -> Slate:
@@ -71,6 +75,9 @@ class Searcher:
 
     def prepare(self, asked: Sequence[tuple[SearchRequest, Shopper]]) -> None:
         """Find what the words of queries match, and score it for all shoppers in one batch."""
+        self._encode(
+            {(request.query.strip(), request.filters) for request, _ in asked if not request.image}
+        )
         results: dict[object, tuple[Shopper, Ints]] = {}
         for request, shopper in asked:
             query = request.query.strip()
@@ -86,6 +93,13 @@ class Searcher:
         )  # fmt: skip
         for key, fused in zip(missing, scores, strict=True):
             self._orders.put(key, self._mixed(results[key][1], fused))
+
+    def _encode(self, asked: Iterable[tuple[str, Filters]]) -> None:
+        """Make the vectors of queries that nobody asked yet, on both cores of a small machine."""
+        queries = {query for query, _ in self._found.missing(asked) if query}
+        if self.text is not None and len(queries) > 1:
+            read = {self.lexical.understand(query).corrected or query for query in queries}
+            list(self._encoders.map(self.text.encode, read))
 
     def _found_by_words(self, query: str, filters: Filters) -> tuple[Ints, Floats, str | None]:
         mask = self.catalogue.allowed(filters)

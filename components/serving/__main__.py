@@ -10,6 +10,7 @@ from components.errors import ShopError
 from components.params import load_params
 from components.registry import load_policy
 from components.serving.ads.ads import Ads
+from components.serving.ahead import Ahead
 from components.serving.app import create_app
 from components.serving.champion import Champion, Packages
 from components.serving.clock import Clock
@@ -40,6 +41,9 @@ def main() -> int:
     log.subscribe(ads.observe)
     holder = ChampionHolder(live, params, policy, _starting(clock, log, live, ads))
     server = Server(holder, clock, log, found, params, Impressions(), ads)
+    ahead = Ahead(server)
+    log.subscribe(ahead.accept)  # after those whose state it reads
+    ahead.start()
     shipper = Shipper(log) if found.s3_endpoint else None
     if shipper:
         shipper.start()
@@ -55,6 +59,7 @@ def main() -> int:
             access_log=False, log_level="warning",
         )  # fmt: skip
     finally:
+        ahead.stop()
         holder.close()
         if shipper:
             shipper.stop()

@@ -1,9 +1,10 @@
 """Shoppers who wait at the same moment, put together so that they are scored as one batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from components.ranking.history import Events, Summary
 from components.ranking.row_scores import EaseAt
 from components.ranking.states import ShopperState
 
@@ -33,3 +34,25 @@ def joined(parts: Sequence[EaseAt]) -> EaseAt:
         mean=np.concatenate([part.mean for part in parts]),
         deviation=np.concatenate([part.deviation for part in parts]),
     )
+
+
+def together(parts: Sequence[Events]) -> Events:
+    """Return the events of shoppers, one a part, as one batch."""
+    lengths = [len(part.item) for part in parts]
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("item", "day", "session", "is_target")
+    }
+    return Events(ptr=np.concatenate([[0], np.cumsum(lengths)]), **columns)
+
+
+def split(whole: Summary) -> Iterator[Summary]:
+    """Yield the summary of each shopper of a batch."""
+    for row in range(len(whole.ptr) - 1):
+        pairs = slice(whole.ptr[row], whole.ptr[row + 1])
+        yield Summary(
+            ptr=whole.ptr[row : row + 2] - whole.ptr[row],
+            item=whole.item[pairs],
+            pairs=whole.pairs[pairs].copy(),  # money is added to it
+            shoppers=whole.shoppers[row : row + 1].copy(),
+        )

@@ -4,7 +4,7 @@ The features are made of it by the code that training uses (components/ranking),
 did nothing since the model's last day has the very state the model was tested with.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from components.ranking.ranker import FusedRanker
 from components.ranking.reading import events_of
 from components.ranking.states import TOWERS, ShopperState
 from components.schemas import EVENT_TYPES
+from components.serving.batches import split, together
 from components.serving.catalogue import Catalogue
 from components.serving.live_events import LiveEvent, LiveEvents
 from components.serving.lru import Bounded
@@ -80,7 +81,7 @@ class Shoppers:
             now: by the server's clock.
 
         """
-        day = self._day(now)
+        day = self.day(now)
         known = user is not None and (user in self.row or self.live.revision(user) > 0)
         if user is None or not known:
             items = self.catalogue.rows(history)
@@ -90,7 +91,7 @@ class Shoppers:
 
     def prepare(self, users: Iterable[str | None], now: datetime) -> None:
         """Compute in one batch the states that `of` would compute one by one."""
-        day = self._day(now)
+        day = self.day(now)
         revisions = {user: self.live.revision(user) for user in users if user is not None}
         keys = [
             (user, revision, day)
@@ -103,13 +104,23 @@ class Shoppers:
             for key, state in zip(missing, states, strict=True):
                 self._states.put(key, state)
 
+    def latest(self, count: int) -> list[str]:
+        """Return at most `count` shoppers of the package, who did something last first."""
+        users = np.array(list(self.row), object)
+        place = self.place[:-1]
+        some = (place >= 0) & (self.events.ptr[place + 1] > self.events.ptr[place])
+        users, last = users[some], self.events.ptr[place[some] + 1] - 1
+        found: list[str] = users[np.argsort(self.events.day[last], kind="stable")[:count]].tolist()
+        return found
+
     def at(self, user: str | None, history: Sequence[str], moment: datetime) -> Shopper:
         """Return the state as it was at a moment in the past: nothing later is used, or kept."""
         if user is None or not (user in self.row or self.live.revision(user) > 0):
             return self.of(None, history, moment)
-        return Shopper(None, self._compute([user], self._day(moment), moment.timestamp())[0])
+        return Shopper(None, self._compute([user], self.day(moment), moment.timestamp())[0])
 
-    def _day(self, now: datetime) -> int:
+    def day(self, now: datetime) -> int:
+        """Return the number of the day since the model's."""
         return int((now.timestamp() - self.as_of) // DAY)
 
     def _compute(
@@ -126,7 +137,7 @@ class Shoppers:
             self._joined(self._past(user), live, max([start, *(e.seconds for e in live[-1:])]))
             for user, live in zip(users, lived, strict=True)
         ]
-        summaries = _split(summarise(_together(parts)))
+        summaries = split(summarise(together(parts)))
         return [self._state(*one) for one in zip(users, lived, summaries, strict=True)]
 
     def _state(self, user: str, live: Sequence[LiveEvent], summary: Summary) -> ShopperState:
@@ -220,28 +231,6 @@ def _sessions(live: Sequence[LiveEvent], first: int) -> npt.NDArray[np.int64]:
     other = names[1:] != names[:-1]
     paused = (names[1:] == "") & (np.diff(times) > PAUSE)
     return first + np.concatenate([[0], np.cumsum(other | paused)])
-
-
-def _together(parts: Sequence[Events]) -> Events:
-    """Return the events of shoppers, one a part, as one batch."""
-    lengths = [len(part.item) for part in parts]
-    columns = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("item", "day", "session", "is_target")
-    }
-    return Events(ptr=np.concatenate([[0], np.cumsum(lengths)]), **columns)
-
-
-def _split(whole: Summary) -> Iterator[Summary]:
-    """Yield the summary of each shopper of a batch."""
-    for row in range(len(whole.ptr) - 1):
-        pairs = slice(whole.ptr[row], whole.ptr[row + 1])
-        yield Summary(
-            ptr=whole.ptr[row : row + 2] - whole.ptr[row],
-            item=whole.item[pairs],
-            pairs=whole.pairs[pairs].copy(),  # money is added to it
-            shoppers=whole.shoppers[row : row + 1].copy(),
-        )
 
 
 def _with_vectors(state: ShopperState, vectors: dict[str, Floats]) -> ShopperState:

@@ -6,6 +6,7 @@ waits (ADR 14).
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 from components.progress import say
@@ -22,9 +23,15 @@ class Waiting:
         """`prepare` leaves in caches what answering the requests needs."""
         self._prepare = prepare
         self._waiting: list[tuple[Request, asyncio.Future[None]]] = []
+        self._asked = float("-inf")  # when the last request came
+
+    def idle_seconds(self) -> float:
+        """Return for how long no request has come."""
+        return time.monotonic() - self._asked
 
     async def ready(self, request: Request) -> None:
         """Return once the request can be answered from what is kept."""
+        self._asked = time.monotonic()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         self._waiting.append((request, future))

@@ -1,0 +1,101 @@
+"""Rows made ready before shoppers ask: what a first request costs is paid while nobody waits.
+
+A shopper's state changes with every event of theirs and with every day, a score with every
+champion. A request that finds nothing kept costs milliseconds; here those whose state is not
+kept are worked off one by one, whoever did something last first, in pauses between requests.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from prometheus_client import Gauge
+
+from components.errors import ModelError, ServiceError
+from components.progress import say
+from components.serving.api import RecommendRequest
+from components.serving.events.segments import Record
+from components.serving.live_events import HISTORY
+from components.serving.recommendation import RANKINGS
+
+if TYPE_CHECKING:
+    from components.serving.champion import Champion
+    from components.serving.server import Server
+
+PAUSE_SECONDS = 0.02  # so long no request has come when a shopper is made ready
+LOOK_SECONDS = 0.5  # between looks for a new champion or day while all are ready
+DUE = Gauge("shopfusion_shoppers_due", "Shoppers whose row has still to be made ready")
+
+
+class Ahead:
+    """Keeps the rows of the latest RANKINGS shoppers ready, in a thread of its own."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._made_for: tuple[str, int] | None = None  # version and day that all were due for
+        self._due: OrderedDict[str, None] = OrderedDict()  # the next to make ready stands last
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._work, name="ahead", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the server needs no champion yet."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the shopper at hand."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._thread.join()
+
+    def accept(self, records: Sequence[Record]) -> None:
+        """Make ready next whoever did something; a subscriber of the event log."""
+        users = {str(one["user_id"]): None for one in records if one["event_type"] in HISTORY}
+        if users:
+            with self._changed:
+                for user in users:
+                    self._due[user] = None
+                    self._due.move_to_end(user)
+                self._changed.notify()
+
+    def _work(self) -> None:
+        while not self._stopped:
+            try:
+                self._step()
+            except (ModelError, ServiceError):  # no champion, or no time yet
+                self._wait(LOOK_SECONDS)
+            except Exception as error:  # a request for this shopper would say the same
+                say(f"a row is not made ready: {type(error).__name__}: {error}")
+
+    def _step(self) -> None:
+        """Make one shopper ready, or wait for a pause, or for something to do."""
+        champion, now = self._server.champion.current(), self._server.clock.now()
+        version_and_day = champion.version, champion.shoppers.day(now)
+        if version_and_day != self._made_for:
+            self._all_are_due(champion)
+            self._made_for = version_and_day
+        DUE.set(len(self._due))
+        if not self._due:
+            self._wait(LOOK_SECONDS)
+        elif (left := PAUSE_SECONDS - self._server.waiting.idle_seconds()) > 0:
+            self._wait(left)
+        else:
+            with self._changed:
+                user, _ = self._due.popitem()
+            champion.prepare([RecommendRequest(user_id=user)], now)
+
+    def _all_are_due(self, champion: "Champion") -> None:
+        with self._changed:
+            lately = list(self._due)  # they stay the first
+            self._due = OrderedDict.fromkeys(
+                [*reversed(champion.shoppers.latest(RANKINGS - len(lately))), *lately]
+            )
+            for user in lately:
+                self._due.move_to_end(user)
+
+    def _wait(self, seconds: float) -> None:
+        with self._changed:
+            if not self._stopped:
+                self._changed.wait(seconds)

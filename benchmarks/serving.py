@@ -6,7 +6,9 @@
     python benchmarks/serving.py FOLDER table [SECONDS]     all of it: this run, 100,000, 1,000,000
 
 Needs wrk (apt-get install wrk), data/prepared and models/ of a finished run. A cold request is a
-shopper's first of a day, or a query never asked before; a warm one finds what earlier ones left.
+shopper's first of a day, asked before the server had a pause to make the row ready, or a query
+never asked before; a ready one is the first of a day after that pause; a warm one finds what
+earlier requests left.
 """
 
 import json
@@ -177,6 +179,14 @@ class Running:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 
+    def wait_until_ready(self) -> None:
+        """Return once no shopper's row is due."""
+        while True:
+            found = urllib.request.urlopen(f"{self.url}/metrics").read().decode()
+            if re.search(r"^shopfusion_shoppers_due 0\.0$", found, re.MULTILINE):
+                return
+            time.sleep(0.5)
+
     def set_clock(self, moment: datetime) -> None:
         """Move the shop's time: on another day no shopper's state is the same."""
         self._tell("POST", "clock", {"now": moment.isoformat()})
@@ -240,7 +250,7 @@ def measure(folder: Path, seconds: float) -> None:
     print("|---|---|---|---|---|---|---|")
     try:
         server.advertise(catalogue["item_id"].to_pylist())
-        asked_of = product(("/recommend", "/search", "/ads"), ("cold", "warm"))
+        asked_of = product(("/recommend", "/search", "/ads"), ("cold", "ready", "warm"))
         for where, cache in asked_of:
             for connections in CONNECTIONS:
                 if where != "/search":
@@ -249,15 +259,18 @@ def measure(folder: Path, seconds: float) -> None:
                     bodies = [json.dumps({"user_id": user, **more}) for user in some]
                 else:
                     asked = common
-                    if cache == "cold":
+                    if cache != "warm":
                         asked, fresh = fresh[:20_000], fresh[20_000:]
                     bodies = [
                         json.dumps({"query": query, "user_id": user})
                         for query, user in zip(asked, np.resize(users, len(asked)), strict=True)
                     ]
-                if cache == "cold":
+                if cache != "warm":
                     day += timedelta(days=1)
                     server.set_clock(day)
+                    if cache == "ready":
+                        time.sleep(1)  # until the thread has seen the new day
+                        server.wait_until_ready()
                 else:
                     load(server.url, where, bodies, 8, seconds)
                 p50, p99, failed, rate = load(server.url, where, bodies, connections, seconds)

@@ -1,7 +1,7 @@
 """Requests and answers of the server: what is on the wire, and nothing else."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,20 @@ class Message(BaseModel):
     """A request or an answer; unknown keys are refused so that a typing slip is not silence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Problem(Message):
+    """What went wrong, in one line: what was expected, what was found, what to do."""
+
+    detail: str
+
+
+def problem(status: int, description: str) -> dict[int | str, dict[str, Any]]:
+    """Return what the OpenAPI document says of an answer that is a Problem."""
+    return {status: {"model": Problem, "description": description}}
+
+
+BAD_REQUEST = problem(422, "The request is not what this document says; the line names where")
 
 
 class Filters(Message):

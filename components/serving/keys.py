@@ -2,19 +2,19 @@
 
 import hmac
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
+from components.serving.api import problem
 from components.settings import settings
 
 # Answers beside 200 of everything that needs a key, for the OpenAPI document.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    401: {"description": "The key is wrong or absent"},
-    503: {"description": "Not now: no key is configured, or the server cannot take it"},
-}
+RESPONSES = problem(401, "The key is wrong or absent") | problem(
+    503, "Not now: no key is configured, or the server cannot take it"
+)
 
 
 def _require(name: str, configured: Callable[[], SecretStr | None]) -> Callable[..., None]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Depends, HTTPException
 from prometheus_client import Counter
 
 from components.errors import ServiceError, StorageError
-from components.serving.api import EventsAnswer, EventsRequest, Rejected
+from components.serving.api import BAD_REQUEST, EventsAnswer, EventsRequest, Rejected
 from components.serving.events.door import Refused, record_of
 from components.serving.events.segments import Record
 from components.serving.keys import RESPONSES, require_event_key
@@ -22,7 +22,7 @@ EVENTS = Counter("shopfusion_events", "Events at the door, by what became of the
 def router(server: "Server") -> APIRouter:
     """Return POST /events."""
     routes = APIRouter(
-        tags=["events"], dependencies=[Depends(require_event_key)], responses=RESPONSES
+        tags=["events"], dependencies=[Depends(require_event_key)], responses=RESPONSES | BAD_REQUEST,
     )
 
     @routes.post("/events")

@@ -81,6 +81,7 @@ class AdsRequest(Asking):
     slots: int = Field(2, ge=1, le=10, description="Number of slots")
     query: str = Field("", max_length=1000, description="search: what the shopper typed")
     item_id: Id | None = Field(None, description="similar: the item that is looked at")
+    basket: Ids = Field((), description="basket: items in the basket so far")
     shown: Ids = Field((), description="Items of the answer beside the slots; none is shown twice")
 
 
@@ -89,7 +90,10 @@ class ShownItem(Message):
 
     item_id: str
     position: int = Field(description="From 1")
-    score: float
+    score: float = Field(description="Of the fused model; in a search, how well the item matches")
+    fused_score: float | None = Field(
+        None, description="Of the fused model; null where a search did not ask it"
+    )
     propensity: float = Field(description="Probability that this policy shows it at this position")
     title: str | None
     category: str | None

@@ -128,6 +128,7 @@ def _answer(
             position,
             index[one.bidder.item_id],
             one.bidder.score,
+            one.bidder.fused,
             one.propensity,
             one.bidder.campaign_id,
         )

@@ -22,7 +22,9 @@ EVENTS = Counter("shopfusion_events", "Events at the door, by what became of the
 def router(server: "Server") -> APIRouter:
     """Return POST /events."""
     routes = APIRouter(
-        tags=["events"], dependencies=[Depends(require_event_key)], responses=RESPONSES | BAD_REQUEST,
+        tags=["events"],
+        dependencies=[Depends(require_event_key)],
+        responses=RESPONSES | BAD_REQUEST,
     )
 
     @routes.post("/events")

@@ -311,5 +311,13 @@ def test_a_challenger_is_judged_by_what_the_logs_know_and_no_further(bucket):
     for estimate in (good["snips"], good["doubly_robust"]):
         assert estimate["low"] < 0.4 < estimate["high"]
     assert "better" in good["conclusion"]
+    for part in (
+        "{value:.4f} ({low:.4f} to {high:.4f}) doubly robust".format(**good["doubly_robust"]),
+        "{value:.4f} ({low:.4f} to {high:.4f}) by SNIPS".format(**good["snips"]),
+        f"from 1,500 answers worth {good['effective_samples']:,.0f}: better",
+    ):
+        assert part in good["conclusion"]
     assert unknown["snips"] is None
     assert few["conclusion"].startswith("nothing is concluded")
+    for one in (few, unknown):
+        assert f"answers worth {one['effective_samples']:,.0f}: " in one["conclusion"]

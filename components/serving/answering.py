@@ -9,6 +9,7 @@ from components.progress import say
 from components.serving.api import (
     BAD_REQUEST,
     Answer,
+    Message,
     RecommendRequest,
     SearchRequest,
     problem,
@@ -43,10 +44,8 @@ def router(server: "Server") -> APIRouter:
     @routes.get(
         "/pictures/{item_id:path}",
         response_class=Response,
-        responses={
-            200: {"content": {"image/*": {}}},
-        }
-        | problem(404, "The item has no picture, or there is no such item"),
+        responses=problem(404, "The item has no picture, or there is no such item")
+        | {200: {"content": {"image/*": {}}}},
     )
     def picture(item_id: str) -> Response:
         """The picture of an item."""
@@ -86,6 +85,6 @@ def _logged(server: "Server", shown: Shown) -> Answer:
     return shown.answer
 
 
-def as_json(answer: Answer) -> Response:
-    """Return an answer as it is sent."""
+def as_json(answer: Message) -> Response:
+    """Return an answer as it is sent: it is valid, and is not validated again."""
     return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,7 +1,7 @@
 """Who may send events and change the server: keys from the environment."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, HTTPException
@@ -17,10 +17,15 @@ RESPONSES = problem(401, "The key is wrong or absent") | problem(
 )
 
 
-def _require(name: str, configured: Callable[[], SecretStr | None]) -> Callable[..., None]:
+def _require(
+    name: str, configured: Callable[[], SecretStr | None]
+) -> Callable[..., Awaitable[None]]:
     scheme = HTTPBearer(auto_error=False, scheme_name=f"{name} key")
 
-    def require(given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]) -> None:
+    # In the event loop: a thread for each request would cost more than all the rest of it.
+    async def require(
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)],
+    ) -> None:
         key = configured()
         if key is None or not key.get_secret_value():
             raise HTTPException(503, f"set SHOPFUSION_{name.upper()}_KEY to open this endpoint")

@@ -3,10 +3,11 @@
 import asyncio
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Body, Depends, HTTPException
+from fastapi import APIRouter, Body, Depends, HTTPException, Response
 from prometheus_client import Counter
 
 from components.errors import ServiceError, StorageError
+from components.serving.answering import as_json
 from components.serving.api import BAD_REQUEST, EventsAnswer, EventsRequest, Rejected
 from components.serving.events.door import Refused, record_of
 from components.serving.events.segments import Record
@@ -27,8 +28,8 @@ def router(server: "Server") -> APIRouter:
         responses=RESPONSES | BAD_REQUEST,
     )
 
-    @routes.post("/events")
-    async def take(batch: Annotated[EventsRequest, Body()]) -> EventsAnswer:
+    @routes.post("/events", response_model=EventsAnswer)
+    async def take(batch: Annotated[EventsRequest, Body()]) -> Response:
         """Take a batch of events; the answer comes once those it accepts are durable.
 
         503 with Retry-After: nothing of the batch was taken; send it again as it is.
@@ -48,7 +49,7 @@ def router(server: "Server") -> APIRouter:
         EVENTS.labels("accepted").inc(answer.accepted)
         EVENTS.labels("duplicate").inc(answer.duplicates)
         EVENTS.labels("rejected").inc(len(rejected))
-        return answer
+        return as_json(answer)
 
     return routes
 

@@ -1,30 +1,33 @@
-"""Intake of events: durable acknowledgements a second of a real server process over loopback.
+"""Intake of events: durable acknowledgements a second of the whole server over loopback.
 
-    python -m benchmarks.events [--seconds 4]
+    python benchmarks/serving.py FOLDER             packages of this run into FOLDER, or
+    python benchmarks/serving.py FOLDER 100000      ... of a simulated catalogue
+    python -m benchmarks.events FOLDER [--seconds 4]
 
-The server takes events and nothing else, ships to no S3, and shares the machine's cores with this
-load generator, as every number here does.
+The server answers by that champion, follows what its shoppers do, runs campaigns and sends its
+segments to a real SeaweedFS. Both share the machine's cores with this load generator.
 """
 
 import argparse
 import asyncio
 import json
-import os
-import subprocess
-import sys
+import re
 import tempfile
 import time
-from contextlib import suppress
+import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-import httpx
 import numpy as np
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.serving import Running
+from components.files import read_table
+from services.store import store
+
 KEY = "benchmark"
+KINDS = ("view", "click", "view", "add_to_cart", "view", "purchase")
 BATCHES = (1, 10, 100)
 CONNECTIONS = (1, 8, 64)
 
@@ -38,18 +41,29 @@ class Load:
     milliseconds: list[float]
 
 
-def batch(number: int, size: int) -> bytes:
+@dataclass(frozen=True)
+class Shop:
+    """Whose events are sent, and about what."""
+
+    users: list[str]
+    items: list[str]
+
+
+def batch(shop: Shop, number: int, size: int) -> bytes:
     """Return a whole HTTP request with `size` events; no other number has their ids."""
     now = datetime.now(UTC).isoformat()
     events = [
         {
             "event_id": f"bench-{number}-{i}",
-            "action_name": "click",
+            "action_name": KINDS[(number + i) % len(KINDS)],
             "query_id": f"impression-{number}-{i}",
-            "user_id": f"{(100 * number + i) % 2000:032x}",
+            "user_id": shop.users[(100 * number + i) % len(shop.users)],
             "session_id": f"session-{number % 5000}",
             "timestamp": now,
-            "event_attributes": {"object": {"object_id": str(i)}, "position": {"ordinal": 1}},
+            "event_attributes": {
+                "object": {"object_id": shop.items[(number + 7 * i) % len(shop.items)]},
+                "position": {"ordinal": 1},
+            },
         }
         for i in range(size)
     ]
@@ -61,11 +75,13 @@ def batch(number: int, size: int) -> bytes:
     return head.encode() + body
 
 
-async def send(port: int, size: int, ids: "count[int]", until: float, load: Load) -> None:
+async def send(
+    shop: Shop, port: int, size: int, ids: "count[int]", until: float, load: Load
+) -> None:
     """Send batches over one connection until the time is over."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while time.perf_counter() < until:
-        request = batch(next(ids), size)
+        request = batch(shop, next(ids), size)
         started = time.perf_counter()
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
@@ -78,59 +94,60 @@ async def send(port: int, size: int, ids: "count[int]", until: float, load: Load
 
 
 async def measure(
-    port: int, size: int, connections: int, seconds: float, ids: "count[int]"
+    shop: Shop, port: int, size: int, connections: int, seconds: float, ids: "count[int]"
 ) -> Load:
     """Return what `connections` senders of batches of `size` reach together."""
     load = Load(0, 0.0, [])
     started = time.perf_counter()
-    senders = (send(port, size, ids, started + seconds, load) for _ in range(connections))
+    senders = (send(shop, port, size, ids, started + seconds, load) for _ in range(connections))
     await asyncio.gather(*senders)
     load.seconds = time.perf_counter() - started
     return load
 
 
-def wait_until_up(port: int) -> None:
-    """Return as soon as the server answers."""
-    for _ in range(300):
-        with suppress(httpx.HTTPError):
-            httpx.get(f"http://127.0.0.1:{port}/openapi.json").raise_for_status()
-            return
-        time.sleep(0.1)
-    raise SystemExit("the server did not start")
+def table(shop: Shop, server: Running, seconds: float) -> None:
+    """Measure every setting, print the table."""
+    port, ids = int(server.url.rpartition(":")[2]), count()
+    asyncio.run(measure(shop, port, 100, 8, 1.0, ids))  # warm up
+    print("| batch | connections | events/s | requests/s | p50 ms | p99 ms |")
+    print("|---|---|---|---|---|---|")
+    for size in BATCHES:
+        for connections in CONNECTIONS:
+            load = asyncio.run(measure(shop, port, size, connections, seconds, ids))
+            p50, p99 = np.percentile(load.milliseconds, [50, 99])
+            rate = load.events / load.seconds
+            print(
+                f"| {size} | {connections} | {rate:,.0f} | {rate / size:,.0f} "
+                f"| {p50:.1f} | {p99:.1f} |",
+                flush=True,
+            )
+    metrics = urllib.request.urlopen(f"{server.url}/metrics").read().decode()
+    (shipped,) = re.findall(r"^shopfusion_segments_shipped_total (\S+)", metrics, re.MULTILINE)
+    (waiting,) = re.findall(r"^shopfusion_spool_bytes (\S+)", metrics, re.MULTILINE)
+    print(
+        f"{float(shipped):.0f} segments were in S3 by then, {float(waiting) / 1e6:.0f} MB waited; "
+        f"{server.memory():.0f} MB resident"
+    )
 
 
 def main() -> None:
-    """Start a server, measure every setting, print the table."""
+    """Start a store and a server, measure, stop both."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="packages that benchmarks/serving.py made")
     parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--port", type=int, default=18_931)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as spool:
-        variables = os.environ | {
-            "SHOPFUSION_EVENT_KEY": KEY,
-            "SHOPFUSION_SPOOL": spool,
-            "SHOPFUSION_SPOOL_MEGABYTES": "4096",
-        }
-        command = [sys.executable, "-m", "tests.serving.intake", str(asked.port)]
-        server = subprocess.Popen(command, cwd=ROOT, env=variables)
+    ranker = asked.folder / "ranker"
+    shop = Shop(
+        users=read_table(ranker / "ids" / "users.parquet")["user_id"].to_pylist(),
+        items=read_table(ranker / "shop" / "items.parquet", ["item_id"])["item_id"].to_pylist(),
+    )
+    with tempfile.TemporaryDirectory() as home, store(Path(home)):
+        server = Running(asked.folder, {"EVENT_KEY": KEY, "SERVING_CLOCK": "real"})
         try:
-            wait_until_up(asked.port)
-            ids = count()
-            asyncio.run(measure(asked.port, 100, 8, 1.0, ids))  # warm up
-            print("| batch | connections | events/s | requests/s | p50 ms | p99 ms |")
-            print("|---|---|---|---|---|---|")
-            for size in BATCHES:
-                for connections in CONNECTIONS:
-                    load = asyncio.run(measure(asked.port, size, connections, asked.seconds, ids))
-                    p50, p99 = np.percentile(load.milliseconds, [50, 99])
-                    rate = load.events / load.seconds
-                    print(
-                        f"| {size} | {connections} | {rate:,.0f} | {rate / size:,.0f} "
-                        f"| {p50:.1f} | {p99:.1f} |"
-                    )
+            server.advertise(shop.items)
+            table(shop, server, asked.seconds)
         finally:
-            server.terminate()
-            server.wait()
+            server.stop()
 
 
 if __name__ == "__main__":

@@ -148,9 +148,9 @@ def _write_catalogue(shop: Path, rng: np.random.Generator, items: int, groups: n
 
 
 class Running:
-    """The server of some packages, as a process of its own."""
+    """The server of some packages, as a process of its own; `more` is added to its variables."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: dict[str, str] | None = None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -160,6 +160,7 @@ class Running:
             "SERVING_PACKAGE": str(folder), "SERVING_PORT": str(port), "SERVING_CLOCK": "data",
             "SPOOL": self.spool.name, "SPOOL_MEGABYTES": "20000", "ADMIN_KEY": "bench",
         }  # fmt: skip
+        values |= more or {}
         environment = os.environ | {f"SHOPFUSION_{name}": value for name, value in values.items()}
         started = time.perf_counter()
         self.process = subprocess.Popen([sys.executable, "-m", "components.serving"],

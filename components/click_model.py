@@ -1,8 +1,10 @@
 """pCTR: probability of a click from a model's score, calibrated on what was shown and clicked.
 
-Platt scaling (Platt 1999) with the position and the kind of slot beside the score: a logistic
-regression, because score and examination act on the same click. Without enough clicks there is
-no calibration to be had: then a prior by position stands in, and says so.
+Platt scaling (Platt 1999) with the position and the kind of slot beside the scores: a logistic
+regression, because score and examination act on the same click. There are two scores, each with a
+scale and a slope of its own: the fused one (log-odds of the trees, say), and, where words or a
+picture were searched for, the relevance (a sum of reciprocal ranks, .003 to .033). Without enough
+clicks there is no calibration to be had: then a prior by position stands in, and says so.
 """
 
 from collections.abc import Mapping
@@ -16,16 +18,21 @@ Floats = npt.NDArray[np.float64]
 PRIOR_FIRST = 0.02  # clicks an impression at position 1: a round number of the trade, not measured
 MIN_CLICKS = 200  # with fewer, or with fewer impressions without a click, nothing is fitted
 RIDGE = 1e-3  # keeps a column without variation at zero
-KEY = "feedback/click_models.json"  # in S3: {model version: ClickModel}, by feedback ingestion
+KEY = "feedback/pctr.json"  # in S3: {model version: ClickModel}, by feedback ingestion
 
 
 @dataclass(frozen=True)
 class ClickModel:
-    """P(click) = sigmoid(weights . [1, (score - mean) / scale, log2(1 + position), search, ad])."""
+    """P(click) = sigmoid(weights . [1, log2(1 + position), ad, f, f missing, r, r known]).
+
+    f and r are the fused score and the relevance, each as (score - mean) / scale, 0 where missing.
+    """
 
     weights: tuple[float, ...]
-    mean: float
-    scale: float
+    fused_mean: float
+    fused_scale: float
+    relevance_mean: float
+    relevance_scale: float
     impressions: int  # it was fitted on
     clicks: int
 
@@ -35,13 +42,22 @@ class ClickModel:
         return self.clicks > 0
 
     def probability(
-        self, score: Floats, position: Floats, search: Floats, sponsored: Floats
+        self, score: Floats, fused: Floats, position: Floats, sponsored: Floats
     ) -> Floats:
-        """Return P(click) for N impressions, positions from 1, flags 0 or 1; all (N,)."""
+        """Return P(click) for N impressions; all (N,).
+
+        Args:
+            score: what the item was ordered by; it is the relevance where it is not `fused`.
+            fused: score of the fused model, NaN where there is none.
+            position: from 1.
+            sponsored: 0 or 1.
+
+        """
         if not self.calibrated:
             return PRIOR_FIRST / np.log2(1 + np.asarray(position, np.float64))
-        design = _design((score - self.mean) / self.scale, position, search, sponsored)
-        return _sigmoid(design @ np.array(self.weights))
+        f = (fused - self.fused_mean) / self.fused_scale
+        r = (_relevance(score, fused) - self.relevance_mean) / self.relevance_scale
+        return _sigmoid(_design(f, r, position, sponsored) @ np.array(self.weights))
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
@@ -53,21 +69,24 @@ class ClickModel:
         return cls(**{**values, "weights": tuple(values["weights"])})
 
 
-PRIOR = ClickModel((), 0.0, 1.0, 0, 0)
+PRIOR = ClickModel((), 0.0, 1.0, 0.0, 1.0, 0, 0)
 
 
 def fit(
-    score: Floats, position: Floats, search: Floats, sponsored: Floats, clicked: Floats
+    score: Floats, fused: Floats, position: Floats, sponsored: Floats, clicked: Floats
 ) -> ClickModel:
     """Return the model of N impressions, all (N,); the prior where there is too little to learn.
+
+    The columns are those of `ClickModel.probability`, and 1 for a click.
 
     Newton's method on the logistic likelihood, with Platt's targets instead of 0 and 1.
     """
     clicks = int(clicked.sum())
     if min(clicks, len(clicked) - clicks) < MIN_CLICKS:
         return PRIOR
-    mean, scale = float(score.mean()), float(score.std()) or 1.0
-    X = _design((score - mean) / scale, position, search, sponsored)
+    relevance = _relevance(score, fused)
+    (f_mean, f_scale), (r_mean, r_scale) = _scale_of(fused), _scale_of(relevance)
+    X = _design((fused - f_mean) / f_scale, (relevance - r_mean) / r_scale, position, sponsored)
     high, low = (clicks + 1) / (clicks + 2), 1 / (len(clicked) - clicks + 2)
     target = np.where(clicked > 0, high, low)
     w = np.zeros(X.shape[1])
@@ -80,7 +99,7 @@ def fit(
         w -= step
         if np.abs(step).max() < 1e-8:
             break
-    return ClickModel(tuple(w.tolist()), mean, scale, len(clicked), clicks)
+    return ClickModel(tuple(w.tolist()), f_mean, f_scale, r_mean, r_scale, len(clicked), clicks)
 
 
 def calibration_error(probability: Floats, clicked: Floats, bins: int = 10) -> float:
@@ -90,8 +109,29 @@ def calibration_error(probability: Floats, clicked: Floats, bins: int = 10) -> f
     return float(sum(gaps) / len(probability))
 
 
-def _design(z: Floats, position: Floats, search: Floats, sponsored: Floats) -> Floats:
-    return np.column_stack([np.ones(len(z)), z, np.log2(1 + position), search, sponsored])
+def _relevance(score: Floats, fused: Floats) -> Floats:
+    """Return the score where it is not the fused one, NaN elsewhere: nothing was searched for."""
+    return np.where(score == fused, np.nan, score)
+
+
+def _scale_of(score: Floats) -> tuple[float, float]:
+    """Return mean and standard deviation of what is known; 0 and 1 where nothing is."""
+    known = score[~np.isnan(score)]
+    return (float(known.mean()), float(known.std()) or 1.0) if len(known) else (0.0, 1.0)
+
+
+def _design(f: Floats, r: Floats, position: Floats, sponsored: Floats) -> Floats:
+    return np.column_stack(
+        [
+            np.ones(len(f)),
+            np.log2(1 + position),
+            sponsored,
+            np.nan_to_num(f, nan=0.0),
+            np.isnan(f),
+            np.nan_to_num(r, nan=0.0),
+            ~np.isnan(r),
+        ]
+    )
 
 
 def _sigmoid(x: Floats) -> Floats:

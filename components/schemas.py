@@ -55,6 +55,8 @@ SERVED_EVENTS = pa.schema(
         pa.field("received_at", UTC),  # by the server's clock
     ]
 )
+# A line of a segment; what the model scored is for labels alone, no event needs it.
+LOGGED_EVENTS = SERVED_EVENTS.append(pa.field("fused_score", pa.float32()))
 
 ORDERS = pa.schema(
     [
@@ -116,7 +118,8 @@ LABELLED = pa.schema(
         pa.field("policy", pa.string()),
         pa.field("model_version", pa.string()),
         pa.field("campaign_id", pa.string()),  # sponsored items only
-        pa.field("score", pa.float32()),  # of the model; what the impression logged as value
+        pa.field("score", pa.float32()),  # ordered by it; what the impression logged as value
+        pa.field("fused_score", pa.float32()),  # equal to it, but where words or pictures match
         pa.field("clicked", pa.bool_(), nullable=False),  # within feedback.attribution_hours
         pa.field("purchased", pa.bool_(), nullable=False),
         pa.field("revenue", pa.float32(), nullable=False),

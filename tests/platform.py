@@ -1,15 +1,14 @@
 """The platform's services on free ports, started once for all tests that need them."""
 
 import os
-import random
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.credentials import Credentials, credentials
-from services.settings import GRPC_OFFSET, HOST, ServiceSettings
+from services.ports import free_block
+from services.settings import ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -60,26 +59,3 @@ def run_services(
         timeout=timeout,
         check=False,
     )
-
-
-def free_block() -> int:
-    """Return the first of nine free ports whose gRPC twins are free too."""
-    choose = random.SystemRandom()
-    while True:
-        first = choose.randrange(20_000, 32_000, 9)
-        ports = [*range(first, first + 9), *range(first + GRPC_OFFSET, first + GRPC_OFFSET + 5)]
-        if all(is_free(port) for port in ports):
-            return first
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def is_free(port: int) -> bool:
-    """Return whether nobody listens on a port of this machine."""
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) != 0

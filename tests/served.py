@@ -15,7 +15,8 @@ import pytest
 from components.files import read_table, write_table
 from components.fusion_training import component
 from components.model_registration.packaging import ranker_package
-from tests.platform import ROOT, free_port
+from services.ports import free_port
+from tests.platform import ROOT
 from tests.world import TinyWorld, tiny_params
 
 EVENT_KEY, ADMIN_KEY = "key-of-events", "key-of-admins"

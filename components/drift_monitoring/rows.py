@@ -107,7 +107,8 @@ def _labelled(con: duckdb.DuckDBPyConnection, feedback: Path | None) -> None:
     files = sorted(feedback.glob(f"day=*/{LABELLED}")) if feedback else []
     columns = "impression_id, position, score, clicked, purchased"
     if files:
-        con.register("shown", pa.concat_tables([read_table(file) for file in files]))
+        tables = [read_table(file) for file in files]  # older ones may lack a column
+        con.register("shown", pa.concat_tables(tables, promote_options="default"))
     else:
         con.execute(
             """create temp view shown as select ''::varchar as impression_id, 0 as position,

@@ -37,6 +37,10 @@ RULES = [
     ),
     ("given.value is not null and (value is null or not isfinite(value))", "value is no number"),
     (
+        "given.fused_score is not null and (fused_score is null or not isfinite(fused_score))",
+        "fused_score is no number",
+    ),
+    (
         "given.price is not null and (price is null or not isfinite(price) or price < 0)",
         "price is no amount of money",
     ),
@@ -47,7 +51,7 @@ RULES = [
 def load(con: duckdb.DuckDBPyConnection, files: list[Path], items: pa.Table | None) -> None:
     """Read segments into the tables `events`, `quarantined` and `repeated` of a database.
 
-    `events` has schemas.SERVED_EVENTS and `day`, one row an event_id: the first that was received.
+    `events` has schemas.LOGGED_EVENTS and `day`, one row an event_id: the first that was received.
     `quarantined` has day and schemas.QUARANTINE; `repeated` counts the rows left out, by day.
 
     Args:
@@ -64,7 +68,7 @@ def load(con: duckdb.DuckDBPyConnection, files: list[Path], items: pa.Table | No
         f"try_cast({field.name} as {TYPES[field.type]}) as {field.name}"
         if field.type in TYPES
         else f"nullif({field.name}, '') as {field.name}"
-        for field in schemas.SERVED_EVENTS
+        for field in schemas.LOGGED_EVENTS
     )
     whens = " ".join(f"when {rule} then '{reason}'" for rule, reason in RULES)
     source = reading(files) if files else f"(select {_nothing()}, null::varchar as filename)"
@@ -73,11 +77,11 @@ def load(con: duckdb.DuckDBPyConnection, files: list[Path], items: pa.Table | No
         f"""create temp table checked as
         select *, case {whens} end as reason from (
             select {casts}, {known} as item_known, given, parse_filename(filename) as segment
-            from (select {", ".join(schemas.SERVED_EVENTS.names)}, filename, raw as given
+            from (select {", ".join(schemas.LOGGED_EVENTS.names)}, filename, raw as given
                   from {source} as raw {empty}))"""
     )
     # A broken row may hold a raw id, so the columns that name a shopper are not kept.
-    kept = [name for name in schemas.SERVED_EVENTS.names if name not in ("user_id", "session_id")]
+    kept = [name for name in schemas.LOGGED_EVENTS.names if name not in ("user_id", "session_id")]
     shown = ", ".join(f"'{name}', given.{name}" for name in kept)
     con.execute(
         f"""create temp table quarantined as
@@ -86,7 +90,7 @@ def load(con: duckdb.DuckDBPyConnection, files: list[Path], items: pa.Table | No
             json_object({shown})::varchar as row
         from checked where reason is not null"""
     )
-    columns = ", ".join(schemas.SERVED_EVENTS.names)
+    columns = ", ".join(schemas.LOGGED_EVENTS.names)
     con.execute(
         f"""create temp table ranked as
         select {columns}, timestamp::date as day, row_number() over (partition by event_id
@@ -101,4 +105,4 @@ def load(con: duckdb.DuckDBPyConnection, files: list[Path], items: pa.Table | No
 
 
 def _nothing() -> str:
-    return ", ".join(f"null::varchar as {name}" for name in schemas.SERVED_EVENTS.names)
+    return ", ".join(f"null::varchar as {name}" for name in schemas.LOGGED_EVENTS.names)

@@ -50,18 +50,20 @@ def judge(params: Params) -> dict[str, dict[str, Any]]:
 
 
 def conclusion(value: OffPolicyValue) -> str:
-    """Say in one line what the logs say."""
-    robust = value.doubly_robust
-    if robust is None:
-        return f"nothing is concluded: {value.refused}"
+    """Say in one line what the logs say: both estimates, and how much they stand on."""
+    worth = f"{value.answers:,} answers worth {value.effective_samples:,.0f}"
+    robust, snips = value.doubly_robust, value.snips
+    if robust is None or snips is None:
+        return f"nothing is concluded from {worth}: {value.refused}"
     side = "no sure difference"
     if robust.low > value.logged:
         side = "better"
     if robust.high < value.logged:
         side = "worse"
     return (
-        f"clicks a slot {robust.value:.4f} ({robust.low:.4f} to {robust.high:.4f}) against "
-        f"{value.logged:.4f} logged: {side}"
+        f"clicks a slot {robust.value:.4f} ({robust.low:.4f} to {robust.high:.4f}) doubly robust, "
+        f"{snips.value:.4f} ({snips.low:.4f} to {snips.high:.4f}) by SNIPS, against "
+        f"{value.logged:.4f} logged, from {worth}: {side}"
     )
 
 

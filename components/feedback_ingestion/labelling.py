@@ -57,7 +57,7 @@ def attribute(con: duckdb.DuckDBPyConnection, hours: int) -> None:
         with clicked as (select distinct shown_id from clicks),
         sold as (select shown_id, sum(revenue) as revenue from purchases group by all)
         select i.day, i.impression_id, i.user_id, i.timestamp, i.surface, i.item_id, i.position,
-            i.propensity, i.policy, i.model_version, i.campaign_id, i.value as score,
+            i.propensity, i.policy, i.model_version, i.campaign_id, i.value as score, i.fused_score,
             c.shown_id is not null as clicked, s.shown_id is not null as purchased,
             coalesce(s.revenue, 0)::float as revenue
         from shown as i left join clicked as c on i.event_id = c.shown_id

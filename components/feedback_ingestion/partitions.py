@@ -63,6 +63,8 @@ def write_partition(con: duckdb.DuckDBPyConnection, day: date) -> dict[str, Any]
 def read_partitions(name: str, first: date, last: date) -> pa.Table | None:
     """Return one file of all partitions from `first` to `last`, joined; None where none is.
 
+    A column that an older partition lacks is null there.
+
     Raises:
         StorageError: S3 cannot be reached.
 
@@ -70,7 +72,7 @@ def read_partitions(name: str, first: date, last: date) -> pa.Table | None:
     low, high = key_of(first, name), key_of(last, name)
     keys = [one.key for one in storage.stored(f"{PREFIX}day=") if one.key.endswith(f"/{name}")]
     tables = [read_parquet(key) for key in keys if low <= key <= high]
-    return pa.concat_tables(tables) if tables else None
+    return pa.concat_tables(tables, promote_options="default") if tables else None
 
 
 def partition_days() -> list[date]:

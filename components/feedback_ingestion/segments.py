@@ -21,7 +21,7 @@ INDEX_SCHEMA = pa.schema(
     ]
 )
 # Every column is read as text: the contract decides what it is, not the reader.
-COLUMNS = ", ".join(f"'{name}': 'varchar'" for name in schemas.SERVED_EVENTS.names)
+COLUMNS = ", ".join(f"'{name}': 'varchar'" for name in schemas.LOGGED_EVENTS.names)
 
 
 def connect() -> duckdb.DuckDBPyConnection:

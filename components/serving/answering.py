@@ -1,25 +1,30 @@
 """POST /search and POST /recommend, and the pictures of what they show."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Body, HTTPException, Response
 
 from components.errors import DataError, StorageError
 from components.progress import say
-from components.serving.api import Answer, RecommendRequest, SearchRequest
+from components.serving.api import (
+    BAD_REQUEST,
+    Answer,
+    Message,
+    RecommendRequest,
+    SearchRequest,
+    problem,
+)
 from components.serving.impressions import Shown, records
 
 if TYPE_CHECKING:
     from components.serving.server import Server
 
-NOT_READY: dict[int | str, dict[str, Any]] = {
-    503: {"description": "No champion has been loaded yet"}
-}
+NOT_READY = problem(503, "No champion has been loaded yet")
 
 
 def router(server: "Server") -> APIRouter:
     """Return the routes that answer shoppers."""
-    routes = APIRouter(tags=["answers"], responses=NOT_READY)
+    routes = APIRouter(tags=["answers"], responses=NOT_READY | BAD_REQUEST)
 
     @routes.post("/recommend", response_model=Answer)
     async def post_recommend(request: Annotated[RecommendRequest, Body()]) -> Response:
@@ -27,7 +32,7 @@ def router(server: "Server") -> APIRouter:
         await server.waiting.ready(request)
         return as_json(recommend(server, request))
 
-    @routes.post("/search", response_model=Answer, responses={422: {"description": "Bad picture"}})
+    @routes.post("/search", response_model=Answer)
     async def post_search(request: Annotated[SearchRequest, Body()]) -> Response:
         """A page of what matches words, or an example picture, or both."""
         await server.waiting.ready(request)
@@ -39,10 +44,8 @@ def router(server: "Server") -> APIRouter:
     @routes.get(
         "/pictures/{item_id:path}",
         response_class=Response,
-        responses={
-            200: {"content": {"image/*": {}}},
-            404: {"description": "The item has no picture, or there is no such item"},
-        },
+        responses=problem(404, "The item has no picture, or there is no such item")
+        | {200: {"content": {"image/*": {}}}},
     )
     def picture(item_id: str) -> Response:
         """The picture of an item."""
@@ -82,6 +85,6 @@ def _logged(server: "Server", shown: Shown) -> Answer:
     return shown.answer
 
 
-def as_json(answer: Answer) -> Response:
-    """Return an answer as it is sent."""
+def as_json(answer: Message) -> Response:
+    """Return an answer as it is sent: it is valid, and is not validated again."""
     return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,7 +1,7 @@
 """Requests and answers of the server: what is on the wire, and nothing else."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,20 @@ class Message(BaseModel):
     """A request or an answer; unknown keys are refused so that a typing slip is not silence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Problem(Message):
+    """What went wrong, in one line: what was expected, what was found, what to do."""
+
+    detail: str
+
+
+def problem(status: int, description: str) -> dict[int | str, dict[str, Any]]:
+    """Return what the OpenAPI document says of an answer that is a Problem."""
+    return {status: {"model": Problem, "description": description}}
+
+
+BAD_REQUEST = problem(422, "The request is not what this document says; the line names where")
 
 
 class Filters(Message):
@@ -67,6 +81,7 @@ class AdsRequest(Asking):
     slots: int = Field(2, ge=1, le=10, description="Number of slots")
     query: str = Field("", max_length=1000, description="search: what the shopper typed")
     item_id: Id | None = Field(None, description="similar: the item that is looked at")
+    basket: Ids = Field((), description="basket: items in the basket so far")
     shown: Ids = Field((), description="Items of the answer beside the slots; none is shown twice")
 
 
@@ -75,7 +90,10 @@ class ShownItem(Message):
 
     item_id: str
     position: int = Field(description="From 1")
-    score: float
+    score: float = Field(description="Of the fused model; in a search, how well the item matches")
+    fused_score: float | None = Field(
+        None, description="Of the fused model; null where a search did not ask it"
+    )
     propensity: float = Field(description="Probability that this policy shows it at this position")
     title: str | None
     category: str | None

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from components.errors import ModelError, RegistryError, ServiceError, ShopError
 from components.serving import answering, clock, explaining, telemetry
 from components.serving.ads import router as ads
+from components.serving.api import problem
 from components.serving.events import router as events
 from components.serving.keys import RESPONSES, require_admin_key
 from components.serving.pages import router as pages
@@ -81,7 +82,7 @@ def operating(server: Server) -> APIRouter:
     @routes.post(
         "/admin/champion/refresh",
         dependencies=[Depends(require_admin_key)],
-        responses={**RESPONSES, 502: {"description": "The registry does not answer"}},
+        responses=RESPONSES | problem(502, "The registry does not answer"),
     )
     def refresh() -> Ready:
         """Follow the champion alias now, as a webhook of the registry asks."""

@@ -108,7 +108,8 @@ class Catalogue:
         if filters.brand:
             brands = {brand.casefold() for brand in filters.brand}
             mask &= _of_code([name.casefold() in brands for name in self.brands], self.brand_code)
-        with np.errstate(invalid="ignore"):  # an unknown price is outside any range
+        # An unknown price is outside any range; a limit beyond 32 bits is infinity.
+        with np.errstate(invalid="ignore", over="ignore"):
             if filters.price_min is not None:
                 mask &= self.price >= filters.price_min
             if filters.price_max is not None:

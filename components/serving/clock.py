@@ -8,9 +8,12 @@ from fastapi import APIRouter, Depends, HTTPException
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from components.errors import ServiceError
-from components.serving.keys import require_admin_key
+from components.serving.api import BAD_REQUEST, problem
+from components.serving.keys import RESPONSES, require_admin_key
 
 Mode = Literal["real", "data"]
+FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+LAST = datetime(9000, 1, 1, tzinfo=UTC)  # later ones overflow as soon as something is added
 
 
 class Clock:
@@ -47,6 +50,8 @@ class Clock:
     def set(self, moment: datetime) -> datetime:
         """Move the clock of a replay forward and return its time; it never goes back.
 
+        A moment later than LAST counts as LAST.
+
         Raises:
             ServiceError: the clock shows real time, which nobody sets.
 
@@ -59,8 +64,7 @@ class Clock:
 
     def _forward(self, moment: datetime) -> datetime:
         with self._lock:
-            later = moment.astimezone(UTC)
-            self._now = later if self._now is None else max(self._now, later)
+            self._now = max(self._now or FIRST, min(moment, LAST)).astimezone(UTC)
             return self._now
 
 
@@ -74,9 +78,13 @@ class Moment(BaseModel):
 
 def router(clock: Clock) -> APIRouter:
     """Return POST /admin/clock."""
-    routes = APIRouter(tags=["admin"], dependencies=[Depends(require_admin_key)])
+    routes = APIRouter(
+        tags=["admin"],
+        dependencies=[Depends(require_admin_key)],
+        responses=RESPONSES | BAD_REQUEST,
+    )
 
-    @routes.post("/admin/clock", responses={409: {"description": "The clock shows real time"}})
+    @routes.post("/admin/clock", responses=problem(409, "The clock shows real time"))
     def set_clock(moment: Moment) -> Moment:
         """Move the clock of a replay forward; an earlier time leaves it where it is."""
         try:

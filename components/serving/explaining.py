@@ -9,12 +9,14 @@ from components.pseudonyms import at_the_door
 from components.ranking.history import Floats
 from components.ranking.states import TOWERS, ShopperState
 from components.serving.api import (
+    BAD_REQUEST,
     ExplainedItem,
     Explanation,
     Reason,
     SearchRequest,
     Share,
     ShownItem,
+    problem,
 )
 from components.serving.champion import Champion
 from components.serving.impressions import Shown
@@ -37,7 +39,7 @@ def router(server: "Server") -> APIRouter:
 
     @routes.get(
         "/explain/{impression_id}",
-        responses={404: {"description": "The answer, or the model that gave it, is gone"}},
+        responses=problem(404, "The answer, or the model that gave it, is gone") | BAD_REQUEST,
     )
     def get_explanation(impression_id: str) -> Explanation:
         """Why the items of an answer are where they are."""

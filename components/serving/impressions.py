@@ -57,7 +57,7 @@ class Impressions:
 
 
 def records(shown: Shown) -> list[dict[str, Any]]:
-    """Return one record of schemas.SERVED_EVENTS an item; `value` is the score.
+    """Return one record of schemas.LOGGED_EVENTS an item; `value` is the score.
 
     A stranger goes by the session's pseudonym, or as nobody where there is no session.
     """
@@ -85,6 +85,7 @@ def records(shown: Shown) -> list[dict[str, Any]]:
             "position": item.position,
             "propensity": item.propensity,
             "value": item.score,
+            "fused_score": item.fused_score,
         }
         for item in answer.items
     ]

@@ -1,26 +1,31 @@
 """Who may send events and change the server: keys from the environment."""
 
 import hmac
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated
 
 from fastapi import Depends, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
+from components.serving.api import problem
 from components.settings import settings
 
 # Answers beside 200 of everything that needs a key, for the OpenAPI document.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    401: {"description": "The key is wrong or absent"},
-    503: {"description": "Not now: no key is configured, or the server cannot take it"},
-}
+RESPONSES = problem(401, "The key is wrong or absent") | problem(
+    503, "Not now: no key is configured, or the server cannot take it"
+)
 
 
-def _require(name: str, configured: Callable[[], SecretStr | None]) -> Callable[..., None]:
+def _require(
+    name: str, configured: Callable[[], SecretStr | None]
+) -> Callable[..., Awaitable[None]]:
     scheme = HTTPBearer(auto_error=False, scheme_name=f"{name} key")
 
-    def require(given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]) -> None:
+    # In the event loop: a thread for each request would cost more than all the rest of it.
+    async def require(
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)],
+    ) -> None:
         key = configured()
         if key is None or not key.get_secret_value():
             raise HTTPException(503, f"set SHOPFUSION_{name.upper()}_KEY to open this endpoint")

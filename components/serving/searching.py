@@ -41,7 +41,7 @@ class Searcher:
         self._found: Bounded[tuple[str, Filters], tuple[Ints, Floats, str | None]] = Bounded(
             RESULTS
         )
-        self._orders: Bounded[object, npt.NDArray[np.int64]] = Bounded(RESULTS)
+        self._orders: Bounded[object, tuple[npt.NDArray[np.int64], Floats]] = Bounded(RESULTS)
 
     def search(self, request: SearchRequest, shopper: Shopper) -> Slate:
         """Return one page of what was found.
@@ -65,13 +65,15 @@ class Searcher:
             else self.find(query, request.image, mask)
         )
         if shopper.has_history and len(items):
-            order = self._orders.get(
+            order, fused = self._orders.get(
                 shopper.key and asked and (shopper.key, *asked),
                 lambda: self._to_taste(shopper, items),
             )
             items, scores = items[order], scores[order]
+        else:
+            fused = np.full(len(items), np.nan, np.float32)
         policy = "hybrid+fused" if shopper.has_history else "hybrid"
-        return _page(items, scores, policy, slice(start, end), len(items), corrected)
+        return _page(items, scores, policy, slice(start, end), len(items), corrected, fused)
 
     def prepare(self, asked: Sequence[tuple[SearchRequest, Shopper]]) -> None:
         """Find what the words of queries match, and score it for all shoppers in one batch."""
@@ -105,13 +107,15 @@ class Searcher:
         mask = self.catalogue.allowed(filters)
         return self._found.get((query, filters), lambda: self.find(query, None, mask))
 
-    def _to_taste(self, shopper: Shopper, items: Ints) -> npt.NDArray[np.int64]:
-        """Return the order of the results for this shopper."""
+    def _to_taste(self, shopper: Shopper, items: Ints) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Return the order of the results for this shopper, and the fused scores in it."""
         fused = self.scorer.score(shopper.state, items[: self.params.personal_first])
         return self._mixed(items, fused)
 
-    def _mixed(self, items: Ints, fused: Floats) -> npt.NDArray[np.int64]:
-        return personal(items, fused, len(fused), self.params.personal_weight)
+    def _mixed(self, items: Ints, fused: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
+        order = personal(items, fused, len(fused), self.params.personal_weight)
+        none = np.full(len(items) - len(fused), np.nan, np.float32)
+        return order, np.concatenate([fused, none])[order]
 
     def find(self, query: str, image: str | None, mask: Mask) -> tuple[Ints, Floats, str | None]:
         """Return the allowed items that match, best first, and the query as understood."""
@@ -148,8 +152,10 @@ class Searcher:
 
 
 def _page(
-    items: Ints, scores: Floats, policy: str, page: slice, total: int, corrected: str | None
-) -> Slate:
+    items: Ints, scores: Floats, policy: str, page: slice, total: int, corrected: str | None,
+    fused: Floats | None = None,
+) -> Slate:  # fmt: skip
     """Cut out a page; random slots stay within it, so that pages neither repeat nor lack items."""
     shown = items[page]
-    return Slate(shown, scores[page], policy, len(shown), total, corrected)
+    fused = None if fused is None else fused[page]
+    return Slate(shown, scores[page], policy, len(shown), total, corrected, fused)

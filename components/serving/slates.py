@@ -1,5 +1,6 @@
 """From a ranked list to what is shown: random slots, propensities, an impression id."""
 
+import math
 import uuid
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -18,11 +19,17 @@ class Slate:
     """Items in ranked order: what is shown first, then what a random slot may take instead."""
 
     items: Ints  # (n,)
-    scores: Floats  # (n,)
+    scores: Floats  # (n,) fused ones; in a search the relevance
     policy: str  # how they were ordered
     slots: int  # how many are shown
     total: int | None = None  # search: items found
     corrected: str | None = None  # search: the query as it was understood
+    fused: Floats | None = None  # (n,) of the fused model, NaN for none; None: `scores` are
+
+    @property
+    def fused_scores(self) -> Floats:
+        """Scores of the fused model, (n,), NaN where there is none."""
+        return self.scores if self.fused is None else self.fused
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,13 @@ class Presenter:
             self.params.exploration_reach,
             f"{self.seed}/{impression}",
         )
-        rows, scores = slate.items[order].tolist(), slate.scores[order].tolist()
-        shown = zip(rows, scores, chances, strict=True)
+        shown = zip(
+            slate.items[order].tolist(),
+            slate.scores[order].tolist(),
+            slate.fused_scores[order].tolist(),
+            chances,
+            strict=True,
+        )
         return Answer.model_construct(
             impression_id=impression,
             surface=surface,
@@ -61,6 +73,7 @@ class Presenter:
         position: int,
         row: int,
         score: float,
+        fused: float,
         propensity: float,
         campaign_id: str | None = None,
     ) -> ShownItem:
@@ -71,6 +84,7 @@ class Presenter:
             item_id=item_id,
             position=position,
             score=score,
+            fused_score=None if math.isnan(fused) else fused,
             propensity=propensity,
             title=shop.title[row],
             category=shop.category[row],

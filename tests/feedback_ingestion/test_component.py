@@ -15,7 +15,12 @@ from components.feedback_ingestion.__main__ import main
 from components.feedback_ingestion.component import run
 from components.feedback_ingestion.judging import judge
 from components.feedback_ingestion.labelling import wilson
-from components.feedback_ingestion.partitions import key_of, publish_items
+from components.feedback_ingestion.partitions import (
+    _put,
+    key_of,
+    publish_items,
+    read_partitions,
+)
 from components.params import Params
 from components.serving.events.segments import PREFIX, framed, shipped_form
 from components.settings import settings
@@ -219,10 +224,48 @@ def test_clicks_on_good_scores_calibrate_the_server_s_click_model(bucket):
     run(Params())
     models = json.loads(storage.get(KEY))
     model = ClickModel.from_json(models["fused-ranker/3"])
-    one = np.ones(2)
-    low, high = model.probability(np.array([-1.0, 1.0]), one * 3, one * 0, one * 0)
+    at, one = np.array([-1.0, 1.0]), np.ones(2)
+    low, high = model.probability(at, at, one * 3, one * 0)
     assert low == pytest.approx(1 / (1 + np.exp(2)), abs=0.05)
     assert high == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_search_and_a_row_have_scales_of_their_own(bucket):
+    """On the search, a tenth of clicks is .05 and .5 by relevance, whatever scores home has."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for n in range(8000):
+        searched, good = n % 2 == 0, rng.random() < 0.5
+        score = (0.016 if good else 0.004) if searched else float(rng.normal(0, 3))
+        chance = (0.5 if good else 0.05) if searched else 1 / (1 + np.exp(2 - 0.5 * score))
+        more = {"surface": "search", "policy": "hybrid+swap"} if searched else {}
+        rows.append(impression(f"i{n}", 1, "milk", n / 100, value=score, **more))
+        if rng.random() < chance:
+            rows.append(record("click", "milk", n / 100, f"c{n}", impression_id=f"i{n}"))
+    ship("s-0", rows)
+    run(Params())
+    model = ClickModel.from_json(json.loads(storage.get(KEY))["fused-ranker/3"])
+    one, nothing = np.ones(2), np.full(2, np.nan)
+    found = model.probability(np.array([0.004, 0.016]), nothing, one, one * 0)
+    assert found == pytest.approx([0.05, 0.5], abs=0.03)
+    home = np.array([-3.0, 3.0])
+    expected = 1 / (1 + np.exp(2 - 0.5 * home))
+    assert model.probability(home, home, one, one * 0) == pytest.approx(expected, abs=0.03)
+
+
+def test_a_partition_from_before_fused_scores_were_logged_still_counts(bucket):
+    ship("s-0", [impression("i1", 1, "milk")])
+    run(Params())
+    old = read("labelled.parquet").drop_columns(["fused_score"])
+    _put(old, key_of(DAY, "labelled.parquet"))
+    later = {"fused_score": 0.5, "timestamp": (START + timedelta(days=1)).isoformat()}
+    later["received_at"] = later["timestamp"]
+    ship("s-1", [impression("i2", 1, "milk", **later)])
+    _put(old, key_of(DAY - timedelta(days=3), "labelled.parquet"))
+    run(Params())
+    found = read_partitions("labelled.parquet", DAY - timedelta(days=3), DAY + timedelta(days=1))
+    assert found is not None
+    assert found["fused_score"].to_pylist() == [None, None, 0.5]
 
 
 def test_the_command_says_what_is_wrong_in_one_line(bucket, monkeypatch, capsys):
@@ -268,5 +311,13 @@ def test_a_challenger_is_judged_by_what_the_logs_know_and_no_further(bucket):
     for estimate in (good["snips"], good["doubly_robust"]):
         assert estimate["low"] < 0.4 < estimate["high"]
     assert "better" in good["conclusion"]
+    for part in (
+        "{value:.4f} ({low:.4f} to {high:.4f}) doubly robust".format(**good["doubly_robust"]),
+        "{value:.4f} ({low:.4f} to {high:.4f}) by SNIPS".format(**good["snips"]),
+        f"from 1,500 answers worth {good['effective_samples']:,.0f}: better",
+    ):
+        assert part in good["conclusion"]
     assert unknown["snips"] is None
     assert few["conclusion"].startswith("nothing is concluded")
+    for one in (few, unknown):
+        assert f"answers worth {one['effective_samples']:,.0f}: " in one["conclusion"]

@@ -20,14 +20,15 @@ from components.serving.ads.ads import Ads
 from components.serving.ads.auction import RESERVE, Bidder, auction, place_probabilities
 from components.serving.ads.campaigns import Campaign, simulated
 from components.serving.ads.pacing import Pacer, planned
+from components.serving.ads.relevance import Scored
 from components.serving.api import AdsRequest
 
 NOON = datetime(2017, 11, 5, 12, tzinfo=UTC)
 BIDDERS = [  # pCTR x bid: .10, .06, .04, .02
-    Bidder("b", "two", 1.0, 0.2, 0.30, 1.0),
-    Bidder("a", "one", 1.0, 0.1, 1.00, 1.0),
-    Bidder("c", "three", 1.0, 0.05, 0.80, 1.0),
-    Bidder("d", "four", 1.0, 0.01, 2.00, 1.0),
+    Bidder("b", "two", 1.0, 1.0, 0.2, 0.30, 1.0),
+    Bidder("a", "one", 1.0, 1.0, 0.1, 1.00, 1.0),
+    Bidder("c", "three", 1.0, 1.0, 0.05, 0.80, 1.0),
+    Bidder("d", "four", 1.0, 1.0, 0.01, 2.00, 1.0),
 ]
 
 
@@ -55,6 +56,7 @@ bidders = st.builds(
     campaign_id=st.uuids().map(str),
     item_id=st.just("i"),
     score=st.just(0.0),
+    fused=st.just(0.0),
     pctr=st.floats(1e-4, 1),
     bid=st.floats(0.001, 100),
     participation=st.floats(0.01, 1),
@@ -174,6 +176,7 @@ def test_the_auction_keeps_to_dates_relevance_and_what_is_shown_beside_it(tmp_pa
         ads._pacer(pacer).probability(campaign(pacer), NOON)
         ads._pacer(pacer).participation = 1.0
     scores = {"a": 1.0, "b": 3.0, "c": 2.0, "d": 9.0}
+    scores = {item: Scored(score, score) for item, score in scores.items()}
     request = AdsRequest(slots=4)
     _, won = ads.choose(request, scores, "v", NOON)
     # b is wanted twice and goes to the higher bid; d has ended, z is below the floor.
@@ -190,8 +193,9 @@ def test_logged_propensities_are_the_frequencies_of_the_slots(tmp_path: Path):
         ads._pacer(name).probability(campaign(name), NOON)
         ads._pacer(name).participation = p
     seen: dict[tuple[str, int], list[float]] = {}
+    same = dict.fromkeys("ab", Scored(1.0, 1.0))
     for _ in range(4000):
-        _, won = ads.choose(AdsRequest(slots=2), {"a": 1.0, "b": 1.0}, "v", NOON)
+        _, won = ads.choose(AdsRequest(slots=2), same, "v", NOON)
         for slot, one in enumerate(won):
             seen.setdefault((one.bidder.item_id, slot), []).append(one.propensity)
     said = {key: p[0] for key, p in seen.items()}
@@ -209,20 +213,51 @@ def test_without_enough_clicks_there_is_a_prior_that_says_so():
 
 
 def test_the_click_model_finds_the_probabilities_that_made_the_clicks():
+    """Rows ordered by log-odds, searches by sums of reciprocal ranks: two scales, two slopes."""
     rng = np.random.default_rng(1)
     n = 40_000
-    score, position = rng.normal(3, 2, n), rng.integers(1, 11, n).astype(float)
-    search, ad = (rng.random((2, n)) < 0.4).astype(float)
-    logit = -2 + 0.5 * (score - 3) - 0.4 * np.log2(1 + position) + 0.6 * search - 0.3 * ad
+    position, (search, stranger, ad) = (
+        rng.integers(1, 11, n).astype(float),
+        rng.random((3, n)) < 0.4,
+    )
+    fused, relevance = rng.normal(3, 2, n), rng.uniform(0.003, 0.016, n)
+    fused[search & stranger] = np.nan  # nobody's taste is known there
+    score = np.where(search, relevance, fused)
+    logit = -2 + 0.5 * np.nan_to_num(fused - 3) - 0.4 * np.log2(1 + position) - 0.3 * ad
+    logit += np.where(search, 0.6 + 250 * (relevance - 0.0095), 0.0)
     truth = 1 / (1 + np.exp(-logit))
     clicked = (rng.random(n) < truth).astype(float)
-    model = fit(score, position, search, ad, clicked)
+    model = fit(score, fused, position, ad, clicked)
     assert model.calibrated
-    found = model.probability(score, position, search, ad)
+    found = model.probability(score, fused, position, ad)
     assert np.abs(found - truth).mean() < 0.01
     assert calibration_error(found, clicked) < 0.01
+    for kind in (search & stranger, search & ~stranger, ~search):
+        assert np.abs(found - truth)[kind].mean() < 0.015
     assert calibration_error(found * 2, clicked) > 0.05  # and the measure would notice
     assert ClickModel.from_json(model.as_json()) == model
+
+
+def test_on_a_search_the_auction_knows_which_item_is_clicked(tmp_path: Path):
+    """True click shares of .05 and .5: the dearer bid loses where the click is rarer."""
+    rng = np.random.default_rng(0)
+    search = np.arange(8000) % 2 == 0
+    good, home = rng.random(8000) < 0.5, rng.normal(0, 3, 8000)
+    score = np.where(search, np.where(good, 0.016, 0.004), home)
+    chance = np.where(search, np.where(good, 0.5, 0.05), 1 / (1 + np.exp(2 - 0.5 * home)))
+    clicked = (rng.random(8000) < chance).astype(float)
+    fused, one = np.where(search, np.nan, home), np.ones(8000)
+    ads = Ads(tmp_path)
+    ads._click_models = {"v": fit(score, fused, one, one, clicked)}
+    ads.replace([campaign("dear", ("bad",), bid=0.9), campaign("cheap", ("good",), bid=0.3)])
+    for name in ("dear", "cheap"):
+        ads._pacer(name).probability(campaign(name), NOON)
+        ads._pacer(name).participation = 1.0
+    relevant = {"good": Scored(0.016, np.nan), "bad": Scored(0.004, np.nan)}
+    _, won = ads.choose(AdsRequest(surface="search", query="q"), relevant, "v", NOON)
+    assert [one.bidder.campaign_id for one in won] == ["cheap", "dear"]
+    assert [one.bidder.pctr for one in won] == pytest.approx([0.5, 0.05], abs=0.03)
+    assert won[0].price == pytest.approx(0.9 * 0.05 / 0.5, rel=0.3)
 
 
 def test_it_is_calibrated_on_days_of_the_simulated_shop_that_it_has_not_seen():
@@ -237,8 +272,8 @@ def test_it_is_calibrated_on_days_of_the_simulated_shop_that_it_has_not_seen():
     score = (truth.text + truth.picture + APPEAL_WEIGHT * truth.appeal)[user, found.item]
     position, clicked = found.position + 1.0, found.clicked.astype(float)
     zeros, early = np.zeros(len(score)), day < 50
-    model = fit(*(x[early] for x in (score, position, zeros, zeros, clicked)))
-    late = model.probability(*(x[~early] for x in (score, position, zeros, zeros)))
+    model = fit(*(x[early] for x in (score, score, position, zeros, clicked)))
+    late = model.probability(*(x[~early] for x in (score, score, position, zeros)))
     error = calibration_error(late, clicked[~early])
     print(f"expected calibration error {error:.4f}, clicked {clicked[~early].mean():.4f}")
     assert model.calibrated

@@ -1,11 +1,14 @@
 """Sponsored slots and campaigns over HTTP, against the real application."""
 
+import math
 from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
 
 from components.click_model import PRIOR
+from components.serving.ads.relevance import DEPTH, Scored, question, relevant
+from components.serving.api import AdsRequest, RecommendRequest, SearchRequest
 from components.serving.server import Server
 
 ADMIN = {"Authorization": "Bearer admin"}
@@ -30,6 +33,27 @@ def offered(client: TestClient, server: Server):
         pacer.participation = 1.0
     yield sent["campaigns"]
     client.put("/admin/campaigns", json={"campaigns": []}, headers=ADMIN)
+
+
+def advertise(client: TestClient, server: Server, item_ids: list[str], **more: object) -> None:
+    """Let one campaign an item run, each taking part for sure."""
+    made = [
+        {"campaign_id": item, "item_ids": [item], "bid": 0.5, "daily_budget": 40.0} | more
+        for item in item_ids
+    ]
+    answer = client.put("/admin/campaigns", json={"campaigns": made}, headers=ADMIN)
+    assert answer.status_code == 200, answer.text
+    for one in server.ads.campaigns():
+        pacer = server.ads._pacer(one.campaign_id)
+        pacer.probability(one, server.clock.now())
+        pacer.participation = 1.0
+
+
+def sponsored(client: TestClient, **body: object) -> list[str]:
+    answer = client.post("/ads", json={"slots": 10} | body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["surface"] == body.get("surface", "home")
+    return [item["item_id"] for item in answer.json()["items"]]
 
 
 @pytest.mark.parametrize("method", ["get", "put"])
@@ -148,3 +172,86 @@ def test_a_request_that_cannot_be_meant_is_one_line(client: TestClient, body: di
     refused = client.post("/ads", json=body)
     assert refused.status_code == 422
     assert refused.json()["detail"].startswith(f"expected a valid {next(iter(body))}: ")
+
+
+def test_what_the_shop_would_not_show_for_nothing_is_not_shown_for_money(
+    client: TestClient, server: Server
+):
+    champion = server.champion.current()
+    ids = champion.catalogue.item_id
+    slate = champion.slate(question(AdsRequest()), server.clock.now())
+    assert len(slate.items) > slate.slots == DEPTH
+    last, below = (ids[int(slate.items[place])] for place in (DEPTH - 1, DEPTH))
+    advertise(client, server, [last, below])
+    assert sponsored(client) == [last]
+    searched = client.post("/search", json={"query": "ginger", "page_size": 100}).json()["items"]
+    matching = [item["item_id"] for item in searched]
+    foreign = next(item for item in ids if item not in matching)
+    advertise(client, server, [matching[0], foreign])
+    assert sponsored(client, surface="search", query="ginger") == [matching[0]]
+    kind = next(item["category"] for item in searched)
+    other = next(
+        ids[row] for row in slate.items[:DEPTH].tolist() if champion.catalogue.category[row] != kind
+    )
+    advertise(client, server, [matching[0], other])
+    assert sponsored(client, filters={"category": kind}) == [matching[0]]
+
+
+def test_each_surface_has_a_floor_of_its_own(client: TestClient, server: Server):
+    """The item that is looked at, or in the basket already, is not sold beside itself."""
+    champion = server.champion.current()
+    item, other = (champion.catalogue.item_id[int(row)] for row in champion.scorer.popular[:2])
+    advertise(client, server, [item, other])
+    for surface in ("home", "similar", "basket"):  # without an item they know they are home's
+        assert sorted(sponsored(client, surface=surface)) == sorted([item, other])
+    assert sponsored(client, surface="similar", item_id=item) == [other]
+    assert sponsored(client, surface="basket", basket=[item]) == [other]
+    assert sponsored(client, surface="basket", basket=[item, other]) == []
+    assert sponsored(client, surface="buy_again") == []  # a stranger never bought
+
+
+def test_a_campaign_begins_when_it_says(client: TestClient, server: Server):
+    item = server.champion.current().catalogue.item_id[
+        int(server.champion.current().scorer.popular[0])
+    ]
+    begins = server.clock.now() + timedelta(hours=1)
+    advertise(client, server, [item], starts_at=begins.isoformat())
+    (state,) = client.get("/admin/campaigns", headers=ADMIN).json()["campaigns"]
+    assert not state["running"]
+    assert sponsored(client) == []
+    server.clock.set(begins)
+    advertise(client, server, [item], starts_at=begins.isoformat())
+    (state,) = client.get("/admin/campaigns", headers=ADMIN).json()["campaigns"]
+    assert state["running"]
+    assert sponsored(client) == [item]
+
+
+def test_an_ad_is_asked_for_as_its_surface_would_be():
+    who = {"user_id": "u", "session_id": "s", "history": ("h",), "filters": {"brand": ("b",)}}
+    asked = AdsRequest(**who, surface="search", query="tea", slots=3)
+    assert question(asked) == SearchRequest(**who, query="tea", page_size=DEPTH)
+    for surface in ("home", "similar", "basket", "buy_again"):
+        asked = AdsRequest(**who, surface=surface, item_id="i", basket=("x", "y"), slots=3)
+        assert question(asked) == RecommendRequest(
+            **who, surface=surface, item_id="i", basket=("x", "y"), k=DEPTH, diversity=0.0
+        )
+
+
+def test_relevant_is_what_a_slate_shows_with_both_its_scores(server: Server):
+    champion = server.champion.current()
+    user = next(iter(champion.shoppers.row))
+    ids = champion.catalogue.item_id
+    row = champion.slate(RecommendRequest(user_id=user, k=3), server.clock.now())
+    found = relevant(champion, row)
+    assert list(found) == [ids[item] for item in row.items[:3].tolist()]
+    assert all(one.score == one.fused for one in found.values())
+    page = champion.slate(SearchRequest(query="tea", page_size=4), server.clock.now())
+    strangers = relevant(champion, page)
+    assert len(strangers) == 4
+    assert all(math.isnan(one.fused) for one in strangers.values())
+    page = champion.slate(SearchRequest(user_id=user, query="tea"), server.clock.now())
+    expected = [
+        Scored(*pair) for pair in zip(page.scores.tolist(), page.fused_scores.tolist(), strict=True)
+    ]
+    assert list(relevant(champion, page).values()) == expected
+    assert all(0 < one.score < 0.1 and math.isfinite(one.fused) for one in expected)

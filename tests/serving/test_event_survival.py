@@ -21,7 +21,8 @@ from components import storage
 from components.feedback_ingestion.component import run
 from components.feedback_ingestion.partitions import partition_days, read_partitions
 from components.params import Params
-from tests.platform import ROOT, free_block
+from services.ports import free_block
+from tests.platform import ROOT
 
 pytestmark = [
     pytest.mark.services,

@@ -9,10 +9,13 @@ from pathlib import Path
 import httpx
 import orjson
 import pytest
+from fastapi.testclient import TestClient
 
 from components.files import read_table
+from components.serving.champion import Packages
 from components.serving.events.segments import whole_lines
 from tests.served import ADMIN_KEY, SCRIPT, ServedShop, scripted
+from tests.serving.shop import app_of, make_server
 from tests.world import TinyWorld
 
 
@@ -162,10 +165,30 @@ def test_a_click_is_logged_once_and_only_for_what_was_shown(
     assert clicks == [(impression, known)]
 
 
-def test_search_by_picture(client: httpx.Client, tiny_world: TinyWorld):
+def test_search_by_picture_finds_what_it_shows(
+    packages: Packages, tmp_path: Path, tiny_world: TinyWorld
+):
+    """With towers that read pictures: the item of a picture is among what looks like it."""
+    images = read_table(tiny_world.prepared / "images.parquet")
+    items = read_table(tiny_world.prepared / "items.parquet")["item_id"].to_pylist()
+    server, found = make_server(packages, tmp_path), 0
+    with TestClient(app_of(server)) as own:
+        for picture in images.slice(0, 8).to_pylist():
+            sent = {"picture": ("it.png", picture["image"], "image/png")}
+            answer = own.post("/search/picture", files=sent)
+            assert answer.status_code == 200
+            shown = re.findall(r'class="title" href="/item/([^"?]+)', answer.text)
+            assert shown
+            found += items[picture["item_index"]] in shown
+    server.log.close()
+    assert found >= 6  # equal pictures share places
+
+
+def test_a_picture_that_cannot_be_searched_is_told(client: httpx.Client, tiny_world: TinyWorld):
     image = read_table(tiny_world.prepared / "images.parquet")["image"][0].as_py()
     answer = client.post("/search/picture", files={"picture": ("it.png", image, "image/png")})
-    assert answer.status_code in {200, 422}  # the stand-in towers cannot read pictures: it is said
+    assert answer.status_code == 422
+    assert "Expected an image tower with an encoder" in answer.text  # the stand-in has none
     broken = client.post("/search/picture", files={"picture": ("it.png", b"no picture")})
     assert broken.status_code == 422
     assert 'role="alert"' in broken.text

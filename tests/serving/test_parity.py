@@ -1,16 +1,27 @@
 """What is served equals what training's own code computes: blocking."""
 
+import json
+import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from components.ranking.candidate_sets import build
+from components.files import write_json
+from components.models.fusion.lists import SEGMENTS
+from components.models.fusion.weighted_average import WeightedAverage
+from components.params import Params
+from components.ranking.candidate_sets import ROW_COLUMNS, build
 from components.ranking.history import Events, summarise
 from components.ranking.ranker import FusedRanker
 from components.ranking.reading import read_states
+from components.ranking.signals import SIGNALS
 from components.ranking.states import ShopperState
 from components.serving.api import RecommendRequest
+from components.serving.champion import Champion, Packages
+from components.serving.events.door import record_of
+from components.serving.live_events import LiveEvents
 from tests.serving.shop import logged_by, user_ids
 
 TOLERANCE = 1e-4
@@ -22,9 +33,14 @@ def offline(packages):
     return FusedRanker.load(packages.ranker)
 
 
+def everything(offline, state):
+    """Return all items with the features that training's code gives them, in one batch."""
+    return build(state, offline.items, new=len(offline.items.eligible), bought=10_000)
+
+
 def offline_scores(offline, state, items):
-    """Score with the code that training uses: all signals of all items, in one batch."""
-    found = build(state, offline.items, new=len(offline.items.eligible), bought=10_000)
+    """Score with the code that training uses."""
+    found = everything(offline, state)
     scores = dict(zip(found.items.tolist(), offline.fusion.score(found).tolist(), strict=True))
     return np.array([scores[item] for item in items])
 
@@ -45,37 +61,113 @@ def test_state_at_the_cut_is_the_one_that_training_reads(champion, tiny_world, s
 def test_logged_answers_replay_offline_to_the_same_scores(
     client, server, champion, offline, packages
 ):
-    """Shoppers ask, buy and ask again on later days; every logged score is computed anew."""
+    """Shoppers ask, look, click, buy and ask again on later days; all scores are computed anew.
+
+    On a search the fused score is that of the shopper's taste, on /ads that of the sponsored item.
+    """
     shoppers = user_ids(champion, 6)
     items = [champion.catalogue.item_id[row] for row in champion.scorer.popular[:8].tolist()]
+    words = [champion.catalogue.title[row].split()[0] for row in champion.scorer.popular[:3]]
+    advertise(client, server, champion)
     for number, user in enumerate([*shoppers, "a stranger who buys"]):
         for day in range(3):
             moment = champion.as_of + timedelta(days=1.3 * (3 * number + day))
             ask(client, "/admin/clock", {"now": moment.isoformat()}, key="admin")
+            context = {"user_id": user, "item_id": items[0], "basket": items[:2]}
             for surface in SURFACES:
-                body = {"user_id": user, "surface": surface, "k": 20, "item_id": items[0]}
-                ask(client, "/recommend", body | {"basket": items[:2]})
-            bought = [
-                {
-                    "event_id": f"{user}-{day}-{item}",
-                    "action_name": "purchase",
-                    "user_id": user,
-                    "session_id": f"{user}-{day}",
-                    "timestamp": moment.isoformat(),
-                    "event_attributes": {"object": {"object_id": item}, "value": 2, "price": 1.5},
-                }
-                for item in items[day : day + 3]
-            ]
-            assert ask(client, "/events", {"events": bought}, key="events")["accepted"] == 3
-    log = logged_by(server)
-    compared = worst = 0
-    for state, shown in replayed(champion, log, offline):
-        rows = [champion.catalogue.index[one["item_id"]] for one in shown]
-        served = np.array([one["value"] for one in shown])
+                ask(client, "/recommend", context | {"surface": surface, "k": 20})
+                for one in server.ads.campaigns():  # a new day begins with a coin of its own
+                    server.ads._pacer(one.campaign_id).probability(one, server.clock.now())
+                    server.ads._pacer(one.campaign_id).participation = 1.0
+                ask(client, "/ads", context | {"surface": surface, "slots": 4})
+            query = {"user_id": user, "query": words[day]}
+            ask(client, "/search", query)
+            ask(client, "/ads", query | {"surface": "search", "slots": 4})
+            sent = done(user, day, moment, items[day : day + 5])
+            assert ask(client, "/events", {"events": sent}, key="events")["accepted"] == len(sent)
+    compared, worst = {}, 0
+    for state, shown in replayed(champion, logged_by(server), offline):
+        scored = [one for one in shown if one["fused_score"] is not None]
+        if not scored:  # a stranger of whom nothing is known searches
+            assert shown[0]["surface"] == "search"
+            continue
+        rows = [champion.catalogue.index[one["item_id"]] for one in scored]
+        served = np.array([one["fused_score"] for one in scored])
         worst = max(worst, np.abs(served - offline_scores(offline, state, rows)).max())
-        compared += len(rows)
-    assert compared > 500
+        kind = (shown[0]["surface"], shown[0]["policy"].startswith("gsp"))
+        compared[kind] = compared.get(kind, 0) + len(rows)
+        if shown[0]["surface"] != "search":
+            assert [one["value"] for one in shown] == served.tolist()
+    print(f"largest difference {worst:.2g} among {compared}")
+    assert set(compared) == {(name, ad) for name in (*SURFACES, "search") for ad in (True, False)}
+    assert min(compared.values()) >= 40
+    assert sum(compared.values()) > 1000
     assert worst < TOLERANCE
+
+
+def test_another_way_of_fusion_scores_as_it_does_offline(champion, packages, tmp_path):
+    """The weighted average depends on which items are scored together: those that were, are."""
+    ranker = tmp_path / "ranker"
+    shutil.copytree(packages.ranker, ranker)
+    fusion = WeightedAverage()
+    fusion.simplex = np.random.default_rng(0).dirichlet(np.ones(len(SIGNALS)), len(SEGMENTS))
+    fusion.save(ranker / fusion.name)
+    chosen = json.loads((ranker / "chosen.json").read_text())
+    write_json(chosen | {"method": fusion.name}, ranker / "chosen.json")
+    live = LiveEvents()
+    other = Champion.load(Packages("other/1", ranker, None, None), live, Params())
+    offline = FusedRanker.load(ranker)
+    moment, worst = champion.as_of + timedelta(days=2.3), 0
+    for user in user_ids(champion, 5):
+        events = [
+            record_of(one, moment) for one in done(user, 0, moment, other.catalogue.item_id[:5])
+        ]
+        for live_until in ([], events):
+            live.accept(live_until)
+            state = summarised(other, offline, user, live_until, moment.isoformat())
+            served = other.recommender.ranked(other.shoppers.of(user, (), moment))
+            whole = everything(offline, state)
+            rows = np.sort(np.flatnonzero(np.isin(whole.items, served.items)))
+            together = replace(
+                whole,
+                ptr=np.array([0, len(rows)]),
+                **{n: getattr(whole, n)[rows] for n in ROW_COLUMNS},
+            )
+            scores = dict(zip(together.items.tolist(), offline.fusion.score(together), strict=True))
+            expected = np.array([scores[item] for item in served.items.tolist()])
+            worst = max(worst, np.abs(served.scores - expected).max())
+    assert worst < TOLERANCE
+
+
+def advertise(client, server, champion):
+    """Let every item be sold by one of forty campaigns."""
+    ids = champion.catalogue.item_id
+    made = [
+        {"campaign_id": f"c{k}", "item_ids": ids[k::40], "bid": 0.1 + k / 50, "daily_budget": 1e6}
+        for k in range(40)
+    ]
+    answer = client.put(
+        "/admin/campaigns",
+        json={"campaigns": made},
+        headers={"Authorization": "Bearer admin"},
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def done(user, day, moment, items):
+    """Return what a shopper does to items within one visit, a minute apart: most are not bought."""
+    kinds = ("view", "click", "add_to_cart", "purchase", "purchase")
+    return [
+        {
+            "event_id": f"{user}-{day}-{number}",
+            "action_name": kind,
+            "user_id": user,
+            "session_id": f"{user}-{day}",
+            "timestamp": (moment + timedelta(minutes=number)).isoformat(),
+            "event_attributes": {"object": {"object_id": item}, "value": 2, "price": 1.5},
+        }
+        for number, (kind, item) in enumerate(zip(kinds, items, strict=True))
+    ]
 
 
 def replayed(champion, log, offline):
@@ -87,7 +179,9 @@ def replayed(champion, log, offline):
     for place, shown in answers.values():
         user = shown[0]["user_id"]
         before = [
-            one for one in log[:place] if one["user_id"] == user and one["event_type"] == "purchase"
+            one
+            for one in log[:place]
+            if one["user_id"] == user and one["event_type"] != "impression"
         ]
         yield summarised(champion, offline, user, before, shown[0]["timestamp"]), shown
 
@@ -110,7 +204,8 @@ def summarised(champion, offline, user, live, now):
         *shoppers.events.session[past],
         *(first + sessions.index(e["session_id"]) for e in live),
     ]
-    target = [*shoppers.events.is_target[past], *(True for _ in live)]
+    bought = [one["event_type"] == "purchase" for one in live]
+    target = [*shoppers.events.is_target[past], *bought]
     found = summarise(
         Events(
             np.array([0, len(item)]), np.array(item, np.int32), np.array(ages, np.float32),
@@ -123,8 +218,8 @@ def summarised(champion, offline, user, live, now):
         old = np.flatnonzero(base.item == touched) if known else []
         if len(old):
             found.pairs[pair, 11:] = base.pairs[old[0], 11:]
-        for event in live:
-            if champion.catalogue.index[event["item_id"]] == touched:
+        for event, paid in zip(live, bought, strict=True):
+            if paid and champion.catalogue.index[event["item_id"]] == touched:
                 money = np.nan_to_num(found.pairs[pair, 11:13])
                 found.pairs[pair, 11:13] = money + np.array([2 * 1.5, 2], np.float32)
     if known:

@@ -19,6 +19,7 @@ from components.errors import StorageError
 from components.serving.ads.auction import Bidder, Won, auction
 from components.serving.ads.campaigns import Campaign, load, save
 from components.serving.ads.pacing import Pacer
+from components.serving.ads.relevance import Scored
 from components.serving.api import AdsRequest
 from components.serving.events.segments import Record
 
@@ -88,13 +89,13 @@ class Ads:
             return
 
     def choose(
-        self, request: AdsRequest, relevant: dict[str, float], version: str, now: datetime
+        self, request: AdsRequest, relevant: dict[str, Scored], version: str, now: datetime
     ) -> tuple[str, list[Won]]:
         """Hold the auction; return an impression id and the slots that were won.
 
         Args:
             request: surface and number of slots; items in `shown` are left out.
-            relevant: score by item of everything that is relevant enough to be shown for money.
+            relevant: scores by item of everything that is relevant enough to be shown for money.
             version: of the model that scored.
             now: by the shop's clock.
 
@@ -161,29 +162,30 @@ class Ads:
         return {**record, "campaign_id": offer.campaign_id, "price": price}
 
     def _bidders(
-        self, request: AdsRequest, relevant: dict[str, float], version: str, now: datetime
+        self, request: AdsRequest, relevant: dict[str, Scored], version: str, now: datetime
     ) -> list[Bidder]:
         """Return each running campaign with its most clickable item; an item has one campaign."""
         running = [one for one in self._campaigns.values() if one.runs_at(now)]
         running.sort(key=lambda one: (-one.bid, one.campaign_id))
-        free = {item: score for item, score in relevant.items() if item not in request.shown}
+        free = {item: scored for item, scored in relevant.items() if item not in request.shown}
         found = []
         for campaign in running:  # the highest bid first: an item wanted twice goes to it
             mine = [item for item in campaign.item_ids if item in free]
             probability = self._pacer(campaign.campaign_id).probability(campaign, now)
             if mine and probability > 0:
-                best = max(mine, key=lambda item: (free[item], item))
+                best = max(mine, key=lambda item: (free[item].score, item))
                 found.append(
-                    Bidder(campaign.campaign_id, best, free[best], 0.0, campaign.bid, probability)
+                    Bidder(campaign.campaign_id, best, *free[best], 0.0, campaign.bid, probability)
                 )
             for item in mine:
                 free.pop(item, None)
-        return self._with_pctr(found, request.surface == "search", version)
+        return self._with_pctr(found, version)
 
-    def _with_pctr(self, bidders: list[Bidder], search: bool, version: str) -> list[Bidder]:
+    def _with_pctr(self, bidders: list[Bidder], version: str) -> list[Bidder]:
         score = np.array([one.score for one in bidders])
+        fused = np.array([one.fused for one in bidders])
         ones = np.ones(len(bidders))
-        pctr = self.click_model(version).probability(score, ones, ones * search, ones)
+        pctr = self.click_model(version).probability(score, fused, ones, ones)
         pairs = zip(bidders, pctr.tolist(), strict=True)
         return [replace(one, pctr=probability) for one, probability in pairs]
 

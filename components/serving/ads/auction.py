@@ -16,7 +16,8 @@ class Bidder:
 
     campaign_id: str
     item_id: str
-    score: float  # of the ranker
+    score: float  # as in ShownItem
+    fused: float  # of the fused model, NaN where there is none
     pctr: float  # at the first position
     bid: float
     participation: float  # probability that pacing lets it take part

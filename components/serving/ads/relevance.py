@@ -1,6 +1,6 @@
 """The relevance floor: only what the shop would show for nothing may be shown for money."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from components.serving.api import AdsRequest, RecommendRequest, SearchRequest
 from components.serving.slates import Slate
@@ -11,10 +11,18 @@ if TYPE_CHECKING:
 DEPTH = 100  # an ad is among the so many best answers for this shopper and this page
 
 
+class Scored(NamedTuple):
+    """What is known of an item above the floor."""
+
+    score: float  # as in ShownItem
+    fused: float  # of the fused model, NaN where there is none
+
+
 def question(request: AdsRequest) -> RecommendRequest | SearchRequest:
     """Return what the shop would be asked if it showed these places for nothing.
 
-    Beside a search that is the search; elsewhere the row of the surface.
+    Beside a search that is the search; elsewhere the row of the surface, which is home's where
+    there is no item or basket that the catalogue knows.
     """
     asking = {
         "user_id": request.user_id,
@@ -24,16 +32,15 @@ def question(request: AdsRequest) -> RecommendRequest | SearchRequest:
     }
     if request.surface == "search":
         return SearchRequest(**asking, query=request.query, page_size=DEPTH)
-    # Without an item or a basket those rows have no subject: then the shopper's own is taken.
-    surface = request.surface if request.item_id or request.surface == "buy_again" else "home"
     return RecommendRequest(
-        **asking, surface=surface, item_id=request.item_id, k=DEPTH, diversity=0.0
-    )
+        **asking, surface=request.surface, item_id=request.item_id, basket=request.basket,
+        k=DEPTH, diversity=0.0,
+    )  # fmt: skip
 
 
-def relevant(champion: "Champion", slate: Slate) -> dict[str, float]:
-    """Return the score of each item above the floor, by id."""
+def relevant(champion: "Champion", slate: Slate) -> dict[str, Scored]:
+    """Return the scores of each item above the floor, by id."""
     ids = champion.catalogue.item_id
-    first = slice(0, slate.slots)
-    rows, scores = slate.items[first].tolist(), slate.scores[first].tolist()
-    return {ids[row]: score for row, score in zip(rows, scores, strict=True)}
+    columns = (slate.items, slate.scores, slate.fused_scores)
+    rows, scores, fused = (column[: slate.slots].tolist() for column in columns)
+    return {ids[row]: Scored(*pair) for row, *pair in zip(rows, scores, fused, strict=True)}

@@ -11,8 +11,8 @@ from components.progress import say
 from components.serving.ads.auction import Won
 from components.serving.ads.campaigns import SIMULATED, Campaign
 from components.serving.ads.relevance import question, relevant
-from components.serving.answering import as_json
-from components.serving.api import AdsRequest, Answer, Message
+from components.serving.answering import NOT_READY, as_json
+from components.serving.api import BAD_REQUEST, AdsRequest, Answer, Message
 from components.serving.events.segments import Record
 from components.serving.impressions import Shown, records
 from components.serving.keys import RESPONSES, require_admin_key
@@ -54,14 +54,10 @@ class CampaignStates(Message):
 
 def router(server: "Server") -> APIRouter:
     """Return POST /ads, GET and PUT /admin/campaigns."""
-    routes = APIRouter(tags=["ads"])
+    routes = APIRouter(tags=["ads"], responses=BAD_REQUEST)
     ads = server.ads
 
-    @routes.post(
-        "/ads",
-        response_model=Answer,
-        responses={503: {"description": "No champion has been loaded yet"}},
-    )
+    @routes.post("/ads", response_model=Answer, responses=NOT_READY)
     async def sponsored(request: Annotated[AdsRequest, Body()]) -> Response:
         """Fill sponsored slots; fewer items than slots where too few campaigns are relevant."""
         if ads.campaigns():
@@ -132,6 +128,7 @@ def _answer(
             position,
             index[one.bidder.item_id],
             one.bidder.score,
+            one.bidder.fused,
             one.propensity,
             one.bidder.campaign_id,
         )

@@ -132,7 +132,7 @@ class EventLog:
         with self._syncing:
             with self._changed:
                 old, age = self._file, time.monotonic() - self._started
-                if old.tell() == 0 or (old.tell() < min_bytes and age < max_seconds):
+                if self._end == 0 or (self._end < min_bytes and age < max_seconds):
                     return
                 reached = self._next
                 self._start_segment()
@@ -188,7 +188,7 @@ class EventLog:
 
     def _start_segment(self) -> None:
         path = segment_path(self.folder, self.spool, self._next)
-        self._file, self._path = path.open("ab", buffering=0), path
+        self._file, self._path, self._end = path.open("ab", buffering=0), path, 0
         self._started = time.monotonic()
 
     def _sync_folder(self) -> None:
@@ -214,7 +214,7 @@ class EventLog:
             raise self._broken or StorageError("an open log", "a closed one", "start the server")
         if self._bytes + len(data) > self.max_bytes:
             raise SpoolFull(self._bytes, self.max_bytes)
-        before = self._file.tell()
+        before = self._end  # to ask the file would let go of the interpreter
         try:
             done = 0
             while done < len(data):
@@ -225,6 +225,7 @@ class EventLog:
             raise StorageError(
                 f"to write {self._path}", error.strerror or str(error), "free disk space"
             ) from error
+        self._end += len(data)
         self._bytes += len(data)
 
     def _commit(self) -> None:

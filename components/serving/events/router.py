@@ -3,11 +3,12 @@
 import asyncio
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Body, Depends, HTTPException
+from fastapi import APIRouter, Body, Depends, HTTPException, Response
 from prometheus_client import Counter
 
 from components.errors import ServiceError, StorageError
-from components.serving.api import EventsAnswer, EventsRequest, Rejected
+from components.serving.answering import as_json
+from components.serving.api import BAD_REQUEST, EventsAnswer, EventsRequest, Rejected
 from components.serving.events.door import Refused, record_of
 from components.serving.events.segments import Record
 from components.serving.keys import RESPONSES, require_event_key
@@ -22,11 +23,13 @@ EVENTS = Counter("shopfusion_events", "Events at the door, by what became of the
 def router(server: "Server") -> APIRouter:
     """Return POST /events."""
     routes = APIRouter(
-        tags=["events"], dependencies=[Depends(require_event_key)], responses=RESPONSES
+        tags=["events"],
+        dependencies=[Depends(require_event_key)],
+        responses=RESPONSES | BAD_REQUEST,
     )
 
-    @routes.post("/events")
-    async def take(batch: Annotated[EventsRequest, Body()]) -> EventsAnswer:
+    @routes.post("/events", response_model=EventsAnswer)
+    async def take(batch: Annotated[EventsRequest, Body()]) -> Response:
         """Take a batch of events; the answer comes once those it accepts are durable.
 
         503 with Retry-After: nothing of the batch was taken; send it again as it is.
@@ -46,7 +49,7 @@ def router(server: "Server") -> APIRouter:
         EVENTS.labels("accepted").inc(answer.accepted)
         EVENTS.labels("duplicate").inc(answer.duplicates)
         EVENTS.labels("rejected").inc(len(rejected))
-        return answer
+        return as_json(answer)
 
     return routes
 

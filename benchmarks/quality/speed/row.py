@@ -38,7 +38,7 @@ def run(task: Task) -> Report:
 
 
 def _measured(task: Task) -> Report:
-    data = read_orders(task.data / "beauty", task.sample, task.seed)
+    data = read_orders(task.data, task.sample, task.seed)
     python = rectools_python(ENVIRONMENT.absolute())
     turns = TURNS if task.sample >= 1 else 1
     theirs, ours, ranking = [], [], []

@@ -45,8 +45,19 @@ def test_ways_of_tuning() -> None:
 def test_soups_and_their_refusal() -> None:
     report = soups.run(Task(DATA, 0.01, 0))
     names = [cells[0] for cells in report.tables[0].rows]
-    assert {"uniform soup", "greedy soup"} < set(names)
+    assert {"uniform soup of all", "greedy soup"} < set(names)
     assert any("common start" in note for note in report.notes)
-    losses = [float(cells[1]) for cells in report.tables[1].rows]
-    assert len(losses) == len(soups.ALPHAS)
-    assert all(np.isfinite(losses))
+    lines = report.tables[1].rows
+    members = len(soups.RATES) + 1
+    assert len(lines) == members * (members - 1) / 2
+    losses = np.array([[float(cell) for cell in cells[2:7]] for cells in lines])
+    assert losses.shape[1] == len(soups.ALPHAS)
+    assert np.isfinite(losses).all()
+    barrier = {cells[1]: float(cells[-1]) for cells in lines if cells[0].endswith("0.0002")}
+    assert barrier[f"{soups.FAR} {soups.FAR_RATE:g}"] > 0 >= barrier["fine-tune, rate 0.0004"]
+
+
+def test_a_barrier_is_what_stands_above_the_straight_line() -> None:
+    assert soups.barrier_of([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(0.0)
+    assert soups.barrier_of([1.0, 0.5, 0.4, 0.5, 1.0]) == pytest.approx(0.0)
+    assert soups.barrier_of([1.0, 1.2, 4.0, 1.8, 2.0]) == pytest.approx(2.5)

@@ -61,7 +61,8 @@ test: install
 
 # ROWS="beauty search" measures some rows; DATA=folder reads data of the same layout from there.
 bench-quality: install
-	$(BIN)/python -m benchmarks.quality $(ROWS) $(if $(DATA),--data $(DATA))
+	$(BIN)/python -m benchmarks.quality $(ROWS) $(if $(DATA),--data $(DATA)) \
+	    $(if $(PAGE),--page $(PAGE)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 check: install
 	$(BIN)/ruff format --check .

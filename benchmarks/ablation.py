@@ -18,4 +18,5 @@ if __name__ == "__main__":
     rows = ablate(load_params(), pipeline.PREPARED, TOWERS, pipeline.BASELINES, method)
     print(f"{method}, validation, NDCG@10\n| left out | all | novel | seconds |\n|---|---|---|---|")
     for row in rows:
-        print(f"| {row['left_out']} | {row['ndcg_all']} | {row['ndcg_novel']} | {row['seconds']} |")
+        cells = f"{row.mean('all'):.4f} | {row.mean('novel'):.4f} | {row.seconds:.1f}"
+        print(f"| {row.left_out} | {cells} |")

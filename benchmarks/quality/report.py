@@ -40,6 +40,7 @@ class Report:
     title: str
     tables: list[Table] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    computed: bool = True  # False: all of it was there already, so its seconds say nothing
 
     def table(self, title: str, *columns: str) -> Table:
         """Add an empty table and return it."""
@@ -57,6 +58,8 @@ def short(value: float, digits: int = 4) -> str:
 def with_interval(values_N: npt.ArrayLike, seed: int, digits: int = 4) -> str:
     """Write a mean over cases with its 95% bootstrap interval: .0531 [.0510, .0553]."""
     values = np.asarray(values_N, np.float64)
+    if not len(values):
+        return "no case"
     low, high = interval(values[:, None], draw(len(values), SAMPLES, seed))
     ends = f"[{short(low[0], digits)}, {short(high[0], digits)}]"
     return f"{short(float(values.mean()), digits)} {ends}"

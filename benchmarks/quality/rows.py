@@ -8,7 +8,7 @@ from pathlib import Path
 class Task:
     """What a row is run on: module.run(task) returns its Report."""
 
-    data: Path
+    data: Path  # the folder of all data, or one file of a row that takes any of its layout
     sample: float  # share of shoppers, queries or products; 1 is the real thing
     seed: int
 
@@ -20,6 +20,7 @@ class Row:
     title: str
     module: str
     needs: tuple[str, ...] = ()  # patterns relative to the data folder
+    histories: bool = False  # measures each file of histories, one after another
     prepared: bool = False  # reads what the row "run" leaves in the current folder
 
 
@@ -27,7 +28,7 @@ ROWS = {
     "beauty": Row(
         "Next item, leave-one-out, full ranking",
         "benchmarks.quality.next_item.row",
-        ("beauty/*.txt.gz",),
+        histories=True,
     ),
     "search": Row(
         "Search with graded judgments",
@@ -52,8 +53,6 @@ ROWS = {
     "run": Row("The main job, from raw data", "benchmarks.quality.shop.finished_run"),
     "cold": Row("Items nobody has bought", "benchmarks.quality.shop.cold", prepared=True),
     "missing": Row("Missing modalities", "benchmarks.quality.shop.missing", prepared=True),
-    "speed": Row(
-        "Training speed beside RecTools", "benchmarks.quality.speed.row", ("beauty/*.txt.gz",)
-    ),
+    "speed": Row("Training speed beside RecTools", "benchmarks.quality.speed.row", histories=True),
     "journey": Row("The main job, several seeds", "benchmarks.quality.shop.journey", prepared=True),
 }

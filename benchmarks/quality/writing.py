@@ -14,10 +14,13 @@ from benchmarks.quality.rows import Task
 from components.files import atomic_file
 
 PACKAGES = ("numpy", "scipy", "torch", "transformers", "peft", "lightgbm", "implicit", "bm25s")
+PRINTED = Path("-")  # as a page: print only
 HEAD = """## Quality on public data
 
 Written by `make bench-quality`; some rows only: `make bench-quality ROWS="beauty search"`, data of
-the same layout from elsewhere: `make bench-quality DATA=/srv/data`, or
+the same layout from elsewhere: `make bench-quality DATA=/srv/data`, other histories for rows 1 and
+2: `make bench-quality ROWS=beauty DATA=/srv/Sports.txt` (one file, or a folder of them), another
+page: `PAGE=` (`-` prints only), a share of the data: `SAMPLE=`, or
 `python -m benchmarks.quality --help`. A row whose data is absent is skipped with one line. Data is
 looked for in `../shared/data`, or where SHOPFUSION_BENCHMARK_DATA points.
 
@@ -47,11 +50,16 @@ class Facts:
 
 
 def write_row(page: Path, report: Report, facts: Facts) -> str:
-    """Replace the row's part of the page, or append it; return what was written."""
+    """Replace the row's part of the page, or append it; return what was written.
+
+    Nothing is written where the page is PRINTED.
+    """
     begin, end = f"<!-- {facts.name}: begin -->", f"<!-- {facts.name}: end -->"
     parts = [f"### {report.title}", *(table.markdown() for table in report.tables)]
     parts += ["\n".join(f"- {note}" for note in report.notes)] if report.notes else []
     body = "\n\n".join([*parts, facts.line()])
+    if page == PRINTED:
+        return body
     whole = page.read_text() if page.exists() else HEAD
     block = f"{begin}\n{body}\n{end}"
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from components.errors import ModelError
-from components.fusion_training.component import measure, read_cut
+from components.fusion_training.component import read_cut
 from components.models.fusion import METHODS
+from components.models.fusion.lists import VIEWS, shopper_ndcg
 from components.params import Params
 from components.ranking.candidate_sets import CandidateSet
 from components.ranking.feature_names import FEATURE_GROUPS, FEATURES
@@ -17,12 +19,31 @@ from components.ranking.reading import read_cuts
 from components.ranking.states import TOWERS
 
 
+@dataclass(frozen=True)
+class Ablated:
+    """The fusion without a part, on the validation cut."""
+
+    left_out: str
+    ndcg: dict[str, npt.NDArray[np.float64]]  # view -> (B,) NDCG@10, NaN who wanted nothing in it
+    seconds: float
+
+    def mean(self, view: str) -> float:
+        """Mean NDCG@10 over the shoppers who wanted anything in this view."""
+        found = self.ndcg[view]
+        return 0.0 if np.isnan(found).all() else float(np.nanmean(found))
+
+    def gain_over(self, other: "Ablated", view: str) -> npt.NDArray[np.float64]:
+        """Return each shopper's difference to the same shopper's NDCG@10 elsewhere."""
+        difference = self.ndcg[view] - other.ndcg[view]
+        return difference[~np.isnan(difference)]
+
+
 def ablate(
     params: Params, prepared: Path, towers: Mapping[str, Path], baselines: Path, method: str
-) -> list[dict[str, float | str]]:
+) -> list[Ablated]:
     """Fit `method` on the fit cuts with everything, then without each part in turn.
 
-    Returns rows of left_out, ndcg_all, ndcg_novel (validation) and seconds. A tower left out is
+    The first left nothing out. A tower left out is
     missing for candidates, signals and features alike; a group of features is missing as features.
 
     Raises:
@@ -32,7 +53,7 @@ def ablate(
     if method not in METHODS:
         raise ModelError(f"one of {', '.join(METHODS)}", repr(method), "name one of them")
     groups = [name for name in FEATURE_GROUPS if name not in TOWERS]
-    out: list[dict[str, float | str]] = []
+    out: list[Ablated] = []
     for left_out in (frozenset(), *(frozenset({tower}) for tower in TOWERS), frozenset(TOWERS)):
         sets = _read(params, prepared, towers, baselines, left_out)
         out.append(_fit(params, method, sets, " and ".join(sorted(left_out)) or "nothing"))
@@ -65,14 +86,10 @@ def _read(
     ]
 
 
-def _fit(
-    params: Params, method: str, sets: list[CandidateSet], left_out: str
-) -> dict[str, float | str]:
+def _fit(params: Params, method: str, sets: list[CandidateSet], left_out: str) -> Ablated:
     started = time.perf_counter()
     fusion = METHODS[method](params.seed)
     fusion.fit(sets[:-1], sets[-1])
-    return {
-        "left_out": left_out,
-        **measure(fusion, sets[-1]),
-        "seconds": round(time.perf_counter() - started, 1),
-    }
+    scores = fusion.score(sets[-1])
+    found = {view: shopper_ndcg(sets[-1], scores, view) for view in VIEWS}
+    return Ablated(left_out, found, time.perf_counter() - started)

@@ -51,7 +51,9 @@ class NextItem:
         self.rows = np.flatnonzero(orders.length >= 2)
 
     def epoch(self, epoch: int) -> Sequence[NextItemBatch]:
-        """Return the batches of one pass over all shoppers."""
+        """Return the batches of one pass over all shoppers; none where none has two items."""
+        if not len(self.rows):
+            return []
         rng = np.random.default_rng([self.seed, epoch])
         length = np.minimum(self.orders.length[self.rows], self.longest + 1)
         order = np.argsort(length + rng.random(len(length)) * 2, kind="stable")

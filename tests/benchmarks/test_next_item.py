@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.quality.next_item import row
+from benchmarks.quality.next_item import methods, row
 from benchmarks.quality.next_item.leave_one_out import K, LeaveOneOut, ranks, read_orders
 from benchmarks.quality.rows import Task
 from components.errors import DataError
@@ -74,3 +74,33 @@ def test_two_files_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"one \*.txt.gz"):
         read_orders(tmp_path, 1.0, 0)
     assert len(read_orders(folder / "beauty", 0.5, 0).whole) == 75
+    assert len(read_orders(folder / "beauty" / "Circle.txt.gz", 0.5, 0).whole) == 75
+    for name in ("One.txt", "Other.txt"):
+        (tmp_path / name).write_text("1 2 3 4\n")
+    with pytest.raises(DataError, match=r"found 2; name the one file"):
+        read_orders(tmp_path, 1.0, 0)
+
+
+def test_numbers_may_have_gaps_and_lines_may_be_empty(tmp_path: Path) -> None:
+    file = tmp_path / "Gaps.txt"
+    file.write_text("\n".join(f"{n} 900 7 {10**12}\n\n" for n in range(30)))
+    whole = read_orders(file, 1.0, 0).whole
+    assert (len(whole), whole.items) == (30, 3)
+    assert whole.item[:3].tolist() == [1, 0, 2]
+    assert len(read_orders(file, 0.01, 0).whole) == 30  # a sample has some shoppers, if there are
+
+
+def test_ease_is_left_out_where_its_matrix_has_no_room_and_the_row_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert methods.too_large(30_000, 64 * 2**30) is None
+    assert methods.too_large(100_000, 64 * 2**30) == (
+        "EASE: not run, 100,000 items need 149 GB and 64 GB are free."
+    )
+    monkeypatch.setattr(methods, "COPIES_OF_EASE", 2**50)
+    file = tmp_path / "Three items each.txt"  # and so one to learn from: the tower has no example
+    file.write_text("\n".join(f"{n} {n % 7} 20 {n % 5 + 30}" for n in range(25)))
+    report = row.run(Task(file, 1.0, 0))
+    assert "Three items each: 25 shoppers" in report.title
+    assert "EASE with recency" not in {cells[0] for cells in report.tables[0].rows}
+    assert any(note.startswith("EASE: not run, 13 items need") for note in report.notes)

@@ -43,6 +43,18 @@ def test_quality_falls_as_texts_go_missing(run_folder: Path) -> None:
         assert value["image and text", "100%"] < value["image and text", "0%"]
 
 
+def test_rows_take_a_sample_of_the_shoppers(run_folder: Path) -> None:
+    """As the runner's --sample asks; what is measured is noise, so nothing is said of it."""
+    task = Task(run_folder, 0.3, 0)
+    whole, part = (cold.read_without_cold(Task(run_folder, share, 0)) for share in (1.0, 0.3))
+    assert 30 <= len(part.user) < 0.5 * len(whole.user)
+    assert len(part.cold) == len(whole.cold)
+    report = cold.run(task)
+    assert "popularity in category" in {cells[0] for cells in report.tables[0].rows}
+    report = missing.run(task)
+    assert [len(table.rows) for table in report.tables] == [3 * len(missing.SHARES)] * 2
+
+
 def test_cold_items_are_in_no_history_and_content_ranks_them(run_folder: Path) -> None:
     task = Task(run_folder, 1.0, 0)
     shop = cold.read_without_cold(task)
@@ -78,6 +90,11 @@ def test_the_main_job_is_measured_over_seeds_against_its_baselines(run_folder: P
         ("lambdamart", "all"),
         ("ease", "novel"),
     }
+    assert ablation.rows[0][3:] == ["", ""]
+    for cells in ablation.rows[1:]:  # paired: the difference of the means, and its interval
+        difference = float(cells[3].split()[0])
+        assert difference == pytest.approx(float(cells[1]) - float(ablation.rows[0][1]), abs=2e-4)
+        assert cells[4].endswith("]")
     value = {cells[0]: float(cells[1]) for cells in ablation.rows}
     assert value["behaviour and image and text"] < value["nothing"]
 

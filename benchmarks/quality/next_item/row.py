@@ -7,30 +7,33 @@ train alone or from train + validation when test is ranked. Published figures se
 import time
 from dataclasses import dataclass, replace
 
+import psutil
+
 from benchmarks.quality.next_item.fused import Fused
 from benchmarks.quality.next_item.leave_one_out import (
     LeaveOneOut,
     Ranks,
     Score,
+    order_files,
     ranks,
     read_orders,
+    stem,
 )
 from benchmarks.quality.next_item.methods import (
-    ITEMS_OF_EASE,
     Als,
     Ease,
     ItemKnn,
     LastItem,
     Method,
     SequenceKnn,
+    too_large,
 )
 from benchmarks.quality.next_item.tower import Tower
-from benchmarks.quality.report import Report, short, with_interval
+from benchmarks.quality.report import Report, with_interval
 from benchmarks.quality.report import seconds as in_seconds
 from benchmarks.quality.rows import Task
 from components.progress import say
 
-FOLDER = "beauty"
 VIEWS = ("kept", "removed")
 PARTS = ("train", "train + validation")
 
@@ -47,7 +50,7 @@ class Fitted:
 
 def run(task: Task) -> Report:
     """Measure every method, then the fusion of the sequence-aware ones."""
-    data = read_orders(task.data / FOLDER, task.sample, task.seed)
+    data = read_orders(task.data, task.sample, task.seed)
     knn = SequenceKnn()
     fitted = {knn.name: _fit(knn, data, task.seed)}
     tower = Tower(transitions=knn.config)
@@ -57,7 +60,8 @@ def run(task: Task) -> Report:
         config=replace(tower.config, repeats=False), rates=(tower.plan.lr,),
     )  # fmt: skip
     methods: list[Method] = [bare, LastItem(), ItemKnn(), Als()]
-    if data.whole.items <= ITEMS_OF_EASE:
+    without = too_large(data.whole.items, psutil.virtual_memory().available)
+    if without is None:
         methods.append(Ease())
     fitted |= {method.name: _fit(method, data, task.seed) for method in methods}
     few = [tower.name, knn.name, "Markov chain"]
@@ -66,7 +70,9 @@ def run(task: Task) -> Report:
         "fused: all signals": [name for name in fitted if name != bare.name],
     }.items():
         fitted[name] = _fuse(name, [fitted[part] for part in parts], data, task.seed)
-    return _report(data, fitted, task.seed)
+    report = _report(data, fitted, task)
+    report.notes += [without] if without else []
+    return report
 
 
 def _fit(method: Method, data: LeaveOneOut, seed: int) -> Fitted:
@@ -92,9 +98,9 @@ def _fuse(name: str, parts: list[Fitted], data: LeaveOneOut, seed: int) -> Fitte
     return Fitted(name, score, chosen, time.perf_counter() - started)
 
 
-def _report(data: LeaveOneOut, fitted: dict[str, Fitted], seed: int) -> Report:
+def _report(data: LeaveOneOut, fitted: dict[str, Fitted], task: Task) -> Report:
     """Read test once, for every method and convention."""
-    report = Report(f"1. {_title(data)}")
+    report, seed = Report(f"1. {_title(data, task)}"), task.seed
     columns = [f"{part}, history {view}" for view in VIEWS for part in PARTS]
     ndcg = report.table("NDCG@10", "method", *columns)
     recall = report.table("Recall@10", "method", *columns)
@@ -105,7 +111,7 @@ def _report(data: LeaveOneOut, fitted: dict[str, Fitted], seed: int) -> Report:
         ranked = time.perf_counter() - started
         cells = [(found[part], view) for view in VIEWS for part in PARTS]
         ndcg.add(method.name, *(with_interval(one.ndcg(view), seed) for one, view in cells))
-        recall.add(method.name, *(short(one.recall(view).mean()) for one, view in cells))
+        recall.add(method.name, *(with_interval(one.recall(view), seed) for one, view in cells))
         cost.add(method.name, method.chosen, in_seconds(method.seconds), in_seconds(ranked / 2))
         say(f"{method.name}: {ndcg.rows[-1][1:]}")
     report.notes += [
@@ -121,9 +127,10 @@ def _report(data: LeaveOneOut, fitted: dict[str, Fitted], seed: int) -> Report:
     return report
 
 
-def _title(data: LeaveOneOut) -> str:
+def _title(data: LeaveOneOut, task: Task) -> str:
+    (file,) = order_files(task.data)
     return (
-        f"Next item: {len(data.whole):,} shoppers, {data.whole.items:,} items, "
+        f"Next item, {stem(file)}: {len(data.whole):,} shoppers, {data.whole.items:,} items, "
         f"{len(data.whole.item):,} purchases, full ranking"
     )
 

@@ -1,18 +1,22 @@
 """A catalogue and graded judgments in the layout of Chorus (products.jsonl.gz, judgments.csv)."""
 
 import csv
-import gzip
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.quality.layouts import layout
 from components.errors import DataError
 from components.models.item_orders import Floats, Ints
 from components.retrieval.product_type import product_type
 
 K = 10
+MOST = 10  # of a grade: its gain is 2^grade - 1
+LEAST_QUERIES = 8  # with a relevant product: some to learn from in each of five folds
+TOLD = "bring data in the layout of Chorus"
 
 
 @dataclass(frozen=True)
@@ -52,47 +56,78 @@ def read_shop(folder: Path, share: float, seed: int) -> Shop:
     """Read a folder; a share below 1 keeps judged products and a sample of the others.
 
     Raises:
-        DataError: a line is not JSON or lacks id or title, or a grade is not a number.
+        DataError: a line is not JSON or lacks id or title, a price or grade is not a number, or too
+            few queries have a relevant product to learn from some and judge the others.
 
     """
-    try:
-        with gzip.open(folder / "products.jsonl.gz", "rt") as lines:
-            products = [json.loads(line) for line in lines]
-        with (folder / "judgments.csv").open() as lines:
-            rows = [
-                (one["query"], one["docid"], int(one["rating"])) for one in csv.DictReader(lines)
-            ]
-        ids = [str(product["id"]) for product in products]
-        titles = [str(product["title"]) for product in products]
-    except (ValueError, KeyError, OSError) as error:
-        raise DataError(
-            f"products.jsonl.gz (id, title) and judgments.csv (query, docid, rating) in {folder}",
-            repr(error),
-            "bring data in the layout of Chorus",
-        ) from error
+    products = _products(folder / "products.jsonl.gz")
+    judgments = _judgments(folder / "judgments.csv")
     if share < 1:
-        asked = {document for _, document, _ in rows}
+        asked = {document for _, document, _ in judgments}
         rng = np.random.default_rng(seed)
-        kept = [i for i in range(len(ids)) if ids[i] in asked and rng.random() < 10 * share]
-        kept += [i for i in range(len(ids)) if ids[i] not in asked and rng.random() < share]
-        ids, titles = [ids[i] for i in kept], [titles[i] for i in kept]
-        products = [products[i] for i in kept]
-    row = {name: number for number, name in enumerate(ids)}
+        kept = [one for one in products if one.name in asked and rng.random() < 10 * share]
+        products = kept + [
+            one for one in products if one.name not in asked and rng.random() < share
+        ]
+    row = {one.name: number for number, one in enumerate(products)}
     judged: dict[str, dict[int, int]] = {}
-    for query, document, grade in rows:
+    for query, document, grade in judgments:
         if document in row:
             judged.setdefault(query, {})[row[document]] = grade
-    brand = [str(one.get("supplier") or "") for one in products]
-    model = [str(one.get("name") or "") for one in products]
+    titles = [one.title for one in products]
+    brand = [str(one.whole.get("supplier") or "") for one in products]
+    model = [str(one.whole.get("name") or "") for one in products]
     fields = {
         "title": titles,
         "kind": list(map(product_type, titles, brand, model)),
         "brand": brand,
-        "description": [str(one.get("short_description") or "") for one in products],
-        "attributes": [_attributes(one) for one in products],
+        "description": [str(one.whole.get("short_description") or "") for one in products],
+        "attributes": [_attributes(one.whole) for one in products],
     }
-    price = np.array([one.get("price") or np.nan for one in products], np.float32)
-    return Shop(fields, price, list(judged), list(judged.values()))
+    price = np.array([one.price for one in products], np.float32)
+    shop = Shop(fields, price, list(judged), list(judged.values()))
+    if len(shop.relevant()) < LEAST_QUERIES:
+        raise DataError(
+            f"{LEAST_QUERIES} queries with a relevant product of the catalogue in {folder}",
+            f"{len(shop.relevant())} of {len({query for query, _, _ in judgments})} queries",
+            "bring judgments whose docid is a product's id",
+        )
+    return shop
+
+
+class _Product(NamedTuple):
+    name: str
+    title: str
+    price: float  # NaN where unknown
+    whole: dict[str, object]
+
+
+def _products(path: Path) -> list[_Product]:
+    products = []
+    with layout(path, "a line of JSON with id, title and price a product", TOLD) as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            one = json.loads(line)
+            if one["id"] is None or not one["title"]:
+                raise ValueError(f"line {number} lacks {'title' if one['id'] else 'id'}")
+            given = one.get("price")
+            price = float(given) if given else np.nan  # 0 is what is not known
+            products.append(_Product(str(one["id"]), str(one["title"]), price, one))
+    return products
+
+
+def _judgments(path: Path) -> list[tuple[str, str, int]]:
+    expected = f"query, docid and rating, a whole number from 0 to {MOST},"
+    with layout(path, expected, TOLD) as lines:
+        rows = [
+            (str(one["query"]), str(one["docid"]), int(one["rating"]))
+            for one in csv.DictReader(lines)
+        ]
+        wrong = [grade for _, _, grade in rows if not 0 <= grade <= MOST]
+        if wrong:
+            raise ValueError(f"rating {wrong[0]}")
+    return rows
 
 
 def _attributes(product: dict[str, object]) -> str:

@@ -99,11 +99,11 @@ def _add(table: Table, name: str, shop: Shop, scores: list[Floats], seed: int) -
     relevant = shop.relevant()
     ranked = [np.argsort(-one, kind="stable")[:K] for one in scores]
     ndcg = np.array([shop.ndcg(query, rows) for query, rows in enumerate(ranked)])
-    judged = [np.isin(rows, list(shop.judged[q])).mean() for q, rows in enumerate(ranked)]
+    judged = [float(np.isin(one, list(shop.judged[q])).mean()) for q, one in enumerate(ranked)]
     only = [_judged_only(shop, query, one) for query, one in enumerate(scores)]
     table.add(
         name, with_interval(ndcg, seed, 3), with_interval(ndcg[relevant], seed, 3),
-        short(float(np.mean(judged)), 2), short(float(np.mean(only)), 3),
+        with_interval(judged, seed, 2), with_interval(only, seed, 3),
     )  # fmt: skip
     say(f"{name}: {table.rows[-1][1:]}")
 

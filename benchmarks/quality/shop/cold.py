@@ -32,6 +32,7 @@ from components.params import Params, load_params
 from components.progress import say
 from components.ranking.rankings import read_candidates, top_k
 from components.training.checkpoints import Checkpoints, seed_everything
+from components.training.loop import best_device
 
 HELD_OUT, K = 0.05, 10
 CODES, LEVELS = 64, 3  # of the semantic ids
@@ -185,7 +186,7 @@ def expected_popularity(shop: Shop, items: pa.Table) -> Floats:
 
 def _tower_scores(params: Params, shop: Shop, items: pa.Table, asked: Ints, task: Task) -> Floats:
     seed_everything(task.seed)
-    model = BehaviourTower(tower_config(params.behaviour), items)
+    model = BehaviourTower(tower_config(params.behaviour), items).to(best_device())
     sessions = Sessions.of(shop.histories)
     checkpoints = Checkpoints("bench_cold", "none", every_seconds=1e9)
     with tracking.stage_run("cold items", params):

@@ -48,13 +48,16 @@ def run(task: Task) -> Report:
     towers = {"behaviour": pipeline.BEHAVIOUR, "text": pipeline.TEXT, "image": pipeline.IMAGE}
     table = report.table(
         f"Ablation on validation, {chosen} of the finished run",
-        "left out", "NDCG@10 all", "NDCG@10 novel",
+        "left out", "NDCG@10 all", "NDCG@10 novel", "difference, all", "difference, novel",
     )  # fmt: skip
-    for line in ablate(params, pipeline.PREPARED, towers, pipeline.BASELINES, chosen):
-        cells = [short(float(line[f"ndcg_{view}"])) for view in VIEWS]
-        table.add(str(line["left_out"]), *cells)
+    whole, *parts = ablate(params, pipeline.PREPARED, towers, pipeline.BASELINES, chosen)
+    table.add(whole.left_out, *(short(whole.mean(view)) for view in VIEWS), "", "")
+    for part in parts:
+        paired = [with_interval(part.gain_over(whole, view), params.seed) for view in VIEWS]
+        table.add(part.left_out, *(short(part.mean(view)) for view in VIEWS), *paired)
     report.notes.append(
-        "What rendered pictures add is the line 'image' of the ablation against 'nothing'. "
+        "What rendered pictures add is the line 'image' of the ablation. Its differences are to "
+        "the line 'nothing', paired by shopper; below 0 the part helps. "
         "Over seeds: the behaviour tower and the chosen fusion; the others' seed is the run's."
     )
     return report
@@ -103,7 +106,7 @@ def _seeds_table(report: Report, found: dict[int, pd.DataFrame]) -> None:
         own = [with_interval(wide[first][view][model].dropna(), first) for view in VIEWS]
         over = [means[view].loc[model] for view in VIEWS]
         spread = [
-            f"{short(one.mean())} ± {short(one.std(ddof=0))}" if one.notna().all() else ""
+            f"{short(one.mean())} ± {short(one.std(ddof=1))}" if one.notna().all() else ""
             for one in over
         ]
         table.add(str(model), *own, *spread)

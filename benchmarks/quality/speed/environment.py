@@ -1,5 +1,6 @@
 """A throwaway environment for RecTools, which needs numpy < 2; torch is shared with ours."""
 
+import hashlib
 import subprocess
 import sys
 import sysconfig
@@ -8,19 +9,22 @@ from pathlib import Path
 from components.errors import ServiceError
 from components.progress import say
 
-PINS = ("rectools[torch]==0.19.0", "numpy<2")
+LOCK = Path(__file__).with_name("rectools.lock")
 NO_TORCH = 'torch; sys_platform == "never"\n'  # both sides must run the very same torch
 
 
 def rectools_python(folder: Path) -> Path:
     """Return the interpreter of an environment in `folder`; made there if it is not yet.
 
+    One that was made of another lock is made anew.
+
     Raises:
         ServiceError: the packages cannot be installed.
 
     """
     python = folder / "bin" / "python"
-    if (folder / "ready").exists():
+    ready, made_of = folder / "ready", hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    if ready.exists() and ready.read_text() == made_of:
         return python
     say("speed: making an environment with RecTools (about 100 MB)")
     overrides = folder / "overrides.txt"
@@ -29,11 +33,11 @@ def rectools_python(folder: Path) -> Path:
     _run(tool, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
     overrides.write_text(NO_TORCH)
     _run(tool, "pip", "install", "--quiet", "--python", str(python), "--override", str(overrides),
-         *PINS)  # fmt: skip
+         "--requirement", str(LOCK))  # fmt: skip
     own = next(folder.glob("lib/python*/site-packages"))
     # Read after its own packages: numpy < 2 hides ours, torch is found here.
     (own / "torch_of_the_project.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    (folder / "ready").touch()
+    ready.write_text(made_of)
     return python
 
 

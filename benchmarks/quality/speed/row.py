@@ -9,22 +9,33 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.quality.next_item.leave_one_out import LeaveOneOut, ranks, read_orders
+from benchmarks.quality.next_item.leave_one_out import (
+    LeaveOneOut,
+    order_files,
+    ranks,
+    read_orders,
+    stem,
+)
 from benchmarks.quality.report import Report, seconds
 from benchmarks.quality.rows import Task
 from benchmarks.quality.speed.environment import rectools_python
 from components.errors import ServiceError
 from components.models.order_tower import OrderTower, OrderTowerConfig
 from components.progress import say
+from components.training.loop import best_device
 from components.training.next_item import NextItemPlan, train_order_tower
 
 ENVIRONMENT = Path(".state/benchmarks/rectools")
 SETTINGS = {"dim": 64, "layers": 2, "heads": 2, "longest": 50, "batch": 128, "threads": 2}
 NEGATIVES, TURNS = 1024, 3
+BCE = {"loss": "BCE", "negatives": 1, "share": 1.0}
+# Minutes an epoch on two cores: so many of its batches are passed, and the seconds scaled up.
+SOFTMAX = {"loss": "sampled_softmax", "negatives": 256, "share": 0.05}
 
 
 def run(task: Task) -> Report:
@@ -38,19 +49,22 @@ def run(task: Task) -> Report:
 
 
 def _measured(task: Task) -> Report:
-    data = read_orders(task.data / "beauty", task.sample, task.seed)
+    data = read_orders(task.data, task.sample, task.seed)
     python = rectools_python(ENVIRONMENT.absolute())
     turns = TURNS if task.sample >= 1 else 1
-    theirs, ours, ranking = [], [], []
+    theirs, ours, ranking, versions = [], [], [], ""
     for turn in range(turns):
-        theirs.append(_rectools(python, data))
+        spent, versions = _rectools(python, data, BCE)
+        theirs.append(spent)
         epoch, tower = _ours(data, task.seed)
         ours.append(epoch)
         started = time.perf_counter()
         ranks(tower.score, data.known, data.test_target, data.known.counts)
         ranking.append(time.perf_counter() - started)
         say(f"turn {turn + 1}: RecTools {theirs[-1]:.1f} s, ours {ours[-1]:.1f} s an epoch")
-    report = Report("2. Training speed beside RecTools' SASRec")
+    softmax, _ = _rectools(python, data, SOFTMAX)
+    (file,) = order_files(task.data)
+    report = Report(f"2. Training speed beside RecTools' SASRec, {stem(file)}")
     table = report.table(
         f"{SETTINGS['dim']} wide, {SETTINGS['layers']} blocks, {SETTINGS['heads']} heads, length "
         f"{SETTINGS['longest']}, batch {SETTINGS['batch']}, {SETTINGS['threads']} threads",
@@ -65,11 +79,17 @@ def _measured(task: Task) -> Report:
         own = float(np.median(spent))
         ratio = float(np.median(np.array(spent) / np.array(theirs)))
         table.add(name, seconds(own), f"{shoppers / own:,.0f}", f"{ratio:.2f}")
+    table.add(
+        f"RecTools, sampled softmax, {SOFTMAX['negatives']} negatives (extrapolated from "
+        f"{SOFTMAX['share']:.0%} of its batches)",
+        seconds(softmax), f"{shoppers / softmax:,.0f}", f"{softmax / median:.2f}",
+    )  # fmt: skip
     report.notes.append(
         f"Full ranking of {len(data.known):,} shoppers, ours: {np.median(ranking):.1f} s. "
         f"{turns} turns, one program after the other; RecTools' first epoch is not counted, of "
         f"ours neither. RecTools' median {median:.1f} s."
     )
+    report.notes.append(f"Both on {best_device()}; the other environment: {versions}.")
     return report
 
 
@@ -83,23 +103,31 @@ def _ours(data: LeaveOneOut, seed: int) -> tuple[float, OrderTower]:
     places = SETTINGS["batch"] * data.train.length.mean()
     plan = NextItemPlan(epochs=2, batch_places=int(places), negatives=NEGATIVES)
     ends: list[float] = []
-    train_order_tower(
-        tower, data.train, plan, seed=seed, after_epoch=lambda _: ends.append(time.perf_counter())
-    )
+
+    def stop_clock(_: int) -> None:
+        if best_device().type == "cuda":
+            torch.cuda.synchronize()  # steps are queued there: wait for the last one
+        ends.append(time.perf_counter())
+
+    train_order_tower(tower, data.train, plan, seed=seed, after_epoch=stop_clock)
     return ends[1] - ends[0], tower
 
 
-def _rectools(python: Path, data: LeaveOneOut) -> float:
+def _rectools(python: Path, data: LeaveOneOut, training: dict[str, Any]) -> tuple[float, str]:
+    """Return the seconds of an epoch on the device that ours trains on, and the versions."""
+    settings = SETTINGS | training | {"device": best_device().type}
     script = Path(__file__).with_name("rectools_epoch.py")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "orders.npz")
         np.savez(file, item=data.train.item, first=data.train.first)
         done = subprocess.run(
-            [str(python), str(script), str(file), json.dumps(SETTINGS)],
+            [str(python), str(script), str(file), json.dumps(settings)],
             capture_output=True, text=True, cwd=folder, check=False,
         )  # fmt: skip
     if done.returncode:
         raise ServiceError(
             "an epoch of RecTools", " ".join(done.stderr.split())[-300:], "see its environment"
         )
-    return float(json.loads(done.stdout.strip().splitlines()[-1])["seconds"])
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+    return float(found["seconds"]), versions

@@ -17,6 +17,7 @@ from benchmarks.quality.tuning.intents import (
     Classifier,
     accuracy,
     read_questions,
+    said_of_unknown,
     tune,
 )
 from components.models.item_orders import Floats
@@ -52,10 +53,11 @@ def run(task: Task) -> Report:
     for name in WAYS:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
             found[name] = process.submit(tuned, name, task, epochs).result()
-    train = read_questions(task.data / "banking77", task.sample, task.seed)["train"]
+    parts = read_questions(task.data / "banking77", task.sample, task.seed)
+    train = parts["train"]
     report = Report(
         f"6. Parameter-efficient tuning: {len(train.texts):,} questions, "
-        f"{int(train.intent.max()) + 1} intents, {epochs} epochs"
+        f"{train.intents} intents, {epochs} epochs"
     )
     table = report.table(
         "Accuracy on test", "way", "accuracy", "of full", "trained parameters", "of full",
@@ -73,6 +75,7 @@ def run(task: Task) -> Report:
         "AdaLoRA's count is its start (1.5 x the rank it ends with). Rates by validation; the head "
         "starts at the intents' mean vectors in every way."
     )
+    report.notes += said_of_unknown(parts["test"])
     return report
 
 

@@ -1,10 +1,12 @@
-"""Row 7: soups of fine-tunes from one start, and the loss along the line between two of them.
+"""Row 7: soups of fine-tunes from one start, and the loss along the lines between them.
 
 Model soups: Wortsman et al., ICML 2022. Loss barrier: Frankle et al., "Linear mode connectivity",
-ICML 2020: the highest loss on the line over the straight line between its ends.
+ICML 2020: the highest loss on the line over the straight line between its ends. Fine-tunes of one
+start lie in one basin while they stay near it; one that was driven far away shows what a hill does.
 """
 
 import copy
+import itertools
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from benchmarks.quality.tuning.intents import (
     accuracy,
     cross_entropy,
     read_questions,
+    said_of_unknown,
     tune,
 )
 from components.errors import ModelError
@@ -28,28 +31,40 @@ from components.progress import say
 
 LAYERS = 2  # trained ones, the last
 RATES = (2e-4, 4e-4, 8e-4)  # the members also differ in the order of their batches
+FAR = "all layers, rate"
+FAR_RATE, FAR_SHARE = 3e-3, 0.5  # over ten times what full fine-tuning wants; of the questions
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+LINE_ON = 400  # validation questions: a line's loss needs no more
+HILL = 0.05  # nats; below it a barrier is noise of so many questions
 
 State = dict[str, Tensor]
 
 
 def run(task: Task) -> Report:
-    """Fine-tune members, average them, and walk the line between the first and the last."""
+    """Fine-tune members, average them, and walk the lines between all pairs of them."""
     parts = read_questions(task.data / "banking77", task.sample, task.seed)
     epochs = EPOCHS if task.sample >= 1 else 1
     model = Classifier(TextParams(adapter="none"), parts["train"], 1, task.seed)
-    _train_last_layers(model)
     start = _state(model)
-    members = [_member(model, start, parts, rate, k, epochs) for k, rate in enumerate(RATES)]
+    members = {
+        f"fine-tune, rate {rate:g}": _member(model, start, parts["train"], rate, k, epochs)
+        for k, rate in enumerate(RATES)
+    }
+    near = list(members)
+    members[f"{FAR} {FAR_RATE:g}"] = _far(model, start, parts["train"])
+    reached = {name: _validation(model, member, parts) for name, member in members.items()}
+    best_first = sorted(members, key=lambda name: -reached[name])
+    named = digest(start)
+    chosen = greedy(model, members, best_first, parts, named)
     report = Report(f"7. Parameter averaging: {len(members)} fine-tunes of one start")
+    soups = {name: [name] for name in members} | {
+        "uniform soup of the last layers' fine-tunes": near,
+        "uniform soup of all": list(members),
+        "greedy soup": chosen,
+    }
     table = report.table("Accuracy", "model", "validation", "test", "test loss")
-    reached = [_validation(model, member, parts) for member in members]
-    order = sorted(range(len(members)), key=lambda k: -reached[k])
-    chosen = greedy(model, members, order, parts, digest(start))
-    soups = {f"fine-tune, rate {rate:g}": [k] for k, rate in enumerate(RATES)}
-    soups |= {"uniform soup": list(range(len(members))), "greedy soup": chosen}
     for name, which in soups.items():
-        _load(model, _average([members[k] for k in which], digest(start)))
+        _load(model, _average([members[one] for one in which], named))
         held = accuracy(model.logits(parts["validation"]), parts["validation"])
         logits = model.logits(parts["test"])
         table.add(
@@ -58,70 +73,105 @@ def run(task: Task) -> Report:
             f"{cross_entropy(logits, parts['test']):.3f}",
         )  # fmt: skip
         say(f"{name}: {table.rows[-1][1:]}")
-    _line(report, model, members, parts["validation"])
-    report.notes.append(f"The greedy soup took the members of rate {[RATES[k] for k in chosen]}.")
-    report.notes.append(f"Members of another start are refused: {_refusal(start, members[0])}")
+    _lines(report, model, members, parts["validation"])
+    report.notes += [
+        f"The greedy soup took: {'; '.join(chosen)}.",
+        f"Members of another start are refused: {_refusal(start, members[near[0]])}",
+        *said_of_unknown(parts["test"]),
+    ]
     return report
 
 
 def greedy(
     model: Classifier,
-    members: list[State],
-    order: list[int],
+    members: dict[str, State],
+    order: list[str],
     parts: dict[str, Questions],
     start: str,
-) -> list[int]:
+) -> list[str]:
     """Take members in order while validation does not get worse."""
     chosen = [order[0]]
     best = _validation(model, members[order[0]], parts)
-    for k in order[1:]:
-        value = _validation(model, _average([members[i] for i in [*chosen, k]], start), parts)
+    for name in order[1:]:
+        tried = [members[one] for one in [*chosen, name]]
+        value = _validation(model, _average(tried, start), parts)
         if value >= best:
-            chosen, best = [*chosen, k], value
+            chosen, best = [*chosen, name], value
     return chosen
 
 
-def _line(report: Report, model: Classifier, members: list[State], held: Questions) -> None:
-    table = report.table("Validation loss between the first and the last member", "share", "loss")
-    losses = []
-    for alpha in ALPHAS:
-        state = average([members[0], members[-1]], [1 - alpha, alpha], ["one", "one"])
-        _load(model, dict(state))
-        losses.append(cross_entropy(model.logits(held), held))
-        table.add(f"{alpha:.2f}", f"{losses[-1]:.4f}")
-    straight = np.interp(ALPHAS, [0, 1], [losses[0], losses[-1]])
-    barrier = float((np.array(losses) - straight).max())
+def _lines(report: Report, model: Classifier, members: dict[str, State], held: Questions) -> None:
+    """Walk the line between each two members."""
+    held = held.take(np.arange(min(LINE_ON, len(held.texts))))
+    table = report.table(
+        f"Loss between two members, on {len(held.texts)} validation questions",
+        "from", "to", *(f"{alpha:.2f}" for alpha in ALPHAS), "barrier",
+    )  # fmt: skip
+    hills = []
+
+    def loss_of(state: State) -> float:
+        _load(model, state)
+        return cross_entropy(model.logits(held), held)
+
+    ends = {name: loss_of(state) for name, state in members.items()}
+    for one, other in itertools.combinations(members, 2):
+        pair = [members[one], members[other]]
+        inside = [
+            loss_of(dict(average(pair, [1 - alpha, alpha], ["one", "one"])))
+            for alpha in ALPHAS[1:-1]
+        ]
+        losses = [ends[one], *inside, ends[other]]
+        barrier = barrier_of(losses)
+        table.add(one, other, *(f"{loss:.3f}" for loss in losses), f"{barrier:.3f}")
+        hills += [f"{one} and {other}"] if barrier > HILL else []
     report.notes.append(
-        f"Loss barrier {barrier:.4f}: "
-        + ("none, so averaging is safe." if barrier < 0.01 else "averages cross a hill.")
+        f"Barriers above {HILL:g}: " + ("; ".join(hills) or "none") + ". Averages across one are "
+        "worse than their members; where there is none, averaging is safe."
     )
 
 
+def barrier_of(losses: list[float]) -> float:
+    """Return the highest loss at ALPHAS over the straight line between the first and the last."""
+    straight = np.interp(ALPHAS, [0, 1], [losses[0], losses[-1]])
+    return float((np.array(losses) - straight).max())
+
+
 def _member(
-    model: Classifier, start: State, parts: dict[str, Questions], rate: float, k: int, epochs: int
+    model: Classifier, start: State, questions: Questions, rate: float, k: int, epochs: int
 ) -> State:
+    """Fine-tune the last layers and the head."""
     _load(model, start)
-    tune(model, parts["train"], rate, epochs=epochs, seed=100 + k)
-    return _state(model)
-
-
-def _train_last_layers(model: Classifier) -> None:
     model.tower.base.requires_grad_(False)
     for layer in model.tower.base.encoder.layer[-LAYERS:]:
         layer.requires_grad_(True)
+    tune(model, questions, rate, epochs=epochs, seed=100 + k)
+    return _state(model)
+
+
+def _far(model: Classifier, start: State, questions: Questions) -> State:
+    """Fine-tune everything, at a rate that leaves the start's basin."""
+    _load(model, start)
+    model.tower.base.requires_grad_(True)
+    some = questions.take(np.arange(max(int(FAR_SHARE * len(questions.texts)), 1)))
+    tune(model, some, FAR_RATE, epochs=1, seed=100)
+    return _state(model)
 
 
 def _state(model: Classifier) -> State:
+    """All that any member may train, trained here or not."""
+    parts = (("base", model.tower.base), ("head", model.head))
     return {
-        name: copy.deepcopy(p.detach()) for name, p in model.named_parameters() if p.requires_grad
+        f"{part}.{name}": copy.deepcopy(p.detach())
+        for part, module in parts
+        for name, p in module.named_parameters()
     }
 
 
 @torch.no_grad()
 def _load(model: Classifier, state: State) -> None:
-    for name, parameter in model.named_parameters():
-        if name in state:
-            parameter.copy_(state[name])
+    for part, module in (("base", model.tower.base), ("head", model.head)):
+        for name, parameter in module.named_parameters():
+            parameter.copy_(state[f"{part}.{name}"])
 
 
 def _average(members: list[State], start: str) -> State:

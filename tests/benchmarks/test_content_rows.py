@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.quality import __main__ as runner
 from benchmarks.quality.fashion import row as fashion
+from benchmarks.quality.fashion.reading import Photographs
 from benchmarks.quality.fashion.training import recalls
 from benchmarks.quality.next_item import row as next_item
 from benchmarks.quality.rows import Task
@@ -51,6 +52,40 @@ def test_recall_of_the_own_row() -> None:
     vectors = np.eye(12, dtype=np.float32)
     assert recalls(vectors, vectors)[1].mean() == 1.0
     assert recalls(vectors, np.roll(vectors, 1, axis=0) + 0.5 * vectors)[1].mean() == 0.0
+
+
+def photographs(labels: dict[str, np.ndarray], parts: tuple[int, int, int]) -> Photographs:
+    count = sum(parts)
+    rows = np.split(np.arange(count), np.cumsum(parts)[:-1])
+    part = dict(zip(("train", "validation", "test"), rows, strict=True))
+    return Photographs([b""] * count, [""] * count, labels, part)
+
+
+def test_the_linear_map_finds_the_map_that_was_drawn() -> None:
+    rng = np.random.default_rng(0)
+    products = photographs({}, (200, 40, 60))
+    from_NW = rng.normal(size=(300, 8)).astype(np.float32)
+    from_NW /= np.linalg.norm(from_NW, axis=1, keepdims=True)
+    rows = products.part["train"]
+    from_NW -= from_NW[rows].mean(0)
+    drawn = rng.normal(size=(8, 8)).astype(np.float32)
+    to_NF = from_NW @ np.linalg.qr(drawn)[0].astype(np.float32)  # a rotation keeps unit rows
+    mapped = fashion.linear_map(from_NW, to_NF, products)
+    unit = to_NF / np.linalg.norm(to_NF, axis=1, keepdims=True)
+    test = products.part["test"]
+    assert (mapped[test] * unit[test]).sum(1).min() > 0.99
+    assert recalls(mapped[test], unit[test])[1].mean() == 1.0
+    shuffled = to_NF[rng.permutation(300)]  # nothing to learn
+    lost = fashion.linear_map(from_NW, shuffled, products)
+    assert recalls(lost[test], shuffled[test])[1].mean() < 0.2
+
+
+def test_neighbours_are_training_products_and_unlabelled_ones_are_not_asked() -> None:
+    label = np.array([0, 1, 2, 0, 1, 1, -1])
+    vectors = np.array([[1, 0], [0, 2], [-1, 0], [9, 1], [0.1, 1], [-3, 0.1], [0, 1]], np.float32)
+    learnt, test = np.arange(3), np.arange(3, 7)
+    found = fashion._neighbours(vectors, label, learnt, test)
+    assert found.tolist() == [1.0, 1.0, 0.0]  # the third lies nearest to a 2
 
 
 @needs("fashion")

@@ -5,6 +5,7 @@ import pytest
 
 from components.retrieval.fields import FieldIndex
 from components.retrieval.hybrid import HybridSearch, reciprocal_ranks
+from components.retrieval.mending import nearest_word
 from components.retrieval.product_type import product_type
 from components.retrieval.words import singular, words_of
 
@@ -45,6 +46,27 @@ def test_a_slip_is_mended_and_two_words_may_be_one() -> None:
     assert INDEX.understood("laptpo") == ["laptop"]
     assert "headset" in INDEX.understood("head set")
     assert INDEX.understood("x201") == ["x201"]  # a model number is never mended
+
+
+@pytest.mark.parametrize(
+    ("word", "nearest"),
+    [
+        ("hedset", "headset"),  # one letter dropped
+        ("headsset", "headset"),  # one inserted; of eight letters two slips are forgiven
+        ("haedset", "headset"),  # two swapped count as one
+        ("cabel", "cable"),
+        ("camle", "cable"),  # of cable and camel, both one slip away, the one more in use
+        ("tonor", "toner"),
+        ("tanar", None),  # two slips in five letters
+        ("bax", None),  # too short to tell a slip from another word
+        ("m4251", None),  # a model
+        ("spaceship", None),
+    ],
+)
+def test_the_nearest_word_by_hand(word: str, nearest: str | None) -> None:
+    uses = {"headset": 3, "cable": 9, "camel": 2, "toner": 5, "bag": 7, "m4250": 4}
+    assert nearest_word(word, list(uses), uses.__getitem__) == nearest
+    assert nearest_word(word, [], uses.__getitem__) is None
 
 
 def test_a_field_ranks_by_its_own_words() -> None:

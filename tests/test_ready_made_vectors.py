@@ -1,4 +1,4 @@
-"""Row 9: the example of docs/ready-made-vectors.md, from the export to the towers' vectors."""
+"""Row 9: the example of docs/ready-made-vectors.md, from the export to a fused ranking."""
 
 import json
 import re
@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from components import pipeline
+from components.fusion_training import component as fusion_training
 from components.params import Params
+from components.ranking.rankings import Rankings
 from components.settings import settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "ready-made-vectors.md"
@@ -46,7 +48,7 @@ def write_export(folder: Path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def towers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
-    """Run the example and the stages up to the content towers."""
+    """Run the example and the stages up to one way of fusion."""
     folder = tmp_path_factory.mktemp("shop")
     cluster = write_export(folder)
     example = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -55,6 +57,7 @@ def towers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
         {
             "data": {"dataset": "tables", "path": str(folder / "export")},
             "preparation": {"horizon_days": 14, "min_item_sessions": 1},
+            "behaviour": {"dim": 16, "width": 16, "epochs": 2},
         }
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -63,8 +66,14 @@ def towers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
         settings.cache_clear()
         exec(example[1], {})
         for stage in ("data_acquisition", "data_ingestion", "data_preparation",
-                      "text_pretraining", "image_pretraining"):  # fmt: skip
+                      "text_pretraining", "image_pretraining", "behaviour_pretraining",
+                      "baseline_training"):  # fmt: skip
             pipeline.run_stage(stage, params)
+        fusion_training.run(
+            params, prepared=pipeline.PREPARED, behaviour=pipeline.BEHAVIOUR, text=pipeline.TEXT,
+            image=pipeline.IMAGE, baselines=pipeline.BASELINES, fused=pipeline.FUSED,
+            methods=["weighted-average"],
+        )  # fmt: skip
     settings.cache_clear()
     return folder, cluster
 
@@ -105,3 +114,23 @@ def test_shoppers_lie_near_what_they_buy(towers: tuple[Path, np.ndarray]) -> Non
     wanted = cluster[number[pairs[1]]]
     best = cluster[number[scores.argmax(1)]]
     assert (best[pairs[0]] == wanted).mean() > 0.9
+
+
+def test_the_fusion_ranks_by_them(towers: tuple[Path, np.ndarray]) -> None:
+    folder, cluster = towers
+    fused = folder / "models" / "fused"
+    assert json.loads((fused / "chosen.json").read_text())["method"] == "weighted-average"
+    ranking = Rankings.load(fused / "rankings" / "test" / "weighted-average.npz")
+    alone = {
+        name: Rankings.load(fused / "rankings" / "test" / f"{name}.npz")
+        for name in ("text", "image")
+    }
+    number = numbers(folder)
+    own = pq.read_table(folder / "data/prepared/cuts/test/user_item.parquet")
+    pairs = own["user_index"].to_numpy(), own["item_index"].to_numpy()
+    taste = dict(zip(pairs[0].tolist(), cluster[number[pairs[1]]].tolist(), strict=True))
+    wanted = np.array([taste[int(user)] for user in ranking.users])
+    assert len(wanted) > SHOPPERS / 2
+    for one in (ranking, *alone.values()):
+        right = cluster[number[one.all[:, :10]]] == wanted[:, None]
+        assert right.mean() > 0.9

@@ -68,13 +68,20 @@ def run(task: Task) -> Report:
         table.add(direction, method, *(with_interval(one, task.seed, 3) for one in found.values()))
         say(f"{direction}, {method}: {short(found[10].mean(), 3)}")
     report.notes.append(
-        "Split 70/10/20 by product; penalty, weight of the views and epoch by validation recall@10."
+        "Split 70/10/20 by product; by validation recall@10: the map's penalty (of "
+        f"{', '.join(map(str, PENALTIES))} x the mean eigenvalue), the weight of the views (of "
+        f"{', '.join(map(str, VIEWS_WEIGHTS))}) and the epoch."
     )
     return report
 
 
 def linear_map(from_NW: Floats, to_NF: Floats, photographs: Photographs) -> Floats:
-    """Ridge regression on the training products, its penalty by validation; unit rows (N, F)."""
+    """Map one modality's vectors onto the other's; unit rows (N, F).
+
+    Ridge regression (Hoerl and Kennard, Technometrics 1970) on the training products, its penalty
+    by validation: what frozen encoders give without training one (as in Merullo et al., "Linearly
+    mapping from image to text space", ICLR 2023).
+    """
     rows, held = photographs.part["train"], photographs.part["validation"]
     x, y = _centred(from_NW, rows), _centred(to_NF, rows)
     gram = x[rows].T @ x[rows]
@@ -112,7 +119,11 @@ def _best_tower(
 
 
 def _neighbours(vectors: Floats, label: Ints, learnt: Ints, test: Ints) -> Floats:
-    """Tell whether the nearest training product has the label, for test rows that have one."""
+    """Tell whether the nearest training product has the label, for test rows that have one.
+
+    One nearest neighbour by cosine (Cover and Hart, 1967), the measure of frozen features of Wu et
+    al., "Unsupervised feature learning via non-parametric instance discrimination", CVPR 2018.
+    """
     asked = test[label[test] >= 0]
     unit = _unit(vectors)
     nearest = learnt[(unit[asked] @ unit[learnt].T).argmax(1)]

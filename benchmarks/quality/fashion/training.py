@@ -2,7 +2,8 @@
 
 Pictures and a few augmented views of each go through the frozen blocks one time; every step then
 costs the trained blocks only. Losses are those of the platform's image pretraining: contrast of
-two views (SimCLR) and of picture and name (CLIP).
+two views (SimCLR, Chen et al., ICML 2020) and of picture and name (CLIP, Radford et al., ICML
+2021).
 """
 
 import copy

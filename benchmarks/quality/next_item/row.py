@@ -20,6 +20,7 @@ from benchmarks.quality.next_item.leave_one_out import (
     stem,
 )
 from benchmarks.quality.next_item.methods import (
+    DECAYS,
     Als,
     Ease,
     ItemKnn,
@@ -28,7 +29,7 @@ from benchmarks.quality.next_item.methods import (
     SequenceKnn,
     too_large,
 )
-from benchmarks.quality.next_item.tower import Tower
+from benchmarks.quality.next_item.tower import SHRINKS, Tower
 from benchmarks.quality.report import Report, with_interval
 from benchmarks.quality.report import seconds as in_seconds
 from benchmarks.quality.rows import Task
@@ -71,8 +72,19 @@ def run(task: Task) -> Report:
     }.items():
         fitted[name] = _fuse(name, [fitted[part] for part in parts], data, task.seed)
     report = _report(data, fitted, task)
-    report.notes += [without] if without else []
+    report.notes += [f"Grids: {_grids(knn, tower)}.", *([without] if without else [])]
     return report
+
+
+def _grids(knn: SequenceKnn, tower: Tower) -> str:
+    """Say among what validation chose; of sequence-kNN one value after another, twice."""
+    options = {f"{knn.name} {name}": values for name, values in knn.grid.items()}
+    options |= {f"{tower.name} start's shrink": SHRINKS, f"{tower.name} rate": tower.rates}
+    options |= {"ItemKNN neighbours": ItemKnn().grid, "EASE l2": Ease().grid}
+    options["EASE history_decay"] = DECAYS
+    said = [f"{name} {', '.join(f'{one:g}' for one in values)}" for name, values in options.items()]
+    als = " or ".join("/".join(f"{one:g}" for one in option) for option in Als().grid)
+    return "; ".join([*said, f"ALS factors/regularization/alpha {als}"])
 
 
 def _fit(method: Method, data: LeaveOneOut, seed: int) -> Fitted:

@@ -13,6 +13,7 @@ from benchmarks.quality.fashion.training import recalls
 from benchmarks.quality.next_item import row as next_item
 from benchmarks.quality.rows import Task
 from benchmarks.quality.search import row as search
+from benchmarks.quality.search import tuning
 from benchmarks.quality.tuning import peft, soups
 
 DATA = Path(os.environ.get("SHOPFUSION_BENCHMARK_DATA", "../shared/data"))
@@ -37,7 +38,8 @@ def test_next_items() -> None:
 
 
 @needs("search")
-def test_queries_of_a_shop() -> None:
+def test_queries_of_a_shop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "STEPS", 20)
     report = search.run(Task(DATA, 0.01, 0))
     encoders, quality = report.tables
     assert [cells[0] for cells in encoders.rows][:2] == ["PyTorch, fp32", "ONNX, fp32"]

@@ -94,12 +94,15 @@ class Recommender:
         items, scores = ranked.items[kept], ranked.scores[kept]
         if filters == NO_FILTERS and len(items) >= wanted:
             return items, scores
-        return self._filled(shopper, items, scores, mask, wanted, filters != NO_FILTERS)
+        return self._filled(shopper, items, mask, wanted, filters != NO_FILTERS)
 
     def _filled(
-        self, shopper: Shopper, items: Ints, scores: Floats, mask: Mask, wanted: int, towers: bool
+        self, shopper: Shopper, items: Ints, mask: Mask, wanted: int, towers: bool
     ) -> tuple[Ints, Floats]:
-        """Add popular allowed items, and behind filters those nearest to the shopper."""
+        """Add popular allowed items, and behind filters those nearest to the shopper.
+
+        All are scored together: some ways of fusion compare what stands in one list.
+        """
         popular = self.scorer.popular
         more = [popular[mask[popular]][: max(wanted, self.scorer.new)]]
         if towers:
@@ -109,9 +112,8 @@ class Recommender:
                 )[0]
                 for tower in TOWERS
             ]
-        added = np.setdiff1d(np.concatenate(more), items).astype(np.int32)
-        items = np.concatenate([items, added])
-        scores = np.concatenate([scores, self.scorer.score(shopper.state, added)])
+        items = np.unique(np.concatenate([items, *more])).astype(np.int32)
+        scores = self.scorer.score(shopper.state, items)
         best = np.argsort(-scores, kind="stable")
         return items[best], scores[best]
 

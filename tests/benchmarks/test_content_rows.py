@@ -57,7 +57,7 @@ def test_recall_of_the_own_row() -> None:
 def test_pictures_and_names() -> None:
     report = fashion.run(Task(DATA, 0.01, 0))
     assert [cells[0] for cells in report.tables[0].rows] == ["frozen backbone", "image tower"]
-    assert len(report.tables[1].rows) == 4
+    assert len(report.tables[1].rows) == 2 * 5
 
 
 @needs("peft")

@@ -27,7 +27,7 @@ from components.training.checkpoints import seed_everything
 from components.training.loop import best_device
 
 TRAINED_BLOCKS = 5
-LABEL_WEIGHTS = (0.0, 0.1)  # of the labels' loss, chosen on validation
+LABEL_WEIGHTS = (0.1, 0.3)  # of the labels' loss, chosen on validation
 LINEAR_WEIGHTS = (0.0, 0.25, 0.5, 1.0)  # of the linear line's score beside the tower's, so too
 Pair = tuple[Floats, Floats]  # unit vectors of pictures and of names, (N, D) each
 

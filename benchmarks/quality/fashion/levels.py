@@ -35,17 +35,21 @@ class States:
     last: Tensor  # (N, C, h, w) or (VIEWS, N, C, h, w): input of the trained blocks
     early: Tensor  # (N, E) or (VIEWS, N, E)
 
+    def standardised(self, standard: "Standard") -> "States":
+        """Return these with their early features standardised."""
+        return States(self.last, standard(self.early))
+
 
 def read_pictures(base: ImageBase, pictures: list[bytes], seed: int) -> tuple[States, States]:
     """Run the frozen blocks over pictures and over views of them; all pictures are readable."""
     found: list[list[States]] = []
-    generator = torch.Generator().manual_seed(seed)
+    device, generator = next(base.parameters()).device, torch.Generator().manual_seed(seed)
     with torch.inference_mode():
         for begin in track(range(0, len(pictures), AT_ONCE), "frozen blocks"):
             square = decode_all(pictures[begin : begin + AT_ONCE], TALL)[0].float()
             pixels = functional.interpolate(square, (TALL, WIDE), mode="bilinear", antialias=True)
             shown = [pixels, *(augmented(pixels, generator) for _ in range(VIEWS))]
-            found.append([_below(base, one) for one in shown])
+            found.append([_below(base, one.to(device)) for one in shown])
     whole = [
         States(torch.cat([one.last for one in same]), torch.cat([one.early for one in same]))
         for same in zip(*found, strict=True)
@@ -63,7 +67,7 @@ def _below(base: ImageBase, pixels_N3HW: Tensor) -> States:
     for depth, block in enumerate(base.blocks[: len(base.blocks) - base.trained_blocks]):
         states = block(states)
         early += [_grid(states)] if depth in DEPTHS else []
-    return States(states, torch.cat(early, 1))
+    return States(states.cpu(), torch.cat(early, 1).cpu())
 
 
 def _grid(states_NCHW: Tensor) -> Tensor:
@@ -84,7 +88,7 @@ class Standard:
         return cls(learnt.mean(0), learnt.std(0) + 1e-6)
 
     def __call__(self, values_NE: Tensor) -> Tensor:
-        """Standardise rows."""
+        """Standardise the last dimension."""
         return functional.normalize((values_NE - self.mean) / self.deviation, dim=-1)
 
 

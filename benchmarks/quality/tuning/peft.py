@@ -103,6 +103,7 @@ def run(task: Task) -> Report:
         "intents' mean vectors in every way. Test is read once a way, after the choice. Memory "
         "includes the best model so far of the search.",
     ]
+    report.notes += said_of_unknown(parts["test"])
     return report
 
 

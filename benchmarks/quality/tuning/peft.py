@@ -25,7 +25,7 @@ from benchmarks.quality.tuning.intents import (
     said_of_unknown,
     tune,
 )
-from benchmarks.quality.tuning.rates import at_edge, best_rate, bracketed
+from benchmarks.quality.tuning.rates import MOST, at_edge, best_rate, bracketed
 from components.errors import ModelError
 from components.models.item_orders import Floats
 from components.params import TextParams
@@ -127,6 +127,7 @@ def tuned(name: str, task: Task, epochs: int) -> Tuned:
     way, whole = WAYS[name], parts["train"]
     part = whole.take(np.arange(max(int(SHORTER * len(whole.texts)), BATCH)))
     best: tuple[Tuned, Classifier] | None = None
+    most = MOST if task.sample >= 1 else len(way.rates)  # a sample shows that it runs
 
     def reaches(rate: float, learnt: Questions, passes: int) -> float:
         """Train; the best of the whole trainings is kept."""
@@ -146,9 +147,9 @@ def tuned(name: str, task: Task, epochs: int) -> Tuned:
         return value
 
     if way.whole:
-        tried = bracketed(lambda rate: reaches(rate, whole, epochs), way.rates)
+        tried = bracketed(lambda rate: reaches(rate, whole, epochs), way.rates, most)
     else:
-        tried = bracketed(lambda rate: reaches(rate, part, 1), way.rates)
+        tried = bracketed(lambda rate: reaches(rate, part, 1), way.rates, most)
         reaches(best_rate(tried), whole, epochs)
     if best is None:
         raise ModelError("a training that ends", "none", "begin the search at lower rates")

@@ -1,141 +1,157 @@
-"""Training of the image tower on kept states: what the frozen blocks make of a picture, once.
+"""Training of pictures and names towards each other on what the frozen blocks made, once.
 
 Pictures and a few augmented views of each go through the frozen blocks one time; every step then
-costs the trained blocks only. Losses are those of the platform's image pretraining: contrast of
-two views (SimCLR, Chen et al., ICML 2020) and of picture and name (CLIP, Radford et al., ICML
-2021).
+costs the trained blocks only. Losses: contrast of picture and name (CLIP, Radford et al. 2021) with
+a learnt temperature, and the labels of the training products, which both sides should tell.
 """
 
 import copy
-from dataclasses import dataclass
+import math
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
+from benchmarks.quality.fashion.levels import VIEWS, States
+from benchmarks.quality.fashion.measures import recalls
 from benchmarks.quality.fashion.reading import Photographs
-from components.image_pretraining.augmentation import augmented
-from components.models.image import ImageTower
-from components.models.image_pictures import decode_all
+from components.models.image_base import WIDTH, ImageBase
 from components.models.item_orders import Floats, Ints
-from components.progress import say, track
+from components.models.projection import Projection
+from components.progress import say
 from components.training.batches import Batches
 from components.training.frozen import PartlyFrozen
 from components.training.loop import Plan, fit
 from components.training.losses import in_batch_contrast
 
-VIEWS, BATCH, EPOCHS = 4, 128, 15
-SIZE, TRAINED_BLOCKS = 96, 5
-RATE, BASE_SHARE, TEMPERATURE = 2e-3, 0.2, 0.07
-
-
-@dataclass(frozen=True)
-class States:
-    """What the frozen blocks made of N pictures: plain, and of augmented views."""
-
-    plain: Tensor  # (N, C, h, w)
-    views: Tensor  # (VIEWS, N, C, h, w)
+BATCH, EPOCHS, DIM = 128, 15, 256
+RATE, BASE_SHARE, DECAY = 2e-3, 0.2, 0.05
+TEMPERATURE, LABEL_SCALE = 0.07, 8.0  # the first one's start; label logits are scale x linear
+UNKNOWN = -1  # label of a product without one
 
 
 class Alignment(PartlyFrozen):
-    """Contrast of two views of a picture plus contrast with its name."""
+    """Pictures and names as unit vectors of one space, and the loss that brings them there."""
 
-    def __init__(self, tower: ImageTower, views_weight: float) -> None:
+    middle: Tensor  # (WIDTH,) mean of the training products' features
+
+    def __init__(
+        self, base: ImageBase, features_NF: Tensor, texts_NT: Tensor,
+        photographs: Photographs, label_weight: float,
+    ) -> None:  # fmt: skip
+        """Start from the whitened features of the training products, (N, WIDTH + E) and (N, T)."""
         super().__init__()
-        self.tower, self.views_weight = tower, views_weight
+        rows = photographs.part["train"]
+        self.base, self.label_weight = base, label_weight
+        self.register_buffer("middle", features_NF[rows, :WIDTH].mean(0))
+        self.projection = Projection(features_NF.shape[1], DIM)
+        self.text_projection = Projection(texts_NT.shape[1], DIM)
+        whole = torch.cat([self._centred(features_NF[:, :WIDTH]), features_NF[:, WIDTH:]], 1)
+        self.projection.whiten(whole[rows].numpy())
+        self.text_projection.whiten(texts_NT[rows].numpy())
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(TEMPERATURE)))
+        self.labels = nn.ModuleDict(
+            {
+                name: nn.Linear(DIM, max(int(code.max()) + 1, 1))
+                for name, code in photographs.labels.items()
+            }
+        )
+
+    def _centred(self, features_NF: Tensor) -> Tensor:
+        return functional.normalize(features_NF - self.middle, dim=-1)
+
+    def pictures(self, last: Tensor, early_NE: Tensor) -> Tensor:
+        """Return the unit vectors of pictures, (N, DIM)."""
+        features = self._centred(self.base.above(last))
+        vectors: Tensor = self.projection(torch.cat([features, early_NE], 1))
+        return vectors
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the loss and its parts."""
-        shown = [batch["one"], batch["other"]] if self.views_weight else [batch["one"]]
-        vectors = self.tower.projection(self.tower.base.above(torch.cat(shown)))
-        one = vectors[: len(batch["one"])]
-        names = self.tower.text_projection(batch["text"])
-        scale = 1 / TEMPERATURE
-        aligned = in_batch_contrast(one, names, scale, batch["name"])
-        if not self.views_weight:
+        shown = self.pictures(batch["last"], batch["early"])
+        named = self.text_projection(batch["text"])
+        aligned = in_batch_contrast(shown, named, self.log_scale.exp(), batch["name"])
+        if not self.label_weight:
             return {"loss": aligned, "aligned": aligned}
-        views = in_batch_contrast(one, vectors[len(one) :], scale)
-        return {"loss": aligned + self.views_weight * views, "aligned": aligned, "views": views}
+        told = sum(
+            _cross_entropy(head(LABEL_SCALE * side), batch[name])
+            for name, head in self.labels.items()
+            for side in (shown, named)
+        ) / (2 * len(self.labels))
+        return {"loss": aligned + self.label_weight * told, "aligned": aligned, "told": told}
+
+    @torch.inference_mode()
+    def encoded(self, plain: States, texts_NT: Tensor, rows: Ints) -> tuple[Floats, Floats]:
+        """Return the unit vectors of pictures and of names, (rows, DIM) each."""
+        device = self.middle.device
+        shown = torch.cat([
+            self.pictures(plain.last[part].to(device), plain.early[part].to(device)).cpu()
+            for part in torch.from_numpy(rows).split(256)
+        ])  # fmt: skip
+        return shown.numpy(), self.text_projection.apply_to(texts_NT[rows].numpy())
 
 
-def states(tower: ImageTower, pictures: list[bytes], seed: int) -> States:
-    """Run the frozen blocks over pictures and their views; all pictures are readable."""
-    plain, views = [], []
-    device = next(tower.parameters()).device
-    generator = torch.Generator().manual_seed(seed)
-    with torch.inference_mode():
-        for begin in track(range(0, len(pictures), 64), "frozen blocks"):
-            pixels = decode_all(pictures[begin : begin + 64], SIZE)[0]
-            plain.append(tower.base.below(pixels.to(device)).cpu())
-            own = [tower.base.below(augmented(pixels, generator).to(device)) for _ in range(VIEWS)]
-            views.append(torch.stack(own).cpu())
-    return States(torch.cat(plain).clone(), torch.cat(views, 1).clone())
+def _cross_entropy(logits_BC: Tensor, code_B: Tensor) -> Tensor:
+    """Return the mean over the rows whose label is known, 0 without any."""
+    total = functional.cross_entropy(logits_BC, code_B, ignore_index=UNKNOWN, reduction="sum")
+    return total / (code_B != UNKNOWN).sum().clamp(min=1)
 
 
 def train(
-    tower: ImageTower, kept: States, texts_NW: Floats, photographs: Photographs,
-    *, views_weight: float, epochs: int, seed: int,
+    model: Alignment, plain: States, views: States, texts_NT: Tensor, photographs: Photographs,
+    *, epochs: int, seed: int,
 ) -> float:  # fmt: skip
-    """Train in place and keep the epoch with the best validation recall; returns that recall."""
-    rows = photographs.part["train"]
+    """Train in place and keep the epoch that is best on validation; returns its mean recall."""
+    rows, held = photographs.part["train"], photographs.part["validation"]
     name_N = np.unique(np.array(photographs.names), return_inverse=True)[1]
     size = min(BATCH, len(rows))
+    count = max(len(rows) // size, 1)
 
     def make(epoch: int, index: int) -> dict[str, Tensor]:
         order = np.random.default_rng([seed, epoch]).permutation(rows)
         drawn = order[index * size : (index + 1) * size]
-        rng = np.random.default_rng([seed, epoch, index])
-        first, second = rng.permuted(np.tile(np.arange(VIEWS), (len(drawn), 1)), axis=1)[:, :2].T
+        view = np.random.default_rng([seed, epoch, index]).integers(VIEWS, size=len(drawn))
+        labels = {name: torch.from_numpy(code[drawn]) for name, code in photographs.labels.items()}
         return {
-            "one": kept.views[first, drawn],
-            "other": kept.views[second, drawn],
-            "text": torch.from_numpy(texts_NW[drawn]),
+            "last": views.last[view, drawn],
+            "early": views.early[view, drawn],
+            "text": texts_NT[drawn],
             "name": torch.from_numpy(name_N[drawn]),
+            **labels,
         }
 
-    count = max(len(rows) // size, 1)
-    best, held = -1.0, photographs.part["validation"]
-    state: dict[str, Tensor] = {}
+    best, state = -1.0, copy.deepcopy(model.state_dict())
 
     def after_step(step: int) -> None:
         nonlocal best, state
         if step % count:
             return
-        reached = float(recalls(*encoded(tower, kept, texts_NW, held))[10].mean())
+        reached = mean_recall(*model.encoded(plain, texts_NT, held))
         if reached > best:
-            best, state = reached, copy.deepcopy(tower.state_dict())
+            best, state = reached, copy.deepcopy(model.state_dict())
 
-    base = [p for p in tower.base.parameters() if p.requires_grad]
-    heads = [*tower.projection.parameters(), *tower.text_projection.parameters()]
+    base = [p for p in model.base.parameters() if p.requires_grad]
+    known = {id(p) for p in base}
+    heads = [p for p in model.parameters() if p.requires_grad and id(p) not in known]
     fit(
-        Alignment(tower, views_weight),
+        model,
         torch.optim.AdamW(
             [{"params": heads}, {"params": base, "lr_scale": BASE_SHARE}],
             lr=RATE,
-            weight_decay=0.05,
+            weight_decay=DECAY,
         ),
         lambda epoch: Batches(lambda index: make(epoch, index), count),
         Plan(epochs=epochs, lr=RATE),
-        name=f"alignment, views weigh {views_weight:g}",
+        name=f"alignment, labels weigh {model.label_weight:g}",
         after_step=after_step,
     )
-    tower.load_state_dict(state)
-    say(f"alignment: validation recall@10 {best:.3f}")
+    model.load_state_dict(state)
+    say(f"alignment: validation mean recall {best:.3f}")
     return best
 
 
-@torch.inference_mode()
-def encoded(tower: ImageTower, kept: States, texts_NW: Floats, rows: Ints) -> tuple[Floats, Floats]:
-    """Return the unit vectors of pictures and of names, (rows, D) each."""
-    device = next(tower.parameters()).device
-    parts = [tower.projection(tower.base.above(kept.plain[part].to(device))).cpu() for part in
-             torch.from_numpy(rows).split(256)]  # fmt: skip
-    return torch.cat(parts).numpy(), tower.encode_texts(texts_NW[rows])
-
-
-def recalls(asked_ND: Floats, offered_ND: Floats) -> dict[int, Floats]:
-    """Return whether the own row is among the nearest 1, 5 and 10, (N,) each."""
-    scores = asked_ND @ offered_ND.T
-    own = np.diag(scores)[:, None]
-    place = (scores > own).sum(1)
-    return {k: (place < k).astype(np.float64) for k in (1, 5, 10)}
+def mean_recall(pictures_ND: Floats, names_ND: Floats) -> float:
+    """Return the mean of recall@1, 5 and 10 in both directions: less noise than one of them."""
+    both = (recalls(pictures_ND, names_ND), recalls(names_ND, pictures_ND))
+    return float(np.mean([one[k].mean() for one in both for k in one]))

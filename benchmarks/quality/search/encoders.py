@@ -15,6 +15,7 @@ from components.models.item_orders import Floats
 from components.models.text import TextTower, mean_pooling
 
 REPEATS = 3
+SMALL = "ONNX, int8"
 
 Encode = Callable[[str], Floats]  # a query -> (width,)
 
@@ -44,7 +45,7 @@ def query_encoders(tower: TextTower) -> dict[str, Encode]:
         whole, small = Path(folder, "encoder.onnx"), Path(folder, "encoder-int8.onnx")
         export(pooled, tower.batch(tower.tokens(["a query of some words"])), whole)
         quantise(whole, small)
-        for name, path in {"ONNX, fp32": whole, "ONNX, int8": small}.items():
+        for name, path in {"ONNX, fp32": whole, SMALL: small}.items():
             found[name] = _from_onnx(path.read_bytes(), tower)
     return found
 

@@ -1,7 +1,9 @@
 """Learnt fusion, judged by cross-validation over queries: no query helps to rank itself."""
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.optimize
@@ -12,11 +14,14 @@ from components.models.item_orders import Floats, Ints
 from components.models.list_stacking import Candidates, ListStacking
 
 FOLDS, INNER_FOLDS = 5, 4
+CHOOSING_FOLDS = 2  # inside a fold, to choose the learner: every fold more is minutes more
 PENALTIES = (0.3, 3.0, 30.0)  # of the linear model, chosen inside each fold
 TRUNCATED = 2.5  # deviations: one extreme value must not decide
 
 # Candidates and grades to learn from -> a scorer of candidates.
-Learner = Callable[[Candidates, Ints], Callable[[Candidates], Floats]]
+Scorer = Callable[[Candidates], Floats]
+Learner = Callable[[Candidates, Ints], Scorer]
+Measure = Callable[[int, Ints], float]  # a query and its documents, best first -> their worth
 
 
 def folds(count: int, parts: int, seed: int) -> Ints:
@@ -49,7 +54,7 @@ def out_of_fold(learner: Learner, asked: Asked, queries: Ints, seed: int) -> tup
 def trees(seed: int) -> Learner:
     """LambdaMART; the number of trees is chosen on queries held out of the fold."""
 
-    def learn(candidates: Candidates, grade: Ints) -> Callable[[Candidates], Floats]:
+    def learn(candidates: Candidates, grade: Ints) -> Scorer:
         stacking = ListStacking(seed)
         stacking.fit(candidates, grade)
         return stacking.score
@@ -63,31 +68,32 @@ def linear(seed: int) -> Learner:
     Its L2 penalty is chosen by cross-validation inside the fold.
     """
 
-    def learn(candidates: Candidates, grade: Ints) -> Callable[[Candidates], Floats]:
+    def learn(candidates: Candidates, grade: Ints) -> Scorer:
         queries = np.unique(candidates.owner)
         part = folds(len(queries), INNER_FOLDS, seed)
-        x = _scaled(candidates)
+        x, owner = _scaled(candidates), candidates.owner
+        pairs = []
+        for number in range(INNER_FOLDS):
+            held = np.isin(owner, queries[part == number])
+            if held.any() and not held.all():
+                parts = (_Lists.of(x[rows], owner[rows], grade[rows]) for rows in (~held, held))
+                pairs.append(tuple(parts))
 
         def value(penalty: float) -> float:
-            total = 0.0
-            for number in range(INNER_FOLDS):
-                held = np.isin(candidates.owner, queries[part == number])
-                weight = _list_net(x[~held], candidates.owner[~held], grade[~held], penalty)
-                total -= _loss(weight, x[held], candidates.owner[held], grade[held])[0]
-            return total
+            return -sum(held.loss(_list_net(learnt, penalty))[0] for learnt, held in pairs)
 
         penalty = max(PENALTIES, key=value)
-        weight = _list_net(x, candidates.owner, grade, penalty)
+        weight = _list_net(_Lists.of(x, owner, grade), penalty)
         return lambda asked: (_scaled(asked) @ weight).astype(np.float32)
 
     return learn
 
 
-def both(seed: int) -> Learner:
-    """The mean of trees and linear, each scaled by query."""
+def both(learners: Sequence[Learner]) -> Learner:
+    """The mean of several learners, each scaled by query."""
 
-    def learn(candidates: Candidates, grade: Ints) -> Callable[[Candidates], Floats]:
-        models = [one(seed)(candidates, grade) for one in (trees, linear)]
+    def learn(candidates: Candidates, grade: Ints) -> Scorer:
+        models = [learner(candidates, grade) for learner in learners]
 
         def score(asked: Candidates) -> Floats:
             found = np.stack([model(asked) for model in models], 1)
@@ -95,6 +101,53 @@ def both(seed: int) -> Learner:
             return scaled
 
         return score
+
+    return learn
+
+
+class Chosen:
+    """The learner that cross-validation inside the given queries finds best (nested, Stone 1974).
+
+    So that no query which a ranking is judged by has a say in what ranks it.
+    """
+
+    def __init__(self, learners: Mapping[str, Learner], measure: Measure, seed: int) -> None:
+        self.learners, self.measure, self.seed = dict(learners), measure, seed
+        self.picked: Counter[str] = Counter()
+
+    def __call__(self, candidates: Candidates, grade: Ints) -> Scorer:
+        """Choose, and learn from all that is given."""
+        queries = np.unique(candidates.owner)
+        part = folds(len(queries), CHOOSING_FOLDS, self.seed)
+        reached = dict.fromkeys(self.learners, 0.0)
+        for number in range(CHOOSING_FOLDS):
+            held = np.isin(candidates.owner, queries[part == number])
+            shown = _rows(candidates, held)
+            for name, learner in self.learners.items():
+                scores = learner(_rows(candidates, ~held), grade[~held])(shown)
+                reached[name] += self._worth(shown, scores)
+        name = max(reached, key=lambda one: reached[one])
+        self.picked[name] += 1
+        return self.learners[name](candidates, grade)
+
+    def _worth(self, shown: Candidates, scores: Floats) -> float:
+        total = 0.0
+        for query in np.unique(shown.owner):
+            own = shown.owner == query
+            ranked = shown.item[own][np.argsort(-scores[own], kind="stable")]
+            total += self.measure(int(query), ranked)
+        return total
+
+
+def remembered(learner: Learner) -> Learner:
+    """Learn once from the same queries: learners that are made of others share their models."""
+    known: dict[bytes, Scorer] = {}
+
+    def learn(candidates: Candidates, grade: Ints) -> Scorer:
+        key = np.unique(candidates.owner).tobytes()
+        if key not in known:
+            known[key] = learner(candidates, grade)
+        return known[key]
 
     return learn
 
@@ -119,29 +172,43 @@ def _by_query(x_NF: Floats, owner: Ints) -> Floats:
     return np.clip(centred / np.maximum(deviation, 1e-6)[group], -TRUNCATED, TRUNCATED)
 
 
-def _list_net(x: Floats, owner: Ints, grade: Ints, penalty: float) -> Floats:
-    def objective(weight: Floats) -> tuple[float, Floats]:
-        loss, slope = _loss(weight, x, owner, grade)
-        lists = len(np.unique(owner))
-        return loss + penalty * float(weight @ weight) / lists, slope + 2 * penalty * weight / lists
+@dataclass(frozen=True)
+class _Lists:
+    """Candidates of several queries as ListNet reads them."""
 
-    start = np.zeros(x.shape[1])
+    x: Floats  # (N, F)
+    group: Ints  # (N,) list
+    starts: Ints  # (lists,)
+    target: Floats  # (N,) share of the list's gain
+    useful: Floats  # (N,) 1 in lists with any gain
+
+    @classmethod
+    def of(cls, x: Floats, owner: Ints, grade: Ints) -> "_Lists":
+        group = np.unique(owner, return_inverse=True)[1]
+        starts = np.searchsorted(group, np.arange(group[-1] + 1))
+        gain = 2.0**grade - 1
+        total = np.add.reduceat(gain, starts)
+        target = gain / np.maximum(total, 1e-9)[group]
+        return cls(x, group, starts, target, (total > 0)[group].astype(np.float64))
+
+    def loss(self, weight: Floats) -> tuple[float, Floats]:
+        """Cross-entropy of gains and the softmax of scores, mean over useful lists; its slope."""
+        scores = self.x @ weight
+        scores = scores - np.maximum.reduceat(scores, self.starts)[self.group]
+        power = np.exp(scores)
+        total = np.add.reduceat(power, self.starts)
+        log_p = scores - np.log(total)[self.group]
+        lists = max(int(self.useful[self.starts].sum()), 1)
+        slope = self.x.T @ (self.useful * power / total[self.group] - self.target) / lists
+        return -float(np.sum(self.target * log_p)) / lists, slope
+
+
+def _list_net(lists: _Lists, penalty: float) -> Floats:
+    def objective(weight: Floats) -> tuple[float, Floats]:
+        loss, slope = lists.loss(weight)
+        count = len(lists.starts)
+        return loss + penalty * float(weight @ weight) / count, slope + 2 * penalty * weight / count
+
+    start = np.zeros(lists.x.shape[1])
     found = scipy.optimize.minimize(objective, start, jac=True, method="L-BFGS-B")
     return np.asarray(found.x)
-
-
-def _loss(weight: Floats, x: Floats, owner: Ints, grade: Ints) -> tuple[float, Floats]:
-    """Cross-entropy between gains and the softmax of scores, mean over queries; and its slope."""
-    _, group = np.unique(owner, return_inverse=True)
-    starts = np.searchsorted(group, np.arange(group[-1] + 1))
-    gain = 2.0**grade - 1
-    total = np.add.reduceat(gain, starts)
-    target = gain / np.maximum(total, 1e-9)[group]
-    scores = x @ weight
-    scores = scores - np.maximum.reduceat(scores, starts)[group]
-    log_p = scores - np.log(np.add.reduceat(np.exp(scores), starts))[group]
-    useful = (total > 0)[group]
-    lists = max(int((total > 0).sum()), 1)
-    loss = -float(np.sum(target * log_p)) / lists
-    slope = x.T @ (np.where(useful, np.exp(log_p), 0.0) - target) / lists
-    return loss, slope

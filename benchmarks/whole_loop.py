@@ -12,6 +12,7 @@ SHARE sub-samples the shoppers of the last part; feedback is always everybody's,
 the place of the raw data of its time. Started again, it goes on behind the last finished step.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from benchmarks.loop_gain import FIRST, LAST, SHARE, Served, moment, replayed, report
 from components import storage, tracking
@@ -38,11 +40,13 @@ from components.params import load_params
 from components.pipeline import PREPARED, TABLES
 from components.progress import say
 from components.registry import POLICY, Policy, load_policy
-from components.retraining import champion_of, decide, read_fed_back, window_end
+from components.retraining import champion_of, decide, read_fed_back, refresh, window_end
 from components.serving.events.segments import PREFIX, framed, records_of
 from components.serving.holder import fetch
 from components.settings import settings
-from orchestration.form import RETRAIN, WARM_START
+from components.tracking import Version
+from orchestration.form import WARM_START
+from orchestration.runs import ORIGIN
 from orchestration.workspace import create
 from services.replay.settings import ReplaySettings
 from services.replay.visits import read_visits
@@ -51,10 +55,10 @@ from tests.store import Store
 
 FEEDBACK = "s3:feedback/"
 FROZEN = "frozen"
-# Name of a challenger -> what its DAG adds to the conf.
-CHALLENGERS: dict[str, dict[str, Any]] = {
-    "retrained": {WARM_START: True},
-    "refreshed": {RETRAIN: []},
+# Name of a challenger -> what its DAG adds to the conf, given the champion.
+CHALLENGERS: dict[str, Callable[[Version], dict[str, Any]]] = {
+    "retrained": lambda champion: {WARM_START: True},
+    "refreshed": refresh,
 }
 
 
@@ -113,12 +117,20 @@ def register_frozen(run: Path, workspace: Path, policy: Policy, target: Path) ->
     """Make the run's model the champion of this registry; write its packages."""
     if not workspace.exists():
         shutil.copytree(run, workspace)
+        keep_overrides(workspace)
     stage(workspace, [sys.executable, "-m", "components", "model_registration"])
     found = tracking.champion(policy.models.fused, policy.aliases.challenger)
     assert found is not None  # it was registered just now
     before = tracking.champion(policy.models.fused, policy.aliases.champion)
     promote(policy, found.version, before.version if before else None)
     write_packages(policy, target)
+
+
+def keep_overrides(workspace: Path) -> None:
+    """Log what the run was told beyond params.yaml, as its DAG did: retraining is told it too."""
+    told = json.loads((workspace / ORIGIN).read_text())["overrides"]
+    with tracking.stage_run("pipeline", load_params(workspace / "params.yaml")):
+        tracking.set_tags({"pipeline_run": workspace.name, "overrides": yaml.safe_dump(told)})
 
 
 def send_feedback(tables: Path, packages: Path, replay: ReplaySettings, spool: Path) -> None:
@@ -136,15 +148,18 @@ def ingest(tables: Path, account: Path) -> None:
     write_json({str(day): one for day, one in days.items()}, account)
 
 
-def train(name: str, more: dict[str, Any], policy: Policy, target: Path) -> None:
+def train(
+    name: str, more: Callable[[Version], dict[str, Any]], policy: Policy, target: Path
+) -> None:
     """Run the pipeline with the conf that the DAG would trigger; write the packages."""
     champion, overrides = champion_of(policy)
     fed_back = read_fed_back(FEEDBACK, window_end(champion))
     found = decide(
         champion, overrides, fed_back, source=FEEDBACK, floor=0, asked_for="the benchmark"
     )
+    assert champion is not None  # the frozen model
     assert found.conf is not None  # somebody asked for it
-    workspace = create(ROOT, name, found.conf | more)
+    workspace = create(ROOT, name, found.conf | more(champion))
     stage(workspace, ["dvc", "repro"])
     knows_until = date.fromisoformat(last_cut(workspace / PREPARED)["day"])
     if knows_until > FIRST:

@@ -22,6 +22,18 @@ from components.feedback import orders_of, read_feedback, snapshot
 from components.registry import Policy
 from components.tracking import Version
 
+# Baselines of a refresh's leaderboard: those that cost seconds. Its gate reads the champion alone.
+COUNTED = ("popularity", "personal-frequency", "decayed-frequency")
+# What a run was told that is of its own window, or of a refresh.
+OWN = (
+    "retrain",
+    "warm_start",
+    "preparation.validation_cut",
+    "preparation.test_cut",
+    "baselines.ranked",
+    "fusion.only",
+)
+
 
 @dataclass(frozen=True)
 class FedBack:
@@ -65,14 +77,26 @@ def decide(
     if asked_for is None and fed_back.purchases < floor:
         return Decision(f"{fed_back.purchases:,} new purchases, fewer than {floor:,}", None)
     conf = dict(overrides) | {"data.dataset": champion.tags["dataset"]}
-    for derived in ("retrain", "warm_start", "preparation.validation_cut", "preparation.test_cut"):
-        conf.pop(derived, None)  # of that run's own window
+    for own in OWN:
+        conf.pop(own, None)
     if fed_back.last_day is not None:
         conf["data.feedback"] = source
         conf["preparation.final_cut"] = True
         conf["preparation.as_of"] = (fed_back.last_day + timedelta(days=1)).isoformat()
     why = asked_for or f"{fed_back.purchases:,} new purchases, at least {floor:,}"
     return Decision(why, conf)
+
+
+def refresh(champion: Version) -> dict[str, Any]:
+    """Return what makes a training a refresh: the champion's towers, and its way of fusion alone.
+
+    A champion that was registered before versions carried the tag says no way: then all are fitted.
+    """
+    return {
+        "retrain": [],
+        "baselines.ranked": list(COUNTED),
+        "fusion.only": champion.tags.get(tracking.FUSION),
+    }
 
 
 def read_fed_back(source: str, since: date | None) -> FedBack:

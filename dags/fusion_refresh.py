@@ -10,16 +10,16 @@ from orchestration.training_run import train
 
 DOC = """
 As `retraining`, but no tower is trained: the champion's encode what is new, and only the fusion is
-fitted. Started by hand.
+fitted, in the champion's way. Started by hand.
 """
 
 
 @task(execution_timeout=timedelta(minutes=30))
 def decide() -> dict[str, Any]:
     """Return the conf of the training; skip where none is due."""
-    from orchestration.deciding import due
+    from orchestration.deciding import due, refreshed
 
-    return due(get_current_context()) | {"retrain": []}
+    return refreshed(due(get_current_context()))
 
 
 with DAG(

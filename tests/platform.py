@@ -25,7 +25,7 @@ class Platform:
         """Return the keys that were made at the first start."""
         return credentials(self.settings.home)[0]
 
-    def run(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = 700) -> subprocess.CompletedProcess[str]:
         """Run `python -m services ARGUMENTS` as a person would."""
         return run_services(self.environment, *arguments, timeout=timeout)
 
@@ -40,6 +40,7 @@ def make_platform(home: Path) -> Platform:
         "mlflow_port": str(first + 6),
         "evidently_port": str(first + 7),
         "serving_port": str(first + 8),
+        "start_timeout": "600",  # tests share their cores with others
     }
     chosen = {f"SHOPFUSION_{name.upper()}": value for name, value in values.items()}
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SHOPFUSION_", "AIRFLOW"))}

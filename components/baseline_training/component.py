@@ -23,7 +23,7 @@ from components.ranking.reading import read_cuts
 
 
 def run(params: Params, prepared: Path, baselines: Path) -> None:
-    """Write ranking files of every baseline for validation and test, EASE weights for every cut.
+    """Write ranking files of the baselines for validation and test, EASE weights for every cut.
 
     Raises:
         DataError: the prepared data is missing, or has no cut before the validation cut.
@@ -61,9 +61,9 @@ def run(params: Params, prepared: Path, baselines: Path) -> None:
 
 
 def every_baseline(params: Params) -> list[Baseline]:
-    """Return the baselines of the leaderboard."""
+    """Return the baselines of the leaderboard, params.baselines.ranked."""
     options, seed = params.baselines, params.seed
-    return [
+    every: list[Baseline] = [
         Popularity(),
         PersonalFrequency(),
         DecayedFrequency(),
@@ -73,3 +73,4 @@ def every_baseline(params: Params) -> list[Baseline]:
         Als(options, seed),
         LambdaMart(options, seed),
     ]
+    return [one for one in every if one.name in options.ranked]

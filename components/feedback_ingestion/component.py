@@ -16,8 +16,7 @@ from components.feedback_ingestion.checking import load
 from components.feedback_ingestion.labelling import attribute
 from components.feedback_ingestion.partitions import (
     known_items,
-    partition_days,
-    read_partitions,
+    latest_labelled,
     write_partition,
 )
 from components.feedback_ingestion.segments import (
@@ -68,11 +67,7 @@ def run(params: Params, day: date | None = None) -> dict[date, dict[str, Any]]:
 
 def calibrate(params: Params) -> None:
     """Fit P(click) for each model version on the latest days, for the ads of the server."""
-    days = partition_days()
-    if not days:
-        return
-    first = days[-1] - timedelta(days=params.feedback.click_model_days - 1)
-    labelled = read_partitions("labelled.parquet", first, days[-1])
+    labelled = latest_labelled(params.feedback.click_model_days)
     if labelled is None:
         return
     usable = labelled.filter(

@@ -3,18 +3,13 @@
 import json
 import re
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from components import schemas, storage
-from components.feedback_ingestion.partitions import (
-    partition_days,
-    read_parquet,
-    read_partitions,
-)
+from components.feedback_ingestion.partitions import latest_labelled, read_parquet
 from components.off_policy import CHOICES, VALUES, OffPolicyValue, challenger_value
 from components.params import Params
 from components.progress import say
@@ -26,19 +21,17 @@ def judge(params: Params) -> dict[str, dict[str, Any]]:
     """Estimate the click share a slot of every challenger with choices; write and return them.
 
     Sponsored slots are left out: their order is the auction's. Answers of the latest
-    feedback.click_model_days days count.
+    feedback.click_model_days days on which anything was shown count.
 
     Raises:
         StorageError: S3 cannot be reached.
 
     """
-    days, choices = partition_days(), _choices()
-    if not days or not choices:
-        say("no challenger said what it would have shown: nothing to estimate")
+    choices = _choices()
+    labelled = latest_labelled(params.feedback.click_model_days) if choices else None
+    if labelled is None:
+        say("nothing to estimate: no challenger said what it would have shown, or nothing was")
         return {}
-    first = days[-1] - timedelta(days=params.feedback.click_model_days - 1)
-    labelled = read_partitions("labelled.parquet", first, days[-1])
-    assert labelled is not None  # its day has a partition
     organic = labelled.filter(pc.is_null(labelled["campaign_id"]))
     found = {}
     for version, table in choices.items():

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components import schemas, storage
+from components.feedback_days import latest_shown
 from components.feedback_ingestion.labelling import online_metrics
 from components.settings import settings
 
@@ -60,8 +61,11 @@ def write_partition(con: duckdb.DuckDBPyConnection, day: date) -> dict[str, Any]
     return account
 
 
-def read_partitions(name: str, first: date, last: date) -> pa.Table | None:
-    """Return one file of all partitions from `first` to `last`, joined; None where none is.
+def latest_labelled(days: int) -> pa.Table | None:
+    """Return schemas.LABELLED of the latest days; None where nothing was ever shown.
+
+    Args:
+        days: of the window; it ends with the last day on which anything was shown.
 
     A column that an older partition lacks is null there.
 
@@ -69,14 +73,16 @@ def read_partitions(name: str, first: date, last: date) -> pa.Table | None:
         StorageError: S3 cannot be reached.
 
     """
-    low, high = key_of(first, name), key_of(last, name)
-    keys = [one.key for one in storage.stored(f"{PREFIX}day=") if one.key.endswith(f"/{name}")]
-    tables = [read_parquet(key) for key in keys if low <= key <= high]
-    return pa.concat_tables(tables, promote_options="default") if tables else None
+    found = latest_shown(
+        partition_days(), lambda day: read_parquet(key_of(day, "labelled.parquet")), days
+    )
+    if not found:
+        return None
+    return pa.concat_tables([found[day] for day in sorted(found)], promote_options="default")
 
 
 def partition_days() -> list[date]:
-    """Return the days that have a partition, ascending."""
+    """Return the days that have a whole partition, ascending."""
     suffix = "/metrics.parquet"
     keys = [one.key for one in storage.stored(f"{PREFIX}day=") if one.key.endswith(suffix)]
     return [date.fromisoformat(key.removesuffix(suffix)[-10:]) for key in keys]

@@ -48,7 +48,8 @@ def run(
 ) -> None:
     """Write `fused`: a folder a way of fusion, rankings, state for serving and chosen.json.
 
-    `methods` names the ways to fit, for a comparison of seeds that needs one of them.
+    `methods` names the ways to fit, for a comparison of seeds that needs one of them;
+    params.fusion.only names one for a refresh of what is served.
     Each way is fitted on the fit cuts and chosen on validation. For the test cut it is fitted
     again with validation added, its choices unchanged: validation targets end before the test cut.
     The state is that of the last cut: of the test cut, or of the final one where there is one.
@@ -60,6 +61,7 @@ def run(
     """
     towers = {"behaviour": behaviour, "text": text, "image": image}
     cuts = read_cuts(prepared)
+    methods = [params.fusion.only] if params.fusion.only else methods
     _require_fit_cut(cuts)
     with tracking.stage_run("fusion_training", params, "fusion"), atomic_folder(fused) as folder:
         data = [
@@ -154,12 +156,14 @@ def _require_fit_cut(cuts: list[dict[str, Any]]) -> None:
 
 def _choice(params: Params, reached: Mapping[str, Mapping[str, float]]) -> dict[str, object]:
     best = max(reached, key=lambda name: sum(reached[name].values()))
-    forced = params.fusion.method != "best"
+    method, reason = best, "highest NDCG@10 on validation, view all plus view novel"
+    if params.fusion.method != "best":
+        method, reason = params.fusion.method, "fusion.method in params.yaml"
+    if params.fusion.only:
+        method, reason = params.fusion.only, "fusion.only in params.yaml"
     return {
-        "method": params.fusion.method if forced else best,
-        "reason": "fusion.method in params.yaml"
-        if forced
-        else "highest NDCG@10 on validation, view all plus view novel",
+        "method": method,
+        "reason": reason,
         "validation": reached,
         "new_candidates": params.fusion.new_candidates,
         "bought_candidates": params.fusion.bought_candidates,

@@ -6,8 +6,10 @@ was wiped is filled again: content is known by its digest, a tag of every versio
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args
 
 from components import tracking
+from components.errors import ParamsError
 from components.files import write_json
 from components.model_registration.measurements import read_measured
 from components.model_registration.packaging import ranker_package, tower_package
@@ -19,9 +21,9 @@ from components.model_registration.registering import (
     register_tower,
     summary,
 )
-from components.params import Params
+from components.params import BaselineName, Params
 from components.progress import say
-from components.registry import POLICY, load_policy
+from components.registry import POLICY, Policy, load_policy
 
 
 def run(
@@ -47,11 +49,13 @@ def run(
     Raises:
         RegistryError: the policy is wrong, or MLflow does not answer.
         DataError, ModelError: an input of an earlier stage is missing or does not fit.
+        ParamsError: the gate has no champion to compare with, and not every baseline.
 
     """
     rules = load_policy(policy)
     measured = read_measured(evaluation, leaderboard, prepared, fused, champion)
     with tracking.stage_run("model_registration", params), TemporaryDirectory() as folder:
+        _require_reference(params, rules)
         scratch = Path(folder)
         origin = provenance(params, tables, prepared)
         tracking.log_dataset(origin["dataset"], origin["test_rows"], origin, "testing")
@@ -65,9 +69,20 @@ def run(
             )
         }
         parents = {f"parent_{name}": f"{one.name}/{one.version}" for name, one in towers.items()}
-        candidate = Candidate(ranker_files, measured, origin | parents)
+        way = {tracking.FUSION: measured.chosen.model}
+        candidate = Candidate(ranker_files, measured, origin | parents | way)
         ranker = register_ranker(candidate, rules, params.seed, scratch)
         point_aliases(ranker, rules)
         outcome = summary(ranker, towers, rules)
         write_json(outcome, verdict)
     say(f"{ranker.name}/{ranker.version}: gate {outcome['gate']}, aliases {outcome['aliases']}")
+
+
+def _require_reference(params: Params, rules: Policy) -> None:
+    lacking = set(get_args(BaselineName)) - set(params.baselines.ranked)
+    if lacking and tracking.champion(rules.models.fused, rules.aliases.champion) is None:
+        raise ParamsError(
+            "every baseline in baselines.ranked while there is no champion to compare with",
+            f"none of {', '.join(sorted(lacking))}",
+            "name them all, and run baseline_training again",
+        )

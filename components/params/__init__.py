@@ -14,11 +14,18 @@ from components.params.data import (
     TargetEvent,
 )
 from components.params.loop import DriftParams, FeedbackParams, ServingParams
-from components.params.ranking import BaselineParams, EvaluationParams, FusionMethod, FusionParams
+from components.params.ranking import (
+    BaselineName,
+    BaselineParams,
+    EvaluationParams,
+    FusionMethod,
+    FusionParams,
+)
 from components.params.section import Section, Share
 from components.params.towers import BehaviourParams, ImageParams, TextParams
 
 __all__ = [
+    "BaselineName",
     "BaselineParams",
     "BehaviourParams",
     "DataParams",

@@ -1,6 +1,6 @@
 """Params of the baselines, of the fusion and of its evaluation."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -11,9 +11,26 @@ FusionMethod = Literal[
 ]
 
 
+BaselineName = Literal[
+    "popularity",
+    "personal-frequency",
+    "decayed-frequency",
+    "tifu-knn",
+    "item-knn",
+    "ease",
+    "als",
+    "lambdamart",
+]
+
+
 class BaselineParams(Section):
     """Simple methods every fused model has to beat."""
 
+    ranked: tuple[BaselineName, ...] = Field(
+        get_args(BaselineName),
+        min_length=1,
+        description="Baselines of the leaderboard; EASE weights are made whatever it names",
+    )
     ease_l2: float = Field(500.0, gt=0, description="EASE: L2 regularisation")
     ease_max_size: int = Field(
         20_000, ge=1, description="EASE: refuse when shoppers and items are both more"
@@ -46,6 +63,9 @@ class FusionParams(Section):
 
     method: FusionMethod | Literal["best"] = Field(
         "best", description="Way of fusion that is registered; best = best on validation"
+    )
+    only: FusionMethod | None = Field(
+        None, description="Way that is fitted alone and registered; null fits and compares all"
     )
     new_candidates: int = Field(
         30, ge=1, le=1000, description="Items never bought before that each source proposes"

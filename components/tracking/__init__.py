@@ -12,6 +12,7 @@ from components.tracking.runs import (
     stage_run,
 )
 from components.tracking.versions import (
+    FUSION,
     Version,
     aliased,
     champion,
@@ -27,6 +28,7 @@ from components.tracking.versions import (
 )
 
 __all__ = [
+    "FUSION",
     "Column",
     "Package",
     "Predictor",

@@ -14,6 +14,8 @@ from components.errors import RegistryError
 from components.tracking.connection import answering, connect, point
 from components.tracking.packages import Package, flavor
 
+FUSION = "fusion"  # tag of a version of the fused model: its way of fusion
+
 
 @dataclass(frozen=True)
 class Version:

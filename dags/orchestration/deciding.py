@@ -37,6 +37,16 @@ def due(context: Context) -> dict[str, Any]:
     return found.conf
 
 
+def refreshed(conf: dict[str, Any]) -> dict[str, Any]:
+    """Return the conf of a training that fits the fusion alone, as the champion's is."""
+    from components.retraining import champion_of, refresh
+
+    with final():
+        champion, _ = champion_of(policy())
+    assert champion is not None  # without one nothing was due
+    return conf | refresh(champion)
+
+
 def _asked_for(context: Context) -> str | None:
     """Return drift or a person; None where the arrival of feedback started the run."""
     events = context.get("triggering_asset_events") or {}

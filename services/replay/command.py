@@ -22,7 +22,7 @@ from services.replay.run import Replay
 from services.replay.settings import ReplaySettings
 from services.replay.shop import Shop
 from services.replay.shoppers import RealBaskets, Shopper, SimulatedShoppers
-from services.replay.visits import Visit, is_simulated, read_visits
+from services.replay.visits import Rating, Visit, is_simulated, read_ratings, read_visits
 from services.settings import ROOT, ServiceSettings
 
 SIMULATED = "Simulated shoppers: no real person is behind these clicks."
@@ -43,14 +43,16 @@ def replay(services: ServiceSettings, settings: ReplaySettings) -> Path:
         SimulatedShoppers.of(tables.parent / "raw", settings.seed) if simulated else RealBaskets()
     )
     with Shop(services.serving_url, keys.event_key, keys.admin_key, settings.patience) as shop:
-        visits = _visits(tables, settings, shop.now(), simulated)
-        say(f"{len(visits)} visits, {visits[0].moment:%Y-%m-%d %H:%M} to {visits[-1].moment:%F}")
+        visits, ratings = _past(tables, settings, shop.now(), simulated)
+        rated = f", {len(ratings)} ratings" if ratings else ""
+        first, last = visits[0].moment, visits[-1].moment
+        say(f"{len(visits)} visits{rated}, {first:%Y-%m-%d %H:%M} to {last:%F}")
         if simulated:
             say(SIMULATED)
         if settings.ad_slots and not shop.has_campaigns():
             shop.offer(simulated_campaigns(tables, settings.seed))
             say("Nobody advertised: campaigns with simulated bids run now.")
-        work = Replay(shop, shopper, settings)
+        work = Replay(shop, shopper, settings, ratings)
         path = services.home / "replays" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.parquet"
         began = time.monotonic()
         try:
@@ -88,9 +90,9 @@ def furthest_tables(runs: Path) -> Path:
     return max(found, key=reach)
 
 
-def _visits(
+def _past(
     tables: Path, settings: ReplaySettings, present: datetime, simulated: bool
-) -> list[Visit]:
+) -> tuple[list[Visit], list[Rating]]:
     day = settings.from_day
     since = datetime.combine(day, time_of_day(), UTC) if day else present
     if since < present:
@@ -98,7 +100,8 @@ def _visits(
             f"The shop's time is {present:%Y-%m-%d %H:%M} already and never goes back: purchases "
             "before it are sent again under the same ids, without asking for rows."
         )
-    return read_visits(tables, since, settings.to_day, settings.shoppers, settings.seed, simulated)
+    chosen = (since, settings.to_day, settings.shoppers, settings.seed, simulated)
+    return read_visits(tables, *chosen), read_ratings(tables, *chosen)
 
 
 @contextmanager

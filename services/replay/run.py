@@ -2,6 +2,7 @@
 
 import signal
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +13,7 @@ from services.replay.outcome import Outcome
 from services.replay.settings import ReplaySettings
 from services.replay.shop import Json, Shop
 from services.replay.shoppers import Shopper
-from services.replay.visits import Line, Visit
+from services.replay.visits import Line, Rating, Visit
 
 BATCH = 500  # events
 PLACE = "replay"  # beginning of every event id
@@ -20,11 +21,12 @@ PLACE = "replay"  # beginning of every event id
 
 @dataclass
 class Replay:
-    """One pass over visits in time order."""
+    """One pass over visits in time order, and over the ratings that come between them."""
 
     shop: Shop
     shopper: Shopper
     settings: ReplaySettings
+    ratings: Sequence[Rating] = ()  # in time order
     outcome: Outcome = field(default_factory=Outcome)
     _waiting: list[Json] = field(default_factory=list)
     _waiting_for: set[str] = field(default_factory=set)  # shoppers with an event that waits
@@ -39,6 +41,7 @@ class Replay:
         """
         present = self.shop.now()
         visits = [visit for visit in visits if visit.moment > present - BEHIND]  # older is settled
+        self.ratings = [one for one in self.ratings if one.moment > present - BEHIND]
         pace = _Pace(self.settings.speed, self.settings.most_seconds)
         try:
             for done, visit in enumerate(visits, start=1):
@@ -55,6 +58,7 @@ class Replay:
         if visit.user_id in self._waiting_for or not same_day:  # budgets are those of a day
             self._flush()
         self._latest = visit.moment
+        self._waiting += self._given(visit.moment)
         events: list[Json] = []
         if show:
             self.shop.set_clock(visit.moment)
@@ -67,6 +71,21 @@ class Replay:
         self._waiting_for.add(visit.user_id)
         if len(self._waiting) >= BATCH:
             self._flush()
+
+    def _given(self, moment: datetime) -> list[Json]:
+        """Return the ratings up to `moment` as events, and forget them."""
+        count = bisect_right(self.ratings, moment, key=lambda one: one.moment)
+        given, self.ratings = self.ratings[:count], self.ratings[count:]
+        return [
+            {
+                "event_id": f"{PLACE}-{self.settings.seed}-rating-{one.key}",
+                "action_name": "rating",
+                "user_id": one.user_id,
+                "timestamp": one.moment.isoformat(),
+                "event_attributes": {"object": {"object_id": one.item_id}, "value": one.stars},
+            }
+            for one in given
+        ]
 
     def _look(self, visit: Visit) -> list[Json]:
         """Ask for a row or for results, and for sponsored slots beside them."""

@@ -1,4 +1,4 @@
-"""The visits that a replay repeats: who came when, what they asked for, what they bought."""
+"""What a replay repeats: who came when, what they asked for, what they bought and rated."""
 
 import json
 from dataclasses import dataclass
@@ -34,6 +34,17 @@ class Visit:
     habits: tuple[Line, ...]  # the part that is bought whatever the shop shows
 
 
+@dataclass(frozen=True)
+class Rating:
+    """Stars that a shopper gave, outside any visit."""
+
+    key: str  # id of the event in the tables
+    user_id: str  # pseudonym
+    moment: datetime
+    item_id: str
+    stars: float
+
+
 def read_visits(
     tables: Path,
     since: datetime,
@@ -50,6 +61,42 @@ def read_visits(
         DataError: the folder lacks the tables, or there is no visit in the window.
 
     """
+    query = _SESSIONS if simulated else _ORDERS
+    rows = _read(query, tables, since, until, share, seed)
+    if not rows:
+        raise DataError(
+            f"visits in {tables} from {since:%Y-%m-%d %H:%M} on", "none", "choose earlier days"
+        )
+    return [
+        Visit(**row | {"basket": _lines(row["basket"]), "habits": _lines(row["habits"])})
+        for row in rows
+    ]
+
+
+def read_ratings(
+    tables: Path,
+    since: datetime,
+    until: date | None = None,
+    share: float = 1.0,
+    seed: int = 0,
+    simulated: bool = False,
+) -> list[Rating]:
+    """Return the ratings of the same window and shoppers, in time order.
+
+    Of simulated shoppers only those of what they buy from habit: what else they buy depends on
+    what they are shown, so they may never have had the item that they rated in the tables.
+
+    Raises:
+        DataError: the folder lacks the tables.
+
+    """
+    query = _RATINGS + (_OF_HABITS if simulated else "") + " order by moment, key"
+    return [Rating(**row) for row in _read(query, tables, since, until, share, seed)]
+
+
+def _read(
+    query: str, tables: Path, since: datetime, until: date | None, share: float, seed: int
+) -> list[dict[str, Any]]:
     needed = [tables / f"{name}.parquet" for name in ("orders", "events")]
     lacking = [str(path) for path in needed if not path.is_file()]
     if lacking:
@@ -60,16 +107,7 @@ def read_visits(
         con.execute("set timezone = 'UTC'")
         for path in needed:
             con.read_parquet(str(path)).create_view(path.stem)
-        query = _SESSIONS if simulated else _ORDERS
-        rows = con.execute(query, window).to_arrow_table().to_pylist()
-    if not rows:
-        raise DataError(
-            f"visits in {tables} from {since:%Y-%m-%d %H:%M} on", "none", "choose earlier days"
-        )
-    return [
-        Visit(**row | {"basket": _lines(row["basket"]), "habits": _lines(row["habits"])})
-        for row in rows
-    ]
+        return con.execute(query, window).to_arrow_table().to_pylist()
 
 
 def is_simulated(tables: Path) -> bool:
@@ -126,3 +164,11 @@ select session_id as key, any_value(user_id) as user_id, any_value(moment) as mo
         filter (habit) as habits
 from visits left join bought using (session_id) group by session_id
 order by moment, key"""
+
+_RATINGS = """
+select event_id as key, user_id, timestamp as moment, item_id, value::double as stars
+from events where event_type = 'rating' and timestamp >= $since and timestamp < $until
+    and hash(user_id || '/' || $seed) % 1000000 < $most"""
+_OF_HABITS = """
+    and (user_id, item_id) in (select (user_id, item_id) from events
+        where event_type = 'purchase' and surface is null)"""

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from components.retraining import FedBack, decide, read_fed_back, window_end
+from components.baseline_training.component import every_baseline
+from components.params import Params
+from components.retraining import COUNTED, FedBack, decide, read_fed_back, refresh, window_end
 from components.tracking import Version
 from tests.test_feedback import served, write
 
@@ -58,7 +60,13 @@ def test_the_person_stands_between_question_and_promotion(bag):
 def due(**changes: object):
     arguments = {
         "champion": CHAMPION,
-        "overrides": {"seed": 7, "retrain": ["text"], "preparation.test_cut": "2024-01-01"},
+        "overrides": {
+            "seed": 7,
+            "retrain": ["text"],
+            "preparation.test_cut": "2024-01-01",
+            "fusion.only": "stacking",  # it was refreshed: the next training compares all again
+            "baselines.ranked": ["popularity"],
+        },
         "fed_back": FedBack(500, date(2024, 2, 10)),
         "source": "s3:feedback/",
         "floor": 1000,
@@ -90,6 +98,18 @@ def test_without_feedback_the_window_stays_and_without_a_champion_nothing_starts
     conf = due(asked_for="by hand", fed_back=FedBack(0, None)).conf
     assert conf == {"seed": 7, "data.dataset": "tables"}
     assert due(asked_for="by hand", champion=None).conf is None
+
+
+@pytest.mark.parametrize("way", ["stacking", None])
+def test_a_refresh_fits_the_champions_way_alone_and_ranks_what_costs_seconds(way):
+    tags = {"fusion": way} if way else {}  # None: registered before versions carried the tag
+    found = refresh(Version("fused-ranker", "3", "run", tags))
+    assert found["fusion.only"] == way
+    assert found["retrain"] == []
+    params = Params.model_validate(
+        {"fusion": {"only": way}, "baselines": {"ranked": found["baselines.ranked"]}}
+    )
+    assert [one.name for one in every_baseline(params)] == list(COUNTED)
 
 
 def test_only_what_came_back_after_the_champions_window_counts(tmp_path: Path):

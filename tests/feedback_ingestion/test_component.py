@@ -18,8 +18,8 @@ from components.feedback_ingestion.labelling import wilson
 from components.feedback_ingestion.partitions import (
     _put,
     key_of,
+    latest_labelled,
     publish_items,
-    read_partitions,
 )
 from components.params import Params
 from components.serving.events.segments import PREFIX, framed, shipped_form
@@ -27,6 +27,7 @@ from components.settings import settings
 
 DAY = date(2017, 11, 5)
 START = datetime(2017, 11, 5, 12, tzinfo=UTC)
+TODAY = date(2026, 11, 25)  # years after all that was ever shown
 ANNA, BERT = "a" * 32, "b" * 32
 pytestmark = pytest.mark.xdist_group("store")
 
@@ -223,6 +224,8 @@ def test_clicks_on_good_scores_calibrate_the_server_s_click_model(bucket):
     ship("s-0", rows)
     run(Params())
     models = json.loads(storage.get(KEY))
+    run(Params(), TODAY)  # the nightly run beside a replay of the past
+    assert json.loads(storage.get(KEY)) == models
     model = ClickModel.from_json(models["fused-ranker/3"])
     at, one = np.array([-1.0, 1.0]), np.ones(2)
     low, high = model.probability(at, at, one * 3, one * 0)
@@ -262,10 +265,21 @@ def test_a_partition_from_before_fused_scores_were_logged_still_counts(bucket):
     later["received_at"] = later["timestamp"]
     ship("s-1", [impression("i2", 1, "milk", **later)])
     _put(old, key_of(DAY - timedelta(days=3), "labelled.parquet"))
+    _put(read("metrics.parquet"), key_of(DAY - timedelta(days=3), "metrics.parquet"))
     run(Params())
-    found = read_partitions("labelled.parquet", DAY - timedelta(days=3), DAY + timedelta(days=1))
+    found = latest_labelled(5)
     assert found is not None
     assert found["fused_score"].to_pylist() == [None, None, 0.5]
+
+
+def test_the_latest_days_are_counted_from_the_last_one_on_which_anything_was_shown(bucket):
+    assert latest_labelled(2) is None
+    for back in (0, 1, 2):
+        at = -back * 24 * 60
+        ship(f"s-{back}", [impression(f"i{back}", 1, "milk", at, received_at=START.isoformat())])
+    run(Params(), TODAY)
+    assert latest_labelled(2)["impression_id"].to_pylist() == ["i1", "i0"]
+    assert latest_labelled(3).num_rows == 3
 
 
 def test_the_command_says_what_is_wrong_in_one_line(bucket, monkeypatch, capsys):
@@ -306,6 +320,8 @@ def test_a_challenger_is_judged_by_what_the_logs_know_and_no_further(bucket):
     choose("fused-ranker/5", {1: "unicorn"}, 1500)
     choose("fused-ranker/6", {1: "eggs"}, 150)
     found = judge(Params())
+    run(Params(), TODAY)  # the nightly run beside a replay of the past
+    assert judge(Params()) == found
     assert json.loads(storage.get("feedback/off_policy.json")) == found
     good, unknown, few = (found[f"fused-ranker/{n}"] for n in (4, 5, 6))
     for estimate in (good["snips"], good["doubly_robust"]):

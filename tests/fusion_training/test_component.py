@@ -67,3 +67,13 @@ def test_says_when_there_is_no_fit_cut(tiny_world, standins, tmp_path, monkeypat
     with pytest.raises(DataError, match=r"preparation\.fit_cuts"):
         run(tiny_params(), prepared=prepared, fused=tmp_path / "fused", **standins)
     assert not (tmp_path / "fused").exists()
+
+
+def test_a_refresh_fits_one_way_and_registers_it(tiny_world, standins, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    params = tiny_params(fusion={"only": "rank-ensemble", "method": "stacking"})
+    run(params, prepared=tiny_world.prepared, fused=tmp_path / "fused", **standins)
+    assert [name for name in METHODS if (tmp_path / "fused" / name).exists()] == ["rank-ensemble"]
+    chosen = json.loads((tmp_path / "fused" / "chosen.json").read_text())
+    assert chosen["method"] == "rank-ensemble"
+    assert chosen["reason"] == "fusion.only in params.yaml"

@@ -1,5 +1,6 @@
 """The stage against a real MLflow server: versions, aliases, tags, and doing it twice."""
 
+import json
 import socket
 import uuid
 from pathlib import Path
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from components import tracking
-from components.errors import DataError, RegistryError
+from components.errors import DataError, ParamsError, RegistryError
 from components.files import read_table, write_json, write_table
 from components.model_registration import registering
 from components.model_registration.component import run
@@ -35,6 +36,10 @@ def shop(tmp_path, monkeypatch):
     return Shop(tmp_path)
 
 
+ALL = Params()
+FEW = Params.model_validate({"baselines": {"ranked": ["popularity"]}})  # as a refresh ranks
+
+
 class Shop:
     def __init__(self, folder: Path) -> None:
         self.folder, self.names = folder, f"-{uuid.uuid4().hex[:8]}"
@@ -42,9 +47,9 @@ class Shop:
     def train(self, **changes) -> None:
         write_run(self.folder, names=self.names, **changes)
 
-    def register(self) -> dict:
+    def register(self, params: Params = ALL) -> dict:
         paths = {name: Path(path) for name, path in PATHS.items()}
-        run(Params(), **paths, verdict=Path("reports/registration.json"))
+        run(params, **paths, verdict=Path("reports/registration.json"))
         return read_verdict(self.folder)
 
     @property
@@ -83,6 +88,7 @@ def test_versions_say_where_they_come_from(mlflow, shop, monkeypatch):
     verdict = shop.register()
     found = tracking.champion(shop.fused)
     tags = found.tags
+    assert tags["fusion"] == json.loads(Path("models/fused/chosen.json").read_text())["method"]
     assert tags["parent_text"] == verdict["versions"]["text"]
     assert tags["parent_text"].startswith("text-tower/")
     assert tags["dataset"] == "complete-journey"
@@ -133,6 +139,17 @@ def test_later_models_meet_the_champion_and_wait_for_a_person(mlflow, shop):
     assert (worse["gate"], worse["aliases"]) == ("rejected", "challenger")
     assert "ndcg on all/all" in worse["reasons"]
     assert shop.aliases() == {"champion": "1", "challenger": "3"}
+
+
+def test_a_refresh_is_judged_by_the_champion_and_without_one_by_no_fewer_baselines(mlflow, shop):
+    shop.train()
+    with pytest.raises(ParamsError, match=r"every baseline in baselines\.ranked while"):
+        shop.register(FEW)
+    assert shop.aliases() == {}
+    shop.register()
+    shop.train(scale=2, ndcg=0.50)
+    better = shop.register(FEW)
+    assert (better["gate"], better["against"]) == ("passed", f"{shop.fused}/1")
 
 
 def test_first_model_below_the_baselines_is_no_champion(mlflow, shop):

@@ -1,15 +1,17 @@
 """One pass of a replay against a shop that always shows the same item."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from components.serving.events.door import record_of
 from services.replay.run import Replay
 from services.replay.settings import ReplaySettings
 from services.replay.shop import Json
-from services.replay.shoppers import Reaction
-from services.replay.visits import Line, Visit
+from services.replay.shoppers import Reaction, RealBaskets
+from services.replay.visits import Line, Rating, Visit
 
 START = datetime(2017, 11, 1, tzinfo=UTC)
 
@@ -60,3 +62,49 @@ def test_an_item_on_two_lists_is_bought_once_and_from_the_first(habit: tuple[Lin
     ]
     ids = [one["event_id"] for one in shop.sent]
     assert len(set(ids)) == len(ids)
+
+
+def played(
+    visits: Sequence[Visit], ratings: Sequence[Rating] = (), **settings: float
+) -> list[Json]:
+    shop = OneItemShop()
+    work = Replay(shop, RealBaskets(), ReplaySettings(ad_slots=0, **settings), ratings)
+    work.run(visits, lambda done, moment: None)
+    return shop.sent
+
+
+def visit(minutes: float) -> Visit:
+    basket = (Line("milk", 1.0, 2.0),)
+    return Visit(f"v{minutes:g}", "ann", START + timedelta(minutes=minutes), "", basket, basket)
+
+
+def test_a_speed_holds_the_time_of_the_shop_and_that_on_the_wall_together():
+    began = time.monotonic()
+    assert len(played([visit(1), visit(3), visit(5)], speed=480)) == 3
+    assert 0.5 <= time.monotonic() - began < 2  # four minutes at 480 seconds a second
+    began = time.monotonic()
+    assert len(played([visit(1), visit(5)])) == 2
+    assert time.monotonic() - began < 0.4  # without a speed nothing is waited for
+
+
+def test_a_replay_stops_at_once_before_a_visit_that_its_time_does_not_reach():
+    began = time.monotonic()
+    assert len(played([visit(1), visit(2), visit(600)], speed=600, most_seconds=0.5)) == 2
+    assert time.monotonic() - began < 0.5
+
+
+def test_a_rating_arrives_under_its_own_time_with_the_visit_that_follows_it():
+    given = [
+        Rating(f"r{minutes}", "bob", START + timedelta(minutes=minutes), "tea", 4.0)
+        for minutes in (2, 4, 90)
+    ]
+    sent = played([visit(1), visit(3), visit(60)], given)
+    assert [one["event_id"] for one in sent if one["action_name"] == "rating"] == [
+        "replay-0-rating-r2",
+        "replay-0-rating-r4",  # the third is given after the last visit: it has not happened yet
+    ]
+    rating = sent[1]
+    assert rating["timestamp"] == given[0].moment.isoformat()
+    assert rating["event_attributes"] == {"object": {"object_id": "tea"}, "value": 4.0}
+    now = START + timedelta(minutes=3)
+    assert record_of(rating, now)["value"] == 4.0  # as the server's door takes it

@@ -13,7 +13,7 @@ from components.errors import DataError
 from components.files import read_table, write_table
 from services.replay.outcome import Outcome, by_week, ndcg
 from services.replay.shoppers import RealBaskets, SimulatedShoppers
-from services.replay.visits import Line, Visit, is_simulated, read_visits
+from services.replay.visits import Line, Visit, is_simulated, read_ratings, read_visits
 from tests.world import TinyWorld
 
 START = datetime(2017, 11, 1, tzinfo=UTC)
@@ -76,6 +76,28 @@ def test_simulated_visits_carry_their_words_and_habits(tiny_world: TinyWorld):
     searched = events[events["event_type"] == "search"]["session_id"].nunique()
     assert sum(visit.query != "" for visit in visits) == searched
     assert all(line.price for visit in visits for line in visit.basket)
+
+
+def test_ratings_are_those_of_what_simulated_shoppers_buy_anyway(tiny_world: TinyWorld):
+    tables = tiny_world.path("data_ingestion", "tables")
+    begin, end = datetime(2024, 2, 1, tzinfo=UTC), date(2024, 3, 1)
+    found = read_ratings(tables, begin, end, simulated=True)
+    events = read_table(tables / "events.parquet").to_pandas()
+    rated = events[events["event_type"] == "rating"].set_index("event_id")
+    inside = rated[(rated["timestamp"] >= begin) & (rated["timestamp"] < "2024-03-01T00:00Z")]
+    assert {one.key for one in read_ratings(tables, begin, end)} == set(inside.index)
+    assert 0 < len(found) < len(inside)
+    assert found == sorted(found, key=lambda one: (one.moment, one.key))
+    habits = events[(events["event_type"] == "purchase") & events["surface"].isna()]
+    pairs = set(zip(habits["user_id"], habits["item_id"], strict=True))
+    for one in found:
+        assert (one.user_id, one.item_id) in pairs
+        assert one.stars == rated.loc[one.key, "value"]
+    first = datetime(2024, 1, 1, tzinfo=UTC)
+    people = {one.user_id for one in read_visits(tables, first, end, 0.5, 3, simulated=True)}
+    half = read_ratings(tables, begin, end, 0.5, 3, simulated=True)
+    assert half == [one for one in found if one.user_id in people]
+    assert 0 < len(half) < len(found)
 
 
 def visit(user: str = "ann", *items: str, day: int = 0) -> Visit:

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 
 import pandas as pd
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components import storage
+from components.feedback_days import latest_shown
 from components.serving.pages.figures import Feedback
 
 PREFIX = "feedback/"
@@ -30,7 +31,8 @@ def read_feedback(category_of: Callable[[str], str | None]) -> Feedback:
     for one in storage.stored(PREFIX):
         if match := PLACE.fullmatch(one.key):
             found[match[2]][date.fromisoformat(match[1])] = one
-    metrics = _latest(found["metrics"])
+    kept = found["metrics"]
+    metrics = latest_shown(kept, lambda day: _metrics(kept[day].key, kept[day].modified), DAYS)
     trading = {day: one for day, one in found["events"].items() if day in metrics}
     trade = {day: _trade(one.key, one.modified) for day, one in trading.items()}
     sales = [sold.assign(day=day) for day, (sold, _) in trade.items()]
@@ -44,22 +46,6 @@ def read_feedback(category_of: Callable[[str], str | None]) -> Feedback:
             columns=["day", "amount"],
         ),
     )
-
-
-def _latest(days: dict[date, storage.Stored]) -> dict[date, pd.DataFrame]:
-    """Return the metrics of the latest days on which anything was shown.
-
-    A day without events has an empty partition. In a replay of the past such days are the latest:
-    those on which the DAG ran.
-    """
-    latest: dict[date, pd.DataFrame] = {}
-    for day in sorted(days, reverse=True):
-        if latest and day <= max(latest) - timedelta(days=DAYS):
-            break
-        metrics = _metrics(days[day].key, days[day].modified)
-        if len(metrics):
-            latest[day] = metrics
-    return latest
 
 
 @lru_cache(maxsize=4 * DAYS)

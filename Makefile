@@ -1,5 +1,5 @@
 # The whole vocabulary: install, up, down, demo, replay, test, check, fmt, lock, bench-quality.
-#   PYTHON=python3.12   interpreter of the environment (3.11 or newer)
+#   PYTHON=python3.12   interpreter of the environment (3.11 to 3.13)
 #   OPTIONS='--from-day 2017-11-23 --shoppers 0.1'   of a replay; see docs/pages.md
 #   TORCH=cuda          PyTorch with CUDA instead of the CPU build
 SHELL := bash
@@ -28,7 +28,7 @@ install: $(INSTALLED)
 	@:
 
 $(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer; found " + sys.version.split()[0] + "; set PYTHON, for example make PYTHON=python3.12 install")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "expected Python 3.11 to 3.13; found " + sys.version.split()[0] + "; set PYTHON, for example make PYTHON=python3.12 install")'
 	@echo "Installing into .venv (about 2 GB)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)

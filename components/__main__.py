@@ -8,7 +8,7 @@ from components.pipeline import STAGES, TRAINED, run_stage
 
 
 def main(arguments: list[str]) -> int:
-    """Run the named stage; return the exit code: 0 done, 1 a named error, 2 wrong usage."""
+    """Run the named stage; return the exit code: 0 done, 2 wrong usage, else the error's own."""
     if len(arguments) != 1 or arguments[0] in {"-h", "--help"}:
         print(f"usage: python -m components <stage>\nstages: {', '.join(STAGES)}", file=sys.stderr)
         return 0 if arguments and arguments[0] in {"-h", "--help"} else 2
@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
         run_stage(arguments[0], load_params())
     except ShopError as error:
         print(f"{arguments[0]}: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
     return 0
 
 

@@ -1,8 +1,18 @@
 """One exception tree. Every message says what was expected, what was found, and what to do."""
 
+from typing import ClassVar
+
+REFUSED = 3  # exit code: the same input and params would end the same, so nothing tries again
+
 
 class ShopError(Exception):
-    """Base of every error a user can cause or mend; shown as one line, exit code 1."""
+    """Base of every error a user can cause or mend; shown as one line.
+
+    `exit_code` is that of the process: 1 where another try may do better, as with a service that
+    is down, else REFUSED.
+    """
+
+    exit_code: ClassVar[int] = 1
 
     def __init__(self, expected: str, found: str, remedy: str) -> None:
         self.expected, self.found, self.remedy = expected, found, remedy
@@ -16,9 +26,13 @@ class ShopError(Exception):
 class DataError(ShopError):
     """Input data breaks the data contract."""
 
+    exit_code = REFUSED
+
 
 class ParamsError(ShopError):
     """params.yaml has an unknown key or a value out of range."""
+
+    exit_code = REFUSED
 
 
 class StorageError(ShopError):
@@ -27,6 +41,8 @@ class StorageError(ShopError):
 
 class ModelError(ShopError):
     """A model cannot be built, loaded or combined as asked."""
+
+    exit_code = REFUSED
 
 
 class RegistryError(ShopError):

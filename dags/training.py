@@ -3,7 +3,6 @@
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -14,6 +13,7 @@ from orchestration.cores import threads
 from orchestration.form import trigger_form
 from orchestration.graph import load_pipeline
 from orchestration.runs import folder, origin
+from orchestration.stage_operator import StageOperator
 
 ROOT = Path(__file__).resolve().parents[1]
 PIPELINE = load_pipeline(ROOT / "dvc.yaml")
@@ -41,7 +41,8 @@ DOC = """
 Trains the three towers, fuses them, compares the result with the baselines and registers it.
 
 The tasks are the stages of `dvc.yaml`. Each runs `dvc repro --single-item` in the run's own
-workspace, so a stage whose inputs, params and code did not change is taken from the cache.
+workspace, so a stage whose inputs, params and code did not change is taken from the cache. A stage
+that refuses its input or params fails at once; other failures are tried once more.
 
 **Trigger** it with the form: what is left as it is comes from `params.yaml`. By REST the same names
 go into `conf`, and any other path of `params.yaml` too, e.g. `{"preparation.fit_cuts": 3}`.
@@ -75,10 +76,10 @@ def publish() -> str:
     return published(get_current_context()["dag_run"].run_id)
 
 
-def stage_task(name: str, timeout: timedelta) -> BashOperator:
+def stage_task(name: str, timeout: timedelta) -> StageOperator:
     """Return the task that brings one stage of dvc.yaml up to date."""
     stage = PIPELINE.stages[name]
-    return BashOperator(
+    return StageOperator(
         task_id=name,
         bash_command=f"dvc repro --single-item {name}",
         cwd="{{ folder(run_id) }}",
@@ -111,7 +112,7 @@ with DAG(
     doc_md=DOC,
 ) as dag:
     first, last = workspace(), publish()
-    tasks: dict[str, BashOperator] = {}
+    tasks: dict[str, StageOperator] = {}
     for group, (stages, timeout) in GROUPS.items():
         with TaskGroup(group, prefix_group_id=False):
             tasks |= {name: stage_task(name, timeout) for name in stages}

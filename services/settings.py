@@ -85,15 +85,30 @@ class ServiceSettings(BaseSettings):
         return self.home / "runs"
 
     def ports(self) -> dict[int, str]:
-        """Return every port that will be opened, with the setting that moves it."""
-        taken = {
-            self.airflow_port: "SHOPFUSION_AIRFLOW_PORT",
-            self.mlflow_port: "SHOPFUSION_MLFLOW_PORT",
-            self.evidently_port: "SHOPFUSION_EVIDENTLY_PORT",
-            self.serving_port: "SHOPFUSION_SERVING_PORT",
-        }
+        """Return every port that will be opened, with the setting that moves it.
+
+        Raises:
+            ServiceError: two settings want the same port.
+
+        """
+        wanted = [
+            (self.airflow_port, "SHOPFUSION_AIRFLOW_PORT"),
+            (self.mlflow_port, "SHOPFUSION_MLFLOW_PORT"),
+            (self.evidently_port, "SHOPFUSION_EVIDENTLY_PORT"),
+            (self.serving_port, "SHOPFUSION_SERVING_PORT"),
+        ]
         for port in range(self.s3_port, self.s3_port + 5):
-            taken |= {port: "SHOPFUSION_S3_PORT", port + GRPC_OFFSET: "SHOPFUSION_S3_PORT"}
+            wanted += [(port, "SHOPFUSION_S3_PORT"), (port + GRPC_OFFSET, "SHOPFUSION_S3_PORT")]
+        taken: dict[int, str] = {}
+        for port, setting in wanted:
+            if port in taken:
+                raise ServiceError(
+                    "a port of its own for every service",
+                    f"{port} wanted by {taken[port]} and {setting}",
+                    "change one of them (SHOPFUSION_S3_PORT takes the four after it, and those "
+                    f"{GRPC_OFFSET} above, too)",
+                )
+            taken[port] = setting
         return taken
 
 

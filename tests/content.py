@@ -10,14 +10,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from components.params import Params
 from components.settings import settings
+from components.training import meter
 from tests.world import TinyWorld
 
 
@@ -33,24 +36,50 @@ def run_in(folder: Path, stage: Callable[..., None], params: Params, prepared: P
     folder.mkdir(parents=True, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         enter(folder, patch)
+        patch.setattr(meter, "SECONDS_BETWEEN_LOGS", 0.0)  # every step is a point of the curve
         stage(params, prepared=prepared, tower=folder / "tower")
     settings.cache_clear()
     return folder / "tower"
 
 
+def logged(tower: Path, metric: str) -> list[float]:
+    """Return what the tower's run of `run_in` logged of a metric, in order of its steps."""
+    client = mlflow.MlflowClient(f"sqlite:///{tower.parent / 'mlflow.db'}")
+    (run,) = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    points = client.get_metric_history(run.info.run_id, metric)
+    return [point.value for point in sorted(points, key=lambda point: point.step)]
+
+
 KILLED = """
+import signal
 from components.training.checkpoints import Checkpoints
 Checkpoints.due = lambda self: True
+saved = Checkpoints.save
+def save(self, name, state):
+    saved(self, name, state)
+    if name == "{training}" and state["progress"]["step"] == {step}:
+        print("waiting", flush=True)
+        signal.pause()
+Checkpoints.save = save
 from components.params import load_params
 from components.pipeline import run_stage
 run_stage("{stage}", load_params())
 """
 
 
-def killed_and_resumed(stage: str, params: Params, prepared: Path, folder: Path) -> Path:
-    """Kill a stage with signal 9 at its encoder's first snapshot, run it again; returns its output.
+def killed_and_resumed(
+    stage: str,
+    params: Params,
+    prepared: Path,
+    folder: Path,
+    *,
+    training: str = "encoder",
+    step: int | None = None,
+) -> Path:
+    """Kill a stage with signal 9 in one of its trainings, run it again; returns its output.
 
-    Asserts that the kill left nothing half-written and that the second run went on from there.
+    At a step's snapshot, or wherever it is when the first one is there. Asserts that the kill left
+    nothing half-written and that the second run went on from there.
     """
     name = stage.removesuffix("_pretraining")
     with pytest.MonkeyPatch.context() as patch:
@@ -58,10 +87,16 @@ def killed_and_resumed(stage: str, params: Params, prepared: Path, folder: Path)
         (folder / "data").mkdir()
         (folder / "data" / "prepared").symlink_to(prepared)
         (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
-        snapshot = folder / ".checkpoints" / stage / "encoder.pt"
-        command = [sys.executable, "-c", KILLED.format(stage=stage)]
-        first = subprocess.Popen(command, env=os.environ.copy())
-        while not snapshot.exists() and first.poll() is None:
+        snapshot = folder / ".checkpoints" / stage / f"{training}.pt"
+        script = KILLED.format(stage=stage, training=training, step=step)
+        said = folder / "first.log"
+        with said.open("w") as stream:
+            first = subprocess.Popen(
+                [sys.executable, "-c", script], env=os.environ.copy(), stdout=stream
+            )
+        while first.poll() is None:
+            if snapshot.exists() and (step is None or "waiting" in said.read_text()):
+                break
             time.sleep(0.01)
         first.send_signal(signal.SIGKILL)
         assert first.wait() == -signal.SIGKILL
@@ -69,7 +104,7 @@ def killed_and_resumed(stage: str, params: Params, prepared: Path, folder: Path)
         second = subprocess.run(
             [sys.executable, "-m", "components", stage], capture_output=True, text=True, check=True
         )
-    assert "encoder: resumed at step" in second.stdout
+    assert f"{training}: resumed at step {step or ''}" in second.stdout
     assert not snapshot.exists()
     return folder / "models" / name
 
@@ -83,6 +118,31 @@ def altered(world: TinyWorld, folder: Path, **columns: list[object]) -> Path:
         field = table.schema.field(name)
         table = table.set_column(at, field, pa.array(values, field.type))
     pq.write_table(table, folder / "items.parquet")
+    return folder
+
+
+def with_another_future(world: TinyWorld, folder: Path) -> Path:
+    """Copy prepared data in which, after the first cut, every event and target is of another item.
+
+    The catalogue stays: it is that of the whole run, and what a cut knows of it is in item_stats.
+    """
+    shutil.copytree(world.prepared, folder)
+    last = pq.read_metadata(folder / "items.parquet").num_rows - 1
+    first, *later = json.loads((folder / "cuts.json").read_text())
+    tables = [folder / "cuts" / first["name"] / "targets.parquet"]
+    for cut in later:
+        tables += sorted((folder / "cuts" / cut["name"]).glob("*.parquet"))
+    for path in tables:
+        table = pq.read_table(path)
+        if "item_index" in table.column_names:
+            at = table.column_names.index("item_index")
+            column = table["item_index"].combine_chunks()
+            values = column.values if pa.types.is_list(column.type) else column
+            others = pc.subtract(pa.scalar(last, values.type), values)
+            if pa.types.is_list(column.type):
+                others = pa.ListArray.from_arrays(column.offsets, others)
+            table = table.set_column(at, table.schema.field(at), others.cast(column.type))
+        pq.write_table(table, path)
     return folder
 
 

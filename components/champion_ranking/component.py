@@ -7,13 +7,12 @@ champion and challenger on the same rows.
 """
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from components import tracking
 from components.champion_ranking.knowledge import write_knowledge
-from components.files import atomic_folder, write_json
+from components.files import atomic_folder, scratch_folder, write_json
 from components.params import Params
 from components.pipeline import POLICY
 from components.progress import say
@@ -77,9 +76,9 @@ def _rank(
 ) -> None:
     package = tracking.download(f"models:/{version.name}/{version.version}")
     ranker = FusedRanker.load(package)
-    with TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         towers, baselines = write_knowledge(
-            version, package, ranker.items, params, prepared, cut["name"], Path(scratch)
+            version, package, ranker.items, params, prepared, cut["name"], scratch
         )
         items, shoppers = read_states(
             prepared, cut["name"], towers, baselines, cut["target_events"]

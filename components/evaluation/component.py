@@ -50,17 +50,20 @@ def run(
     )
     table = summarise(shoppers, rankings, rows, params=wanted, champion=chosen, seed=params.seed)
     paired = compare(shoppers, wanted, chosen, params.seed)
-    with atomic_file(leaderboard) as file:
-        table.to_csv(file, index=False, float_format="%.6f")
-    with atomic_folder(reports) as folder:
+    values = _flat(table)
+    with (  # all of one evaluation: nothing is replaced before everything is written
+        atomic_file(leaderboard) as board,
+        atomic_file(metrics) as flat,
+        atomic_folder(reports) as folder,
+    ):
         write_table(
             pa.Table.from_pandas(shoppers, preserve_index=False), folder / "per_user.parquet"
         )
         paired.to_csv(folder / "paired.csv", index=False, float_format="%.6f")
         (folder / "leaderboard.html").write_text(leaderboard_page(table, paired, params.data))
         draw_leaderboard(table, folder / "leaderboard.png")
-    values = _flat(table)
-    write_json(values, metrics)
+        table.to_csv(board, index=False, float_format="%.6f")
+        write_json(values, flat)
     with tracking.stage_run("evaluation", params, "evaluation"):
         tracking.log_metrics(values)
         tracking.log_artifact(reports)

@@ -21,10 +21,12 @@ from components.params import ImageParams, Params
 from components.progress import say
 from components.training.checkpoints import Checkpoints, fingerprint, seed_everything
 from components.training.loop import Plan, best_device, fit
+from components.training.pieces import in_pieces
 
 STAGE = "image_pretraining"
 TEXT_TOKENS = 64  # of a text that pictures are aligned with
 WHITENING_PICTURES = 1024
+PICTURES_A_PIECE = 2048  # whole batches, so that pieces change no vector
 
 
 def run(params: Params, prepared: Path, tower: Path) -> None:
@@ -70,7 +72,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
                 )
                 facts |= {"trained_on": f"cuts/{cut}", "learnt_until": day}
                 encoder.save(folder)
-            vectors_ID, encoding = _encode(encoder, pictures, items.num_rows)
+            vectors_ID, encoding = _encode(encoder, pictures, items.num_rows, checkpoints)
             facts |= encoding
         content_tower.write_vectors(folder, prepared, vectors_ID, image.half_life_days)
         content_tower.describe(folder, "image", vectors_ID, time.monotonic() - started, facts)
@@ -172,10 +174,17 @@ def _text_vectors(
     return vectors_NW, row_N
 
 
-def _encode(tower: ImageTower, pictures: Pictures, items: int) -> tuple[np.ndarray, dict[str, Any]]:
+def _encode(
+    tower: ImageTower, pictures: Pictures, items: int, checkpoints: Checkpoints
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Encode every distinct picture once."""
     started = time.monotonic()
-    vectors_PD = tower.encode(pictures.distinct.to_pylist())
+    vectors_PD = in_pieces(
+        lambda first, last: tower.encode(pictures.distinct[first:last].to_pylist()),
+        len(pictures.distinct),
+        PICTURES_A_PIECE,
+        checkpoints,
+    )
     unreadable = int(np.isnan(vectors_PD).any(axis=1).sum())
     if unreadable:
         say(f"{unreadable} pictures cannot be read: their items have no image vector")

@@ -5,12 +5,11 @@ was wiped is filled again: content is known by its digest, a tag of every versio
 """
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import get_args
 
 from components import tracking
 from components.errors import ParamsError
-from components.files import write_json
+from components.files import scratch_folder, write_json
 from components.model_registration.measurements import read_measured
 from components.model_registration.packaging import ranker_package, tower_package
 from components.model_registration.provenance import provenance
@@ -54,9 +53,8 @@ def run(
     """
     rules = load_policy(policy)
     measured = read_measured(evaluation, leaderboard, prepared, fused, champion)
-    with tracking.stage_run("model_registration", params), TemporaryDirectory() as folder:
+    with tracking.stage_run("model_registration", params), scratch_folder() as scratch:
         _require_reference(params, rules)
-        scratch = Path(folder)
         origin = provenance(params, tables, prepared)
         tracking.log_dataset(origin["dataset"], origin["test_rows"], origin, "testing")
         ranker_files = ranker_package(fused, prepared, scratch)

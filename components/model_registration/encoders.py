@@ -4,13 +4,13 @@ import json
 import logging
 import warnings
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from peft import PeftModel
 from torch import Tensor, nn
 
+from components.files import scratch_folder
 from components.models.image import ImageTower
 from components.models.text import TextTower, mean_pooling
 
@@ -73,8 +73,8 @@ def write_encoder(tower: Path, folder: Path) -> None:
 def _write_text(tower: TextTower, target: Path) -> None:
     tokens = torch.tensor(tower.tokens(["a text of several words"]))
     example = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
-    with TemporaryDirectory() as scratch:
-        whole = Path(scratch) / "encoder.onnx"
+    with scratch_folder() as scratch:
+        whole = scratch / "encoder.onnx"
         export(TextQuery(tower), example, whole)
         quantise(whole, target / "encoder.onnx")
     tower.tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))

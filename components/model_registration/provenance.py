@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
+import yaml
 
 from components.errors import DataError
 from components.files import read_table
@@ -16,6 +17,7 @@ from components.ranking.test_rows import measured_at, rows_digest
 from components.settings import settings
 
 LOCK = Path("dvc.lock")
+STAGE = "model_registration"
 
 
 def provenance(params: Params, tables: Path, prepared: Path) -> dict[str, str]:
@@ -38,10 +40,21 @@ def provenance(params: Params, tables: Path, prepared: Path) -> dict[str, str]:
         "horizon_days": str(test["horizon_days"]),
         "measured_at": measured_at(params.evaluation),
         "test_rows": rows_digest(prepared, test["name"]),
-        "dvc_lock": hashlib.sha256(LOCK.read_bytes()).hexdigest() if LOCK.is_file() else "none",
+        "dvc_lock": lock_digest(LOCK) if LOCK.is_file() else "none",
         "git_revision": _revision(),
         "pipeline_run": settings().run_id or "none",
     }
+
+
+def lock_digest(lock: Path) -> str:
+    """Return the SHA-256 of what dvc.lock says of all stages but this one.
+
+    DVC writes this stage's own entry when it has ended, so the file's own digest cannot be known
+    while it runs; that of the other entries is the same before and after.
+    """
+    stages = yaml.safe_load(lock.read_text()).get("stages", {})
+    others = {name: entry for name, entry in stages.items() if name != STAGE}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 def _first_event(prepared: Path, cut: dict[str, str]) -> str:

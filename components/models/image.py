@@ -1,4 +1,4 @@
-"""Image tower: a convolutional encoder and a projection to unit vectors."""
+"""Image tower: a pretrained encoder and a projection to unit vectors."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from components.errors import ModelError
 from components.files import write_json
-from components.models.image_base import WIDTH, ImageBase
+from components.models.image_base import load_image_base
 from components.models.image_pictures import decoded_ahead
 from components.models.precision import fast_arithmetic
 from components.models.projection import Projection
@@ -33,8 +33,8 @@ class ImageTower(nn.Module):
         """Start from the pretrained base `name`; text_width is that of the text base's vectors."""
         super().__init__()
         self.name, self.size = name, size
-        self.base = ImageBase(name, size)
-        self.projection = Projection(WIDTH, dim)
+        self.base = load_image_base(name, size)
+        self.projection = Projection(self.base.width, dim)
         self.text_projection = Projection(text_width, dim)
 
     @property
@@ -43,20 +43,20 @@ class ImageTower(nn.Module):
         return self.projection.linear.weight.device
 
     def features(self, pixels_N3SS: Tensor) -> Tensor:
-        """Features of the base for pixels 0 to 255, unit length, (N, 1280) float32."""
+        """Features of the base for pixels 0 to 255, unit length, (N, width) float32."""
         with fast_arithmetic(self.device):
             states: Tensor = self.base(pixels_N3SS)
         return states.float()
 
     @torch.inference_mode()
     def base_vectors(self, pictures: Sequence[bytes]) -> np.ndarray:
-        """Return features before the projection, (N, 1280) float32; NaN where unreadable.
+        """Return features before the projection, (N, width) float32; NaN where unreadable.
 
         Equal pictures are encoded once.
         """
         coded = pa.array(pictures, pa.large_binary()).dictionary_encode()
         distinct = coded.dictionary
-        vectors = np.full((len(distinct), WIDTH), np.nan, np.float32)
+        vectors = np.full((len(distinct), self.base.width), np.nan, np.float32)
         starts = range(0, len(distinct), PICTURES_A_BATCH)
         batches = (distinct[at : at + PICTURES_A_BATCH].to_pylist() for at in starts)
         decoded = decoded_ahead(batches, self.size)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from components.errors import ModelError
+
 POWER = 0.5  # 0 keeps the spectrum (PCA), 1 flattens it
 SHRINKAGE = 0.01  # of the eigenvalues to their mean: bounds the gain of directions without data
 
@@ -19,7 +21,17 @@ class Projection(nn.Module):
     """Unit vectors normalize(W x + b), (N, width) -> (N, dim)."""
 
     def __init__(self, width: int, dim: int) -> None:
+        """Map to at most as many dimensions as there are.
+
+        Raises:
+            ModelError: dim is larger.
+
+        """
         super().__init__()
+        if dim > width:
+            raise ModelError(
+                f"vectors of at most {width} dimensions, as the encoder's", f"{dim}", "lower dim"
+            )
         self.linear = nn.Linear(width, dim)
 
     def forward(self, inputs_NW: Tensor) -> Tensor:

@@ -93,9 +93,13 @@ class TextParams(ContentTowerParams):
 
 
 class ImageParams(ContentTowerParams):
-    """Image tower: convolutional encoder, contrastive and aligned with text."""
+    """Image tower: CNN or ViT encoder, contrastive and aligned with text."""
 
-    base_model: str = Field("efficientnet-lite0", description="Packaged name or folder")
+    base_model: str = Field(
+        "efficientnet-lite0",
+        description="Packaged name, folder in the Hugging Face layout, or folder with a .pth file "
+        "of EfficientNet-lite0",
+    )
     size: int = Field(96, ge=32, le=512, multiple_of=32, description="Side of a picture in pixels")
     dim: int = Field(256, ge=8, le=1280, description="Width of item and shopper vectors")
     trained_blocks: int = Field(

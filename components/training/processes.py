@@ -33,9 +33,9 @@ def wanted() -> int:
 
 
 def launch(arguments: list[str], count: int) -> int:
-    """Run `python -m components ...` in `count` processes; return 0, or 1 when one of them failed.
+    """Run `python -m components ...` in `count` processes; return 0, or the code of what failed.
 
-    The first one's lines are shown. When one fails the others are ended.
+    The lines of the process of rank 0 are shown. When one fails the others are ended.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // count, 1)))
     config = LaunchConfig(
@@ -47,8 +47,9 @@ def launch(arguments: list[str], count: int) -> int:
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     try:
         elastic_launch(config, sys.executable)("-m", "components", *arguments)
-    except ChildFailedError:
-        return 1
+    except ChildFailedError as error:
+        _, failure = error.get_first_failure()
+        return failure.exitcode if failure.exitcode > 0 else 1  # below zero: ended by a signal
     except SignalException as error:
         return 128 + int(error.sigval)
     return 0

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,8 +14,10 @@ from components.files import read_table, write_table
 from components.models.behaviour import BehaviourTower
 from components.models.snapshots import latest_before, snapshots
 from components.params import Params
+from components.settings import settings
 from components.training.checkpoints import FOLDER
 from tests.behaviour_pretraining.chain import CUT_DAYS, ITEMS, USERS, chosen, events, write_chain
+from tests.content import killed_and_resumed
 from tests.world import TinyWorld
 
 SMALL = {
@@ -78,6 +81,37 @@ def test_an_interrupted_stage_goes_on_and_ends_the_same(run_folder, monkeypatch,
             np.concatenate(vectors(run_folder / "tower", cut)),
             np.concatenate(vectors(run_folder / "whole", cut)),
         )
+
+
+def test_goes_on_after_kill_9_within_a_phase(run_folder):
+    prepared, quick = write_chain(run_folder / "prepared", events()), params(epochs=2)
+    component.run(quick, prepared, run_folder / "whole")
+    folder = run_folder / "killed"
+    folder.mkdir()
+    steps = json.loads((run_folder / "whole/tower.json").read_text())["phases"]["fit_2"]["steps"]
+    assert steps > 1  # step 1 is within the phase
+    made = killed_and_resumed(component.STAGE, quick, prepared, folder, training="fit_2", step=1)
+    for cut in CUT_DAYS:
+        for one, other in zip(vectors(made, cut), vectors(run_folder / "whole", cut), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_mlflow_has_the_curve_and_the_throughput(run_folder):
+    component.run(
+        params(epochs=2), write_chain(run_folder / "prepared", events()), run_folder / "t"
+    )
+    client = mlflow.MlflowClient(settings().mlflow_uri)
+    (experiment,) = [
+        one.experiment_id for one in client.search_experiments(filter_string="name = 'training'")
+    ]
+    newest = client.search_runs([experiment], order_by=["start_time DESC"], max_results=1)[0]
+    about = json.loads((run_folder / "t/tower.json").read_text())
+    steps = sum(one["steps"] for one in about["phases"].values())
+    for metric in ("loss", "tokens_per_second"):
+        points = client.get_metric_history(newest.info.run_id, metric)
+        assert len({point.step for point in points}) >= 5  # two epochs, then each refresh
+        assert max(point.step for point in points) == steps
+        assert all(np.isfinite(point.value) and point.value > 0 for point in points)
 
 
 def test_a_reused_tower_encodes_every_cut_without_training(run_folder):

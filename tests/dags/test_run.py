@@ -12,6 +12,7 @@ import httpx
 import pytest
 import yaml
 
+from components.model_registration.provenance import lock_digest
 from components.params import load_params
 from components.settings import settings
 from orchestration.workspace import create
@@ -81,12 +82,18 @@ def mlflow(platform: Platform, path: str, **asked: object) -> dict:
     return answer.json()
 
 
-def pipeline_run(platform: Platform, run_id: str) -> tuple[str, dict[str, str]]:
-    """Return the id and the tags of the MLflow run that stands for a run of the DAG."""
-    chosen = f"tags.stage = 'pipeline' and tags.pipeline_run = '{run_id}'"
+def stage_run(platform: Platform, run_id: str, stage: str) -> tuple[str, dict[str, str]]:
+    """Return the id and the tags of the MLflow run of a stage; `pipeline` is the DAG's run."""
+    chosen = f"tags.stage = '{stage}' and tags.pipeline_run = '{run_id}'"
     asked = {"experiment_ids": ["1"], "filter": chosen}
     (run,) = mlflow(platform, "runs/search", **asked)["runs"]
     return run["info"]["run_id"], {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
+
+
+def artifact(platform: Platform, run_id: str, path: str) -> bytes:
+    """Return a file of an MLflow run."""
+    asked = {"run_uuid": run_id, "path": path}
+    return httpx.get(f"{platform.settings.mlflow_url}/get-artifact", params=asked).content
 
 
 def test_every_output_of_the_pipeline_is_there(trained: Trained):
@@ -99,12 +106,24 @@ def test_every_output_of_the_pipeline_is_there(trained: Trained):
     )
 
 
-def test_a_champion_is_registered(platform: Platform, trained: Trained):
+def test_a_champion_is_registered(platform: Platform, trained: Trained, tmp_path: Path):
     url = f"{platform.settings.mlflow_url}/api/2.0/mlflow/registered-models/alias"
     asked = {"name": "fused-ranker", "alias": "champion"}
     version = httpx.get(url, params=asked).json()["model_version"]
     tags = {tag["key"]: tag["value"] for tag in version["tags"]}
     assert tags["pipeline_run"] == trained.run_id
+    run_id, _ = stage_run(platform, trained.run_id, "pipeline")
+    lock = tmp_path / "dvc.lock"
+    lock.write_bytes(artifact(platform, run_id, "dvc.lock"))
+    assert tags["dvc_lock"] == lock_digest(lock)
+
+
+def test_the_leaderboard_is_an_artifact_of_the_evaluation(platform: Platform, trained: Trained):
+    run_id, _ = stage_run(platform, trained.run_id, "evaluation")
+    reports = trained.workspace / "reports"
+    names = ("leaderboard.csv", "evaluation/leaderboard.html", "evaluation/leaderboard.png")
+    for name in names:
+        assert artifact(platform, run_id, name) == (reports / name).read_bytes()
 
 
 def test_a_tower_left_out_of_the_form_is_taken_over_from_the_champion(
@@ -124,7 +143,7 @@ def test_a_tower_left_out_of_the_form_is_taken_over_from_the_champion(
 
 
 def test_mlflow_says_which_code_and_data_it_was(platform: Platform, trained: Trained):
-    _, tags = pipeline_run(platform, trained.run_id)
+    _, tags = stage_run(platform, trained.run_id, "pipeline")
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", tags["git_revision"])
     assert tags["dataset"] == "simulated-shop"
     assert yaml.safe_load(tags["overrides"]) == CONF
@@ -134,7 +153,7 @@ def test_the_run_is_rebuilt_from_its_mlflow_page_alone(
     platform: Platform, trained: Trained, tmp_path: Path
 ):
     """The commands of the page's description, run as they stand there."""
-    _, tags = pipeline_run(platform, trained.run_id)
+    _, tags = stage_run(platform, trained.run_id, "pipeline")
     commands = [
         line.strip()
         for line in tags["mlflow.note.content"].splitlines()

@@ -51,6 +51,8 @@ def test_policy(training):
         assert task.owner == "shopfusion"
         assert task.retries == 1
         assert timedelta(0) < task.execution_timeout <= timedelta(hours=12)
+        if task.task_id not in AROUND:
+            assert task.task_type == "StageOperator"  # an error of the input is not tried again
 
 
 def test_assets_are_what_other_dags_wait_for(training):

@@ -1,4 +1,4 @@
-"""Bad input through the command: exit code 1, one line that helps, nothing half-written."""
+"""Bad input through the command: exit code 3, one line that helps, nothing half-written."""
 
 import subprocess
 import sys
@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from components.__main__ import main
+from components.errors import REFUSED
 from tests.data_preparation.shop import contents, events, weekly_shop, write_tables
 
 Spoil = Callable[[Path], None]
@@ -73,7 +74,7 @@ BAD_PARAMS: dict[str, tuple[dict[str, object], str]] = {
 
 
 def assert_refused(folder: Path, code: int, errors: str, message: str) -> None:
-    assert code == 1
+    assert code == REFUSED
     assert message in errors
     assert errors.startswith("data_preparation: expected ")
     assert errors.count("\n") == 1

@@ -15,6 +15,7 @@ from components.evaluation.leaderboard import print_leaderboard
 from components.files import write_json, write_table
 from components.params import Params
 from components.ranking.rankings import LENGTH, Rankings
+from tests.stages import lay_out, outputs, refused, run_stage
 
 COLUMNS = "view,slice,model,metric,value,ci_low,ci_high,seconds,is_champion"
 DISCOUNT = 1 / np.log2(np.arange(2, 12))
@@ -169,3 +170,15 @@ def test_the_champions_ranking_of_these_rows_is_measured_like_any_other(shop: Pa
     shutil.copy(shop / "fused/rankings/test/stacking.npz", target / "champion.npz")
     board = evaluate(shop).set_index(["model", "view", "slice", "metric"])["value"]
     pd.testing.assert_series_equal(board["champion"], board["stacking"])
+
+
+def test_a_full_disk_leaves_the_whole_old_evaluation(shop: Path) -> None:
+    """The leaderboard is small enough to be written, its picture is not."""
+    params, folder = Params(), shop / "run"
+    inputs = {name: shop / name for name in ("prepared", "baselines", "fused")}
+    lay_out(folder, "evaluation", inputs)
+    assert run_stage(folder, "evaluation", params.model_dump(mode="json")) == ""
+    before = {path.name: len(content) for path, content in outputs(folder).items()}
+    assert before["leaderboard.csv"] < 20_000 < before["leaderboard.png"]
+    save(shop / "fused", "stacking", [[4, 0], [0, 1], [5, 0]], [[4, 1], [1, 2], [5, 1]])
+    refused(folder, "evaluation", params, 20_000)

@@ -1,9 +1,12 @@
 import json
+import shutil
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from components.errors import DataError
+from components.files import read_table, write_table
 from components.fusion_training.component import run
 from components.models.fusion import METHODS
 from components.ranking.ranker import FusedRanker
@@ -27,6 +30,31 @@ def test_writes_a_ranking_of_everything(fused):
             ranking = Rankings.load(fused / "rankings" / cut / f"{name}.npz")
             assert len(ranking.users) > 50
             assert (ranking.all[:, 0] >= 0).all()
+
+
+def test_what_is_wanted_after_the_test_cut_changes_no_ranking(
+    fused, tiny_world, standins, tmp_path, monkeypatch
+):
+    """The same shoppers want other items: only what is measured may change."""
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    shutil.copytree(tiny_world.prepared, tmp_path / "prepared")
+    path = tmp_path / "prepared/cuts/test/targets.parquet"
+    targets = read_table(path)
+    last = read_table(tmp_path / "prepared/items.parquet").num_rows - 1
+    other = pa.array(last - targets["item_index"].to_numpy(), pa.int32())
+    at = targets.column_names.index("item_index")
+    write_table(targets.set_column(at, targets.schema.field(at), other), path)
+    methods = [name for name in METHODS if name != "parameter-averaging"]  # its fit is three others
+    paths = {"prepared": tmp_path / "prepared", "fused": tmp_path / "fused", **standins}
+    run(tiny_params(), **paths, methods=methods)
+    for name in (*methods, *TOWERS):
+        ranked, again = (
+            Rankings.load(folder / "rankings" / "test" / f"{name}.npz")
+            for folder in (fused, tmp_path / "fused")
+        )
+        np.testing.assert_array_equal(ranked.users, again.users)
+        np.testing.assert_array_equal(ranked.all, again.all)
+        np.testing.assert_array_equal(ranked.novel, again.novel)
 
 
 def test_serves_what_it_ranked_offline(fused):

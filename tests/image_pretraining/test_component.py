@@ -11,7 +11,15 @@ from components.files import read_table
 from components.image_pretraining.component import run
 from components.models.image import ImageTower
 from components.params import Params
-from tests.content import altered, found, killed_and_resumed, run_in
+from tests.content import (
+    altered,
+    found,
+    killed_and_resumed,
+    logged,
+    run_in,
+    with_another_future,
+)
+from tests.models.test_image_base import save_vit
 from tests.world import TinyWorld, tiny_params
 
 SMALL = {"dim": 32, "batch_size": 16, "max_steps": 12, "size": 64, "trained_blocks": 2}
@@ -38,6 +46,38 @@ def test_finds_what_only_the_picture_shows(tower: Path, tiny_world: TinyWorld) -
     share = found(tower, tiny_world)
     assert share["picture"] > 0.15
     assert share["picture"] > share["text"] + 0.1
+
+
+def test_mlflow_has_the_curves_and_the_throughput(tower: Path) -> None:
+    for metric in ("encoder_loss", "encoder_views", "encoder_alignment"):
+        curve = logged(tower, metric)
+        assert len(curve) == json.loads((tower / "tower.json").read_text())["steps"]
+        assert np.isfinite(curve).all()
+    assert min(logged(tower, "encoder_samples_per_second")) > 0
+    assert logged(tower, "pictures_per_second")[0] > 0
+
+
+def test_what_happens_after_the_first_cut_changes_nothing_before(
+    tower: Path, tiny_world: TinyWorld, tmp_path: Path
+) -> None:
+    prepared = with_another_future(tiny_world, tmp_path / "prepared")
+    other = run_in(tmp_path / "run", run, small(), prepared)
+    for kind in ("item", "user"):
+        np.testing.assert_array_equal(vectors(other, kind, "fit_1"), vectors(tower, kind, "fit_1"))
+    np.testing.assert_array_equal(vectors(other, "item"), vectors(tower, "item"))
+    assert not np.array_equal(vectors(other, "user"), vectors(tower, "user"), equal_nan=True)
+
+
+def test_a_folder_of_a_vision_transformer_is_a_base(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    vit = save_vit(tmp_path / "vit")
+    params = small(base_model=str(vit), dim=16, max_steps=3, size=32, trained_blocks=1)
+    made = run_in(tmp_path / "run", run, params, tiny_world.prepared)
+    description = json.loads((made / "tower.json").read_text())
+    assert description["encoder"] == str(vit)
+    assert description["parameters"]["base"]["trainable"] > 0
+    np.testing.assert_array_equal(
+        np.isnan(vectors(made, "item")).any(axis=1), ~with_image(tiny_world.prepared)
+    )
 
 
 def test_every_cut_has_unit_vectors_and_nan_where_the_picture_is_missing(

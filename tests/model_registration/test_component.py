@@ -8,12 +8,14 @@ from pathlib import Path
 import mlflow as client
 import pandas as pd
 import pytest
+import yaml
 
 from components import tracking
 from components.errors import DataError, ParamsError, RegistryError
 from components.files import read_table, write_json, write_table
 from components.model_registration import registering
 from components.model_registration.component import run
+from components.model_registration.provenance import lock_digest
 from components.params import Params
 from components.registry import load_policy
 from components.settings import settings
@@ -84,7 +86,9 @@ def test_versions_say_where_they_come_from(mlflow, shop, monkeypatch):
     monkeypatch.setenv("SHOPFUSION_GIT_REVISION", "abc123")
     settings.cache_clear()
     shop.train()
-    Path("dvc.lock").write_text("schema: '2.0'\n")
+    lock = Path("dvc.lock")
+    entry = {"cmd": "python -m components fusion_training", "outs": [{"md5": "0123"}]}
+    lock.write_text(yaml.safe_dump({"schema": "2.0", "stages": {"fusion_training": entry}}))
     verdict = shop.register()
     found = tracking.champion(shop.fused)
     tags = found.tags
@@ -97,7 +101,12 @@ def test_versions_say_where_they_come_from(mlflow, shop, monkeypatch):
     assert tags["data_first_event"] == "2017-10-01"
     assert tags["cut_test"] == "2017-11-01"
     assert tags["git_revision"] == "abc123"
-    assert len(tags["dvc_lock"]) == 64
+    own = {"fusion_training": entry, "model_registration": {"cmd": "this very stage"}}
+    lock.write_text(yaml.safe_dump({"schema": "2.0", "stages": own}))  # as DVC leaves it
+    assert tags["dvc_lock"] == lock_digest(lock)
+    own["fusion_training"] = entry | {"outs": [{"md5": "4567"}]}
+    lock.write_text(yaml.safe_dump({"schema": "2.0", "stages": own}))
+    assert tags["dvc_lock"] != lock_digest(lock)
     made = client.get_run(found.run_id)
     assert made.inputs.dataset_inputs[0].dataset.name == "complete-journey"
     model = client.models.get_model_info(f"models:/{shop.fused}@champion")

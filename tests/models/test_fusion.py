@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from components.errors import ModelError
+from components.errors import ModelError, StorageError
+from components.files import atomic_folder
 from components.fusion_training.component import read_cut
 from components.models.fusion import METHODS
 from components.models.fusion.lists import ndcg
@@ -12,6 +13,7 @@ from components.models.fusion.parameter_averaging import average, digest
 from components.ranking.reading import read_cuts
 from components.ranking.signals import SIGNALS
 from components.ranking.states import TOWERS
+from tests.stages import full_disk
 from tests.world import tiny_params
 
 
@@ -82,6 +84,16 @@ def test_survives_saving_and_says_its_weights(name, fitted, cuts, tmp_path):
     for segment in {row["segment"] for row in rows}:
         total = sum(row["weight"] for row in rows if row["segment"] == segment)
         assert total == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_full_disk_is_named_as_such(name, fitted, tmp_path):
+    with (
+        full_disk(30),
+        pytest.raises(StorageError, match="free disk space"),
+        atomic_folder(tmp_path / "fused") as folder,
+    ):
+        fitted[name].save(folder)
 
 
 @pytest.mark.parametrize("name", METHODS)

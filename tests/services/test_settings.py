@@ -25,3 +25,17 @@ def test_a_wrong_port_is_one_line_that_names_the_variable(monkeypatch, value):
     monkeypatch.setenv("SHOPFUSION_MLFLOW_PORT", value)
     with pytest.raises(ServiceError, match=f"SHOPFUSION_MLFLOW_PORT; found '{value}'"):
         service_settings()
+
+
+@pytest.mark.parametrize(
+    ("taken", "both"),
+    [
+        ("8080", "8080 wanted by SHOPFUSION_AIRFLOW_PORT and SHOPFUSION_MLFLOW_PORT"),
+        ("8335", "8335 wanted by SHOPFUSION_MLFLOW_PORT and SHOPFUSION_S3_PORT"),
+        ("18334", "18334 wanted by SHOPFUSION_MLFLOW_PORT and SHOPFUSION_S3_PORT"),
+    ],
+)
+def test_two_services_on_one_port_are_refused_by_both_names(monkeypatch, taken, both):
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_PORT", taken)
+    with pytest.raises(ServiceError, match=both):
+        service_settings().ports()

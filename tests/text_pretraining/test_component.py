@@ -11,7 +11,14 @@ from components.files import read_table
 from components.models.text import TextTower
 from components.params import Params
 from components.text_pretraining.component import run
-from tests.content import altered, found, killed_and_resumed, run_in
+from tests.content import (
+    altered,
+    found,
+    killed_and_resumed,
+    logged,
+    run_in,
+    with_another_future,
+)
 from tests.world import TinyWorld, tiny_params
 
 SMALL = {"dim": 32, "batch_size": 16, "max_steps": 12, "projection_steps": 60, "rank": 4}
@@ -26,14 +33,53 @@ def tower(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return run_in(tmp_path_factory.mktemp("text"), run, small(), tiny_world.prepared)
 
 
+@pytest.fixture(scope="module")
+def adalora(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("adalora")
+    return run_in(folder, run, small(adapter="adalora"), tiny_world.prepared)
+
+
 def vectors(tower: Path, kind: str, cut: str = "test") -> np.ndarray:
     return np.load(tower / cut / f"{kind}_vectors.npy")
 
 
-def test_finds_what_only_the_text_says(tower: Path, tiny_world: TinyWorld) -> None:
-    share = found(tower, tiny_world)
+@pytest.mark.parametrize("made", ["tower", "adalora"])
+def test_finds_what_only_the_text_says(
+    made: str, tiny_world: TinyWorld, request: pytest.FixtureRequest
+) -> None:
+    share = found(request.getfixturevalue(made), tiny_world)
     assert share["text"] > 0.25
     assert abs(share["picture"]) < 0.1
+
+
+def test_mlflow_has_the_curves_and_the_throughput(tower: Path) -> None:
+    curve = logged(tower, "encoder_loss")
+    assert len(curve) == json.loads((tower / "tower.json").read_text())["steps"] == 12
+    assert np.isfinite(curve).all()
+    rates = logged(tower, "encoder_samples_per_second")
+    assert len(rates) == 12
+    assert min(rates) > 0
+    projection = logged(tower, "projection_loss")
+    assert np.mean(projection[-10:]) < np.mean(projection[:10])
+    assert logged(tower, "texts_per_second")[0] > 0
+
+
+def test_adalora_takes_rank_away_where_it_matters_least(adalora: Path) -> None:
+    config = json.loads((adalora / "adapter" / "adapter_config.json").read_text())
+    kept = [sum(ranks) for ranks in config["rank_pattern"].values()]
+    assert sum(kept) == SMALL["rank"] * len(kept) < config["init_r"] * len(kept)
+    assert len(set(kept)) > 1
+
+
+def test_what_happens_after_the_first_cut_changes_nothing_before(
+    tower: Path, tiny_world: TinyWorld, tmp_path: Path
+) -> None:
+    prepared = with_another_future(tiny_world, tmp_path / "prepared")
+    other = run_in(tmp_path / "run", run, small(), prepared)
+    for kind in ("item", "user"):
+        np.testing.assert_array_equal(vectors(other, kind, "fit_1"), vectors(tower, kind, "fit_1"))
+    np.testing.assert_array_equal(vectors(other, "item"), vectors(tower, "item"))
+    assert not np.array_equal(vectors(other, "user"), vectors(tower, "user"), equal_nan=True)
 
 
 def test_every_cut_has_unit_vectors_and_nan_where_text_is_missing(
@@ -116,6 +162,12 @@ def test_other_ways_to_adapt(
 def test_goes_on_after_kill_9(tower: Path, tiny_world: TinyWorld, tmp_path: Path) -> None:
     made = killed_and_resumed("text_pretraining", small(), tiny_world.prepared, tmp_path)
     np.testing.assert_allclose(vectors(made, "item"), vectors(tower, "item"), atol=1e-4)
+
+
+def test_adalora_goes_on_after_kill_9(adalora: Path, tiny_world: TinyWorld, tmp_path: Path) -> None:
+    params = small(adapter="adalora")
+    made = killed_and_resumed("text_pretraining", params, tiny_world.prepared, tmp_path, step=4)
+    np.testing.assert_allclose(vectors(made, "item"), vectors(adalora, "item"), atol=1e-4)
 
 
 def test_a_start_goes_on_from_the_tower_with_fewer_steps(

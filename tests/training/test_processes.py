@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+from components.errors import REFUSED
 from components.params import Params
 from components.training.checkpoints import FOLDER, seed_everything
 from components.training.loop import fit
@@ -108,7 +109,7 @@ def test_a_stage_in_two_processes_learns_writes_once_and_has_one_run(tmp_path):
 def test_a_stage_that_fails_in_two_processes_says_so_once(tmp_path):
     (write_chain(tmp_path / "data/prepared", events()) / "users.parquet").unlink()
     done = stage(tmp_path, BEHAVIOUR)
-    assert done.returncode == 1
+    assert done.returncode == REFUSED
     lines = [line for line in done.stderr.splitlines() if "behaviour_pretraining:" in line]
     assert len(lines) == 1
     assert "Traceback" not in done.stderr

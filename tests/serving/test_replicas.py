@@ -17,8 +17,7 @@ import pytest
 
 from components.files import read_table
 from components.serving.events.segments import whole_lines
-from tests.platform import free_port
-from tests.served import ADMIN_KEY, EVENT_KEY, ServedShop
+from tests.served import ADMIN_KEY, EVENT_KEY, ServedShop, free_port
 from tests.serving.registered import eventually
 
 pytestmark = [

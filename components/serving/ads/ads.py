@@ -148,8 +148,7 @@ class Ads:
                 one that is paid for.
 
         """
-        clicked = any(record["event_type"] == "click" for record in records)
-        if clicked and self.shared is not None:
+        if self.shared is not None and self.waits_for(records):
             self.shared.require()
         with self._lock:
             seen: set[tuple[str, str]] = set()
@@ -157,6 +156,11 @@ class Ads:
             charged = [self._charged(record, now, seen, pending) for record in records]
         # Outside the lock: nobody who is shown an ad waits for the other servers.
         return [self._agreed(record, now) for record in charged]
+
+    def waits_for(self, records: Sequence[Record]) -> bool:
+        """Tell whether other servers have to agree on what the records cost."""
+        clicked = any(record["event_type"] == "click" for record in records)
+        return clicked and self.shared is not None
 
     def _agreed(self, record: Record, now: datetime) -> Record:
         """Return the record with the price on which all servers agree."""

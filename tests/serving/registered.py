@@ -30,7 +30,7 @@ class Family:
 
     folder: Path  # with the policy that names the model
     first: Version
-    second: Version
+    second: Version  # what is popular in the first is not in this one
     without_tower: Version
     without_files: Version
     broken: Version  # its catalogue is none
@@ -61,11 +61,12 @@ def make_family(folder: Path, mlflow_uri: str) -> Family:
             shop.train()
             shop.register()
             shop.train(scale=-1.0)
+            numbers = Path("models/fused/state/items/numbers.npy")
+            np.save(numbers, np.load(numbers)[::-1])  # what was popular is not
             second, lacking = register_unseen(), register_unseen()
             without_tower = register_unseen({"parent_text": "no-such-tower/7"})
             broken = register_unseen(broken=True)
             shop.train(scale=float("nan"))
-            numbers = Path("models/fused/state/items/numbers.npy")
             np.save(numbers, np.load(numbers)[:3])
             cut_short = register_unseen()
         finally:

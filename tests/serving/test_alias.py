@@ -21,7 +21,6 @@ NOBODY = "http://127.0.0.1:9"
 @pytest.fixture
 def server(mlflow, family, tmp_path, monkeypatch):
     """Answers by the first version, and looks every 50 ms once it watches."""
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setattr(holder, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(holder, "LONGEST_PAUSE", 0.1)
     with family.server(tmp_path / "spool") as made:
@@ -67,6 +66,7 @@ def test_a_version_that_lacks_a_part_is_refused_once_and_said(server, family, ki
 
 def test_a_registry_that_is_away_refuses_nothing(server, family, mlflow, monkeypatch):
     tracking.move_alias("champion", family.second)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     real = tracking.download
 
     def cut_off(uri, folder):

@@ -21,6 +21,7 @@ from components.feedback_ingestion.partitions import partition_days, read_partit
 from components.params import Params
 from components.serving.fetching import called
 from tests.model_registration.handmade import ITEM_IDS, USER_IDS
+from tests.serving.registered import eventually
 from tests.serving.shop import app_of, copied, make_server
 
 SWAP_SECONDS = 30  # 10 on a machine of its own; tests share theirs
@@ -252,9 +253,11 @@ def test_swaps_under_load_without_a_failed_request(mlflow, family, tmp_path, buc
         assert httpx.post(f"{server.url}/admin/champion/refresh").status_code == 401
         answer = httpx.post(f"{server.url}/admin/champion/refresh", headers=headers, timeout=60)
         assert answer.json() == {"ready": True, "model": first}
+        assert eventually(
+            lambda: not sum(path.stat().st_size for path in server.spool.glob("*.jsonl")), 60
+        )  # everything is in S3
     finally:
         server.stop()
-    assert [path for path in server.spool.glob("*.jsonl") if path.stat().st_size] == []  # shipped
     run(Params())
     days = partition_days()
     arrived = read_partitions("events.parquet", days[0], days[-1])["event_id"].to_pylist()

@@ -202,7 +202,7 @@ class Load:
 
     def _events(self, client: httpx.Client, number: int) -> None:
         batch = [
-            {"event_id": f"e{number}-{n}", "action_name": "view", "timestamp": self._now,
+            {"event_id": f"view-{number}-{n}", "action_name": "view", "timestamp": self._now,
              "user_id": USER_IDS[(number + n) % len(USER_IDS)],
              "event_attributes": {"object": {"object_id": ITEM_IDS[n]}}}
             for n in range(3)
@@ -261,7 +261,7 @@ def test_swaps_under_load_without_a_failed_request(mlflow, family, tmp_path, buc
     run(Params())
     days = partition_days()
     arrived = read_partitions("events.parquet", days[0], days[-1])["event_id"].to_pylist()
-    views = [event_id for event_id in arrived if event_id.startswith("e")]
+    views = [event_id for event_id in arrived if event_id.startswith("view-")]
     assert len(load.acknowledged) > 30
     assert sorted(views) == sorted(load.acknowledged)
 

@@ -42,7 +42,7 @@ from components.progress import say
 from components.registry import POLICY, Policy, load_policy
 from components.retraining import champion_of, decide, read_fed_back, refresh, window_end
 from components.serving.events.segments import PREFIX, framed, records_of
-from components.serving.holder import fetch
+from components.serving.fetching import fetch
 from components.settings import settings
 from components.tracking import Version
 from orchestration.form import WARM_START

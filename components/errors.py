@@ -49,5 +49,9 @@ class RegistryError(ShopError):
     """The model registry refuses or lacks what was asked for."""
 
 
+class AbsentError(RegistryError):
+    """The registry answers, and has not what was asked for: asking again does not help."""
+
+
 class ServiceError(ShopError):
     """A service of the platform cannot start, or does not answer as it should."""

@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(
         default=None, description="Key that /admin needs; without one it answers 503"
     )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis through which several servers know the same, as redis://host:6379/0; "
+        "empty for one server",
+    )
     spool: Path = Field(default=Path(".state/spool"), description="Folder of events not yet in S3")
     spool_megabytes: int = Field(
         default=512, ge=1, description="Size of the spool at which POST /events answers 503"

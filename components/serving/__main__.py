@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import uvicorn
 
-from components.errors import ShopError
+from components.errors import ServiceError, ShopError
 from components.params import load_params
 from components.registry import load_policy
 from components.serving.ads.ads import Ads
@@ -20,8 +20,10 @@ from components.serving.events.shipper import Shipper
 from components.serving.holder import ChampionHolder
 from components.serving.impressions import Impressions
 from components.serving.live_events import LiveEvents, moment_of
+from components.serving.replicas.link import Link
+from components.serving.replicas.replicas import Replicas
 from components.serving.server import Server
-from components.settings import settings
+from components.settings import Settings, settings
 
 MEGABYTE = 1 << 20
 
@@ -39,8 +41,13 @@ def main() -> int:
     live, ads = LiveEvents(), Ads(found.spool)
     log.subscribe(live.accept)
     log.subscribe(ads.observe)
-    holder = ChampionHolder(live, params, policy, _starting(clock, log, live, ads))
-    server = Server(holder, clock, log, found, params, Impressions(), ads)
+    try:
+        replicas = _replicas(found, log, live, ads, clock)
+    except ServiceError as error:
+        print(f"serving: {error}", file=sys.stderr)
+        return 1
+    holder = ChampionHolder(live, params, policy, _starting(clock, log, live, ads, replicas))
+    server = Server(holder, clock, log, found, params, Impressions(replicas), ads, replicas)
     ahead = Ahead(server)
     log.subscribe(ahead.accept)  # after those whose state it reads
     ahead.start()
@@ -61,21 +68,31 @@ def main() -> int:
     finally:
         ahead.stop()
         holder.close()
+        if replicas:
+            replicas.stop()
         if shipper:
             shipper.stop()
         log.close()
     return 0
 
 
+def _replicas(
+    found: Settings, log: EventLog, live: LiveEvents, ads: Ads, clock: Clock
+) -> Replicas | None:
+    """Return what makes this process one of several; None where it is alone."""
+    url = found.redis_url.get_secret_value() if found.redis_url else ""
+    return Replicas(Link(url), log, live, ads, clock) if url else None
+
+
 def _starting(
-    clock: Clock, log: EventLog, live: LiveEvents, ads: Ads
+    clock: Clock, log: EventLog, live: LiveEvents, ads: Ads, replicas: Replicas | None = None
 ) -> Callable[[Champion], None]:
     """Return what happens when a champion is about to answer for the first time."""
-    first = threading.Lock()
+    known = threading.Event()  # a champion that fails before that is not the first
 
     def start(champion: Champion) -> None:
         clock.start(champion.as_of)
-        if first.acquire(blocking=False):  # events from before this process
+        if not known.is_set():  # events from before this process
             for records in past(log, champion.as_of):
                 live.accept(records)
                 ads.observe(records)
@@ -83,6 +100,9 @@ def _starting(
                 clock.start(
                     max((moment_of(one["received_at"]) for one in records), default=champion.as_of)
                 )
+            if replicas is not None:  # and from other processes
+                replicas.start(champion.as_of)
+            known.set()
 
     return start
 

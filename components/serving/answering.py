@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Body, HTTPException, Response
 
-from components.errors import DataError, StorageError
-from components.progress import say
+from components.errors import DataError
 from components.serving.api import (
     BAD_REQUEST,
     Answer,
@@ -78,10 +77,7 @@ def search(server: "Server", request: SearchRequest) -> Answer:
 def _logged(server: "Server", shown: Shown) -> Answer:
     """Write the impressions and return the answer; a full spool does not stop the shop."""
     server.impressions.keep(shown)
-    try:
-        server.log.append(records(shown), durable=False)
-    except StorageError as error:
-        say(f"impressions are not logged: {error}")
+    server.impressions.log(server.log, records(shown))
     return shown.answer
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
@@ -25,14 +26,16 @@ class Ready(BaseModel):
 
     ready: bool
     model: str
+    replicas: str | None = None  # one of many, or why they do not know of each other
 
 
 def create_app(server: Server) -> FastAPI:
     """Return the application around `server`."""
-    app = FastAPI(
+    app: FastAPI = FastAPIOffline(
         title="shopfusion",
         description="Search, recommendations and sponsored products by one fused ranker.",
         version="1",
+        redoc_url=None,
     )
     for router in (
         answering.router,
@@ -59,20 +62,24 @@ def operating(server: Server) -> APIRouter:
     """Return the routes for those who run the server."""
     routes = APIRouter(tags=["operation"])
 
+    def ready_by(model: str, ready: bool = True) -> Ready:
+        replicas = server.replicas.state() if server.replicas else None
+        return Ready(ready=ready, model=model, replicas=replicas)
+
     @routes.get("/health")
     def health() -> dict[str, str]:
         """The process is alive."""
         return {"status": "alive"}
 
-    @routes.get("/ready", responses={503: {"model": Ready}})
+    @routes.get("/ready", response_model_exclude_none=True, responses={503: {"model": Ready}})
     def ready(response: Response) -> Ready:
         """Whether a champion answers, which, and what was refused."""
         try:
             server.champion.current()
         except ModelError:
             response.status_code = 503
-            return Ready(ready=False, model=server.champion.state())
-        return Ready(ready=True, model=server.champion.state())
+            return ready_by(server.champion.state(), ready=False)
+        return ready_by(server.champion.state())
 
     @routes.get("/metrics", response_class=Response)
     def metrics() -> Response:
@@ -82,16 +89,17 @@ def operating(server: Server) -> APIRouter:
     @routes.post(
         "/admin/champion/refresh",
         dependencies=[Depends(require_admin_key)],
+        response_model_exclude_none=True,
         responses=RESPONSES | problem(502, "The registry does not answer"),
     )
     def refresh() -> Ready:
-        """Follow the champion alias now, as a webhook of the registry asks."""
+        """Follow the champion alias now, without waiting for the next look."""
         try:
             server.champion.refresh()
             server.champion.current()
         except RegistryError as error:
             raise HTTPException(502, str(error)) from error
-        return Ready(ready=True, model=server.champion.state())
+        return ready_by(server.champion.state())
 
     return routes
 

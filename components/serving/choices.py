@@ -30,7 +30,7 @@ from components.registry import Policy
 from components.serving.api import RecommendRequest
 from components.serving.champion import Champion
 from components.serving.exploration import propensities
-from components.serving.holder import fetch
+from components.serving.fetching import fetch
 from components.serving.live_events import LiveEvents
 
 SURFACES = ("home", "buy_again")

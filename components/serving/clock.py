@@ -1,6 +1,7 @@
 """The shop's clock: real time, or the time of the data that is being replayed."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -26,6 +27,7 @@ class Clock:
         self.mode: Mode = mode
         self._now: datetime | None = None
         self._lock = threading.Lock()
+        self._told: list[Callable[[datetime], None]] = []
 
     def now(self) -> datetime:
         """Return the time in UTC.
@@ -60,7 +62,14 @@ class Clock:
             raise ServiceError(
                 "a clock in mode data", "one that shows real time", "set SHOPFUSION_SERVING_CLOCK"
             )
-        return self._forward(moment)
+        now = self._forward(moment)
+        for callback in self._told:
+            callback(now)
+        return now
+
+    def subscribe(self, callback: Callable[[datetime], None]) -> None:
+        """Call back with every time that is set from now on."""
+        self._told.append(callback)
 
     def _forward(self, moment: datetime) -> datetime:
         with self._lock:

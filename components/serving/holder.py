@@ -6,26 +6,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 from components import tracking
-from components.errors import ModelError, RegistryError
+from components.errors import AbsentError, ModelError, RegistryError, StorageError
 from components.params import Params
 from components.progress import say
 from components.registry import Policy
 from components.serving import telemetry
+from components.serving.challenger import Challenger
 from components.serving.champion import Champion, Packages
+from components.serving.fetching import Refused, called, fetch, refusal
 from components.serving.live_events import LiveEvents
-from components.tracking import Version
 
 POLL_SECONDS = 2.0
-
-
-class Refused(NamedTuple):
-    """A version that could not take over."""
-
-    version: str
-    reason: str
+LONGEST_PAUSE = 8.0  # seconds between looks that fail: a registry that is back is soon followed
 
 
 class ChampionHolder:
@@ -43,10 +37,12 @@ class ChampionHolder:
         """`loaded` is called with each new champion before it answers its first request."""
         self.live, self.params, self.policy = live, params, policy
         self.refused: Refused | None = None
+        self.trouble = ""  # why the alias is not followed at present
         self._loaded = loaded
         self._current: Champion | None = None
-        self._challenger: Champion | None = None
-        self._loading = threading.Lock()  # one model is loaded at a time
+        self._challenger = Challenger(live, params)
+        self._loading = threading.Lock()  # one champion is loaded at a time
+        self._following = threading.Lock()
         self._asked = threading.Event()
         self._stopped = False
         self._thread: threading.Thread | None = None
@@ -63,33 +59,31 @@ class ChampionHolder:
         return self._current
 
     def state(self) -> str:
-        """Say in one line what answers, or why nothing does."""
-        refused = (
-            f"; {self.refused.version} was refused: {self.refused.reason}" if self.refused else ""
-        )
-        return (self._current.version if self._current else "no champion yet") + refused
+        """Say in one line what answers, or why nothing does, and what is wrong."""
+        said = [self._current.version if self._current else "no champion yet"]
+        if self.refused:
+            said.append(f"{self.refused.version} was refused: {self.refused.reason}")
+        if self.trouble:
+            said.append(f"the alias is not followed: {self.trouble}")
+        return "; ".join(said)
 
     def use(self, packages: Packages) -> bool:
         """Load packages and let them answer; return whether they do."""
+        return self._take_over(
+            packages.version, lambda: Champion.load(packages, self.live, self.params)
+        )
+
+    def _take_over(self, version: str, load: Callable[[], Champion]) -> bool:
         with self._loading:
             started = time.perf_counter()
             try:
-                champion = Champion.load(packages, self.live, self.params)
+                champion = load()
+                telemetry.LOADING.set(time.perf_counter() - started)
+                self._swap(champion)
             except Exception as error:  # whatever is wrong with it, the one that works stays
-                self.refused = Refused(packages.version, " ".join(str(error).split())[:300])
-                telemetry.FAILURES.inc()
-                say(f"champion {packages.version} refused: {type(error).__name__}: {error}")
+                self._refuse(version, error)
                 return False
-            self._loaded(champion)
-            before, self._current = self._current, champion
-            self.refused = None
-            if before is not None:
-                telemetry.MODEL.remove(before.version)
-            telemetry.MODEL.labels(champion.version).set(1)
-            telemetry.SWAPS.inc()
-            telemetry.LOADING.set(time.perf_counter() - started)
-        say(f"champion {champion.version} answers after {time.perf_counter() - started:.1f} s")
-        del before
+        say(f"champion {version} answers after {time.perf_counter() - started:.1f} s")
         # The old one holds itself in cycles; the new one stays, and is not to be looked through
         # again at every full collection: 0.2 s in which nobody is answered.
         gc.unfreeze()
@@ -97,56 +91,89 @@ class ChampionHolder:
         gc.freeze()
         return True
 
+    def _swap(self, champion: Champion) -> None:
+        self._loaded(champion)
+        before, self._current = self._current, champion
+        self.refused = None
+        if before is not None:
+            telemetry.MODEL.remove(before.version)
+        telemetry.MODEL.labels(champion.version).set(1)
+        telemetry.SWAPS.inc()
+
+    def _refuse(self, version: str, error: Exception) -> None:
+        self.refused = refusal(version, error)
+        telemetry.FAILURES.inc()
+        say(f"champion {version} refused: {type(error).__name__}: {error}")
+
     def challenger(self) -> Champion | None:
         """Return the challenger, loaded when it is asked for; None where there is none.
 
         It is the champion itself where both aliases point at one version.
+
+        Raises:
+            ModelError: it cannot be loaded.
+            RegistryError: the registry does not answer.
+
         """
         found = tracking.aliased(self.policy.models.fused, self.policy.aliases.challenger)
         if found is None:
             return None
-        for loaded in (self._current, self._challenger):
-            if loaded is not None and loaded.version == _called(found):
-                return loaded
-        with self._loading, TemporaryDirectory(prefix="challenger-") as folder:
-            self._challenger = Champion.load(fetch(found, Path(folder)), self.live, self.params)
-        return self._challenger
+        current = self._current
+        if current is not None and current.version == called(found):
+            return current
+        return self._challenger.load(found)
 
     def loaded(self, version: str) -> Champion | None:
         """Return a loaded champion or challenger by version, without loading anything."""
-        for one in (self._current, self._challenger):
+        for one in (self._current, self._challenger.loaded):
             if one is not None and one.version == version:
                 return one
         return None
 
     def refresh(self) -> bool:
-        """Follow the alias now; return whether another version took over.
+        """Follow the aliases now; return whether another version took over.
+
+        A version of which the registry lacks a part is refused like one that does not load.
 
         Raises:
             RegistryError: the registry does not answer.
+            StorageError: there is no room here for the version.
 
         """
-        found = tracking.aliased(self.policy.models.fused, self.policy.aliases.champion)
-        telemetry.CHECKED.set_to_current_time()
-        if found is None:
-            return False
-        called = _called(found)
-        if self._current is not None and self._current.version == called:
-            self.refused = None  # the alias went back to what answers
-            return False
-        if self.refused is not None and self.refused.version == called:
-            return False
-        with TemporaryDirectory(prefix="champion-") as folder:
-            try:
-                packages = fetch(found, Path(folder))
-            except RegistryError:
-                raise
-            except Exception as error:
-                self.refused = Refused(called, " ".join(str(error).split())[:300])
-                telemetry.FAILURES.inc()
-                say(f"champion {called} refused: {error}")
+        with self._following:
+            found = tracking.aliased(self.policy.models.fused, self.policy.aliases.champion)
+            telemetry.CHECKED.set_to_current_time()
+            if found is None:
                 return False
-            return self.use(packages)
+            name = called(found)
+            if self._current is not None and self._current.version == name:
+                self.refused = None  # the alias went back to what answers
+                self._let_go()
+                return False
+            if self.refused is not None and self.refused.version == name:
+                return False
+            ready = self._challenger.take(name)
+            if ready is not None:
+                return self._take_over(name, lambda: ready)
+            try:
+                with TemporaryDirectory(prefix="champion-") as folder:
+                    return self.use(fetch(found, Path(folder)))
+            except OSError as error:
+                raise StorageError(f"room for {name}", str(error), "free disk space") from error
+            except Exception as error:
+                if isinstance(error, RegistryError) and not isinstance(error, AbsentError):
+                    raise
+                self._refuse(name, error)
+                return False
+
+    def _let_go(self) -> None:
+        """Free a challenger that became the champion, or that the alias has left."""
+        if self._challenger.loaded is None:
+            return
+        found = tracking.aliased(self.policy.models.fused, self.policy.aliases.challenger)
+        mine = found is None or self._current is None or called(found) == self._current.version
+        if self._challenger.follow(None if mine or found is None else called(found)):
+            gc.collect()  # it holds itself in cycles
 
     def watch(self) -> None:
         """Follow the alias from now on, in a thread of its own."""
@@ -165,38 +192,16 @@ class ChampionHolder:
             self._thread.join()
 
     def _watch(self) -> None:
-        silent = False
+        pause = POLL_SECONDS
         while not self._stopped:
             try:
                 self.refresh()
-                silent = False
-            except RegistryError as error:
-                if not silent:  # once, not every two seconds
-                    say(f"registry: {error}")
-                silent = True
-            self._asked.wait(POLL_SECONDS)
+                self.trouble, pause = "", POLL_SECONDS
+            except Exception as error:  # this thread is the only one that follows the alias
+                telemetry.UNFOLLOWED.inc()
+                said = refusal("", error).reason
+                if not self.trouble:  # once, not at every look
+                    say(f"the champion's alias is not followed: {type(error).__name__}: {error}")
+                self.trouble, pause = said, min(2 * pause, LONGEST_PAUSE)
+            self._asked.wait(pause)
             self._asked.clear()
-
-
-def fetch(version: Version, folder: Path) -> Packages:
-    """Download a version and the towers it was made of.
-
-    Raises:
-        RegistryError: the registry does not answer, or lacks a part.
-
-    """
-    towers = {
-        name: tracking.download(f"models:/{parent}", folder / name)
-        for name in ("text", "image")
-        if (parent := version.tags.get(f"parent_{name}"))
-    }
-    return Packages(
-        version=_called(version),
-        ranker=tracking.download(f"models:/{_called(version)}", folder / "ranker"),
-        text=towers.get("text"),
-        image=towers.get("image"),
-    )
-
-
-def _called(version: Version) -> str:
-    return f"{version.name}/{version.version}"

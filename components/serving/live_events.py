@@ -2,7 +2,6 @@
 
 import threading
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from components.schemas import EVENT_TYPES
 
 HISTORY = {"view", "click", "add_to_cart", "purchase", "rating"}  # what a shopper does to an item
 KEPT = 5000  # latest events of a shopper that are kept
+SHOPPERS = 200_000  # who did something last; of the others the package's history is left
 
 
 class LiveEvent(NamedTuple):
@@ -33,8 +33,9 @@ class LiveEvents:
     """
 
     def __init__(self) -> None:
-        self._events: dict[str, list[LiveEvent]] = defaultdict(list)
+        self._events: dict[str, list[LiveEvent]] = {}  # who did something last comes last
         self._revision: dict[str, int] = {}
+        self._taken = 0
         self._lock = threading.Lock()
 
     def accept(self, records: Sequence[Mapping[str, Any]]) -> None:
@@ -53,13 +54,23 @@ class LiveEvents:
             )
             user = str(record["user_id"])
             with self._lock:
-                events = self._events[user]
+                events = self._events.setdefault(user, [])
                 place = bisect_left(events, event[:2])  # NaN compares with nothing: by time and id
                 if events[place : place + 1] and events[place][:2] == event[:2]:
                     continue
                 events.insert(place, event)
                 del events[: max(len(events) - KEPT, 0)]
-                self._revision[user] = self._revision.get(user, 0) + 1
+                self._note(user)
+
+    def _note(self, user: str) -> None:
+        """Give the shopper a revision that nobody had before, and forget who is beyond SHOPPERS."""
+        self._taken += 1
+        self._revision[user] = self._taken
+        self._events[user] = self._events.pop(user)
+        while len(self._events) > SHOPPERS:
+            gone = next(iter(self._events))
+            del self._events[gone]
+            self._revision.pop(gone, None)
 
     def revision(self, user: str) -> int:
         """Return a number that grows with every event of the shopper; 0 without any."""

@@ -12,6 +12,7 @@ from components.settings import Settings
 
 if TYPE_CHECKING:
     from components.serving.events.log import EventLog
+    from components.serving.replicas.replicas import Replicas
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Server:
     params: Params
     impressions: Impressions
     ads: Any = None
+    replicas: "Replicas | None" = None  # None: one process
     waiting: Waiting = field(init=False)
 
     def __post_init__(self) -> None:

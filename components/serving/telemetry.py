@@ -8,9 +8,15 @@ REQUESTS = Counter("shopfusion_requests", "Requests", ["endpoint", "status"])
 SECONDS = Histogram(
     "shopfusion_request_seconds", "Time from request to answer", ["endpoint"], buckets=BUCKETS
 )
+IMPRESSIONS = Counter(
+    "shopfusion_impressions", "Shown items, by whether the log took them", ["outcome"]
+)
 MODEL = Gauge("shopfusion_model_info", "1 for the version that answers", ["version"])
 SWAPS = Counter("shopfusion_model_swaps", "Champions that took over")
 FAILURES = Counter("shopfusion_model_load_failures", "Champions that could not be loaded")
+UNFOLLOWED = Counter(
+    "shopfusion_champion_watch_failures", "Looks at the champion alias that failed"
+)
 LOADING = Gauge("shopfusion_model_load_seconds", "Time the last champion took to load and warm up")
 CHECKED = Gauge(
     "shopfusion_registry_checked", "When the registry last answered, seconds since 1970"

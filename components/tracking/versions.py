@@ -10,11 +10,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from requests import RequestException
 
-from components.errors import RegistryError
+from components.errors import AbsentError, RegistryError
 from components.tracking.connection import answering, connect, point
 from components.tracking.packages import Package, flavor
 
 FUSION = "fusion"  # tag of a version of the fused model: its way of fusion
+ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # MLflow's codes of a clear no
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def aliased(name: str, alias: str) -> Version | None:
         try:
             found = mlflow.MlflowClient().get_model_version_by_alias(name, alias)
         except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            if error.error_code in ABSENT:
                 return None
             raise
     return _version(found)
@@ -135,7 +136,8 @@ def download(uri: str, folder: Path | None = None) -> Path:
     """Fetch the folder that was registered, e.g. as models:/text-tower/3; into `folder` if given.
 
     Raises:
-        RegistryError: the registry has no such model or version, or cannot be reached.
+        AbsentError: the registry has no such model or version, or not its files.
+        RegistryError: it cannot be reached.
 
     """
     point()
@@ -147,11 +149,19 @@ def download(uri: str, folder: Path | None = None) -> Path:
         )
         return Path(local) / Model.load(local).flavors["python_function"]["data"]
     except (MlflowException, RequestException) as error:
-        raise RegistryError(
+        kind = AbsentError if _is_absence(error) else RegistryError
+        raise kind(
             f"a registered model at {uri}",
             " ".join(str(error).split()),
             "see the registry's versions, or train this tower",
         ) from error
+
+
+def _is_absence(error: MlflowException | RequestException) -> bool:
+    """Tell an answer that says no from none, and from one of a server in trouble."""
+    if isinstance(error, RequestException):
+        return error.response is not None and error.response.status_code in {404, 410}
+    return error.error_code in ABSENT
 
 
 def run_folder(version: Version, folder: str) -> Path:

@@ -8,6 +8,7 @@ from components.serving.champion import Champion, Packages
 from components.serving.server import Server
 from components.settings import settings
 from tests.model_registration.conftest import mlflow, mlflow_uri
+from tests.serving.registered import Family, make_family
 from tests.serving.shop import app_of, make_packages, make_server
 from tests.world import TinyWorld
 
@@ -39,6 +40,12 @@ def server(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def client(server: Server) -> Iterator[TestClient]:
     with TestClient(app_of(server)) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def family(mlflow_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Family:
+    """Versions of one model in a real registry: move its aliases, register nothing."""
+    return make_family(tmp_path_factory.mktemp("family"), mlflow_uri)
 
 
 @pytest.fixture

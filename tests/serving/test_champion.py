@@ -1,24 +1,29 @@
 """The champion is replaced while the server answers, and only by one that works."""
 
+import itertools
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from components import tracking
-from components.registry import load_policy
-from tests.model_registration.test_component import Shop
+from components.feedback_ingestion.component import run
+from components.feedback_ingestion.partitions import partition_days, read_partitions
+from components.params import Params
+from components.serving.fetching import called
+from tests.model_registration.handmade import ITEM_IDS, USER_IDS
+from tests.serving.registered import eventually
 from tests.serving.shop import app_of, copied, make_server
 
-LOADERS = 4
 SWAP_SECONDS = 30  # 10 on a machine of its own; tests share theirs
 BODY = {"user_id": "somebody", "k": 5}
 
@@ -105,18 +110,19 @@ def test_what_was_replaced_is_released(own, packages, tmp_path):
 class Process:
     """`python -m components.serving` on a free port."""
 
-    def __init__(self, folder: Path, mlflow: str) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        environment = os.environ | {
-            "SHOPFUSION_MLFLOW_URI": mlflow,
+        self.spool = folder / "spool"
+        environment = os.environ | environment | {
             "SHOPFUSION_SERVING_PORT": str(self.port),
             "SHOPFUSION_SERVING_CLOCK": "data",
-            "SHOPFUSION_SPOOL": str(folder / "spool"),
+            "SHOPFUSION_SPOOL": str(self.spool),
             "SHOPFUSION_ADMIN_KEY": "admin",
-        }
+            "SHOPFUSION_EVENT_KEY": "events",
+        }  # fmt: skip
         self.log = folder / "serving.log"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "components.serving"],
@@ -140,92 +146,137 @@ class Process:
         self.process.wait(30)
 
 
-def load(url: str, stop: threading.Event, seen: list[tuple[int, str]]) -> None:
-    """Ask again and again until told to stop."""
-    with httpx.Client() as client:
-        while not stop.is_set():
-            answer = client.post(f"{url}/recommend", json=BODY, timeout=60)
-            seen.append((answer.status_code, answer.json().get("model_version", "")))
-            time.sleep(0.005)
+class Load:
+    """Threads that ask for everything a shop asks for, again and again, until told to stop."""
+
+    def __init__(self, server: Process) -> None:
+        self.server = server
+        self.seen: list[tuple[str, int, str]] = []  # request, status, version that answered
+        self.acknowledged: list[str] = []
+        self._stop, self._numbers = threading.Event(), itertools.count()
+        answer = httpx.post(f"{server.url}/admin/clock", json={"now": "2000-01-01T00:00:00Z"},
+                            headers={"Authorization": "Bearer admin"})  # fmt: skip
+        self._now = answer.json()["now"]
+        self._threads = [
+            threading.Thread(target=self._run, args=(one,), daemon=True)
+            for one in (self._recommend, self._search, self._ads, self._events, self._page)
+        ]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, ask: Callable[[httpx.Client, int], None]) -> None:
+        with httpx.Client(base_url=self.server.url, timeout=60) as client:
+            while not self._stop.is_set():
+                ask(client, next(self._numbers))
+                time.sleep(0.005)
+
+    def _note(self, name: str, answer: httpx.Response) -> None:
+        version = answer.json().get("model_version", "") if name != "page" else ""
+        self.seen.append((name, answer.status_code, version))
+
+    def _recommend(self, client: httpx.Client, number: int) -> None:
+        """Known shoppers, shoppers of whom nothing is known, and strangers with a session."""
+        who = [{"user_id": USER_IDS[number % len(USER_IDS)]}, {"user_id": f"cold-{number}"},
+               {"history": [ITEM_IDS[number % len(ITEM_IDS)]]}][number % 3]  # fmt: skip
+        body = who | {"k": 1 + number % 10}
+        self._note("recommend", client.post("/recommend", json=body))
+
+    def _search(self, client: httpx.Client, number: int) -> None:
+        body = {"query": f"thing {number % 7}", "user_id": USER_IDS[number % len(USER_IDS)]}
+        self._note("search", client.post("/search", json=body))
+
+    def _ads(self, client: httpx.Client, number: int) -> None:
+        body = {"slots": 2, "user_id": USER_IDS[number % len(USER_IDS)]}
+        self._note("ads", client.post("/ads", json=body))
+
+    def _page(self, client: httpx.Client, number: int) -> None:
+        self._note("page", client.get("/", params={"shopper": USER_IDS[number % len(USER_IDS)]}))
+
+    def _events(self, client: httpx.Client, number: int) -> None:
+        batch = [
+            {"event_id": f"view-{number}-{n}", "action_name": "view", "timestamp": self._now,
+             "user_id": USER_IDS[(number + n) % len(USER_IDS)],
+             "event_attributes": {"object": {"object_id": ITEM_IDS[n]}}}
+            for n in range(3)
+        ]  # fmt: skip
+        answer = client.post(
+            "/events", json={"events": batch}, headers={"Authorization": "Bearer events"}
+        )
+        self._note("events", answer)
+        if answer.status_code == 200:
+            assert answer.json()["rejected"] == []
+            self.acknowledged += [event["event_id"] for event in batch]
 
 
 @pytest.mark.services
 @pytest.mark.xdist_group("registry")
-def test_swaps_under_load_without_a_failed_request(mlflow, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    shop = Shop(tmp_path)
-    shop.train()
-    shop.register()
+@pytest.mark.timeout(600)
+def test_swaps_under_load_without_a_failed_request(mlflow, family, tmp_path, bucket, store):
+    """Every kind of request while a person moves the alias; every event is downstream once."""
+    shutil.copytree(family.folder / "mlflow", tmp_path / "mlflow")
     (tmp_path / "params.yaml").write_text("seed: 0\n")
-    server = Process(tmp_path, mlflow)
+    for alias in ("champion", "challenger"):
+        tracking.move_alias(alias, family.first)
+    first, second = called(family.first), called(family.second)
+    kept = store.environment | {"SHOPFUSION_S3_BUCKET": bucket, "SHOPFUSION_MLFLOW_URI": mlflow}
+    server = Process(tmp_path, kept)
     try:
-        name = load_policy().models.fused
-        server.wait(f"{name}/1")
-        stop, seen = threading.Event(), []
-        threads = [
-            threading.Thread(target=load, args=(server.url, stop, seen)) for _ in range(LOADERS)
-        ]
-        for thread in threads:
-            thread.start()
-        shop.train(scale=2.0)  # challenger
-        shop.register()
-        second = tracking.champion(name, "challenger")
-        assert second.version == "2"
-        tracking.move_alias("champion", second)  # a person does this
-        taken = server.wait(f"{name}/2")
-        time.sleep(0.5)
-        stop.set()
-        for thread in threads:
-            thread.join()
-        assert {status for status, _ in seen} == {200}
-        assert taken < SWAP_SECONDS
-        versions = [version for _, version in seen]
-        assert {f"{name}/1", f"{name}/2"} == set(versions)
-        assert len(seen) > 50
-        # Back again, told by a webhook instead of waiting for the next look.
-        tracking.move_alias("champion", tracking.version(name, "1"))
-        refused = httpx.post(f"{server.url}/admin/champion/refresh")
-        assert refused.status_code == 401
+        server.wait(first)
+        campaign = {"campaign_id": "c", "item_ids": ITEM_IDS[:3], "bid": 0.5, "daily_budget": 9.0}
         headers = {"Authorization": "Bearer admin"}
+        put = httpx.put(
+            f"{server.url}/admin/campaigns", json={"campaigns": [campaign]}, headers=headers
+        )
+        assert put.status_code == 200, put.text
+        with Load(server) as load:
+            time.sleep(1.0)
+            tracking.move_alias("champion", family.second)  # a person does this
+            taken = server.wait(second)
+            time.sleep(1.0)
+        kinds = {name for name, _, _ in load.seen}
+        assert kinds == {"recommend", "search", "ads", "events", "page"}
+        assert [one for one in load.seen if not 200 <= one[1] < 300] == []
+        assert taken < SWAP_SECONDS
+        for kind in ("recommend", "search", "ads"):
+            versions = {version for name, _, version in load.seen if name == kind}
+            assert versions == {first, second}, kind
+        # Back again, told instead of waiting for the next look.
+        tracking.move_alias("champion", family.first)
+        assert httpx.post(f"{server.url}/admin/champion/refresh").status_code == 401
         answer = httpx.post(f"{server.url}/admin/champion/refresh", headers=headers, timeout=60)
-        assert answer.json() == {"ready": True, "model": f"{name}/1"}
+        assert answer.json() == {"ready": True, "model": first}
+        assert eventually(
+            lambda: not sum(path.stat().st_size for path in server.spool.glob("*.jsonl")), 60
+        )  # everything is in S3
     finally:
         server.stop()
+    run(Params())
+    days = partition_days()
+    arrived = read_partitions("events.parquet", days[0], days[-1])["event_id"].to_pylist()
+    views = [event_id for event_id in arrived if event_id.startswith("view-")]
+    assert len(load.acknowledged) > 30
+    assert sorted(views) == sorted(load.acknowledged)
 
 
 @pytest.mark.services
 @pytest.mark.xdist_group("registry")
-def test_a_broken_version_in_the_registry_is_refused_once(mlflow, tmp_path, monkeypatch, capsys):
-    """The alias is followed to a version whose numbers are none; it is fetched a single time."""
-    monkeypatch.chdir(tmp_path)
-    shop = Shop(tmp_path)
-    shop.train()
-    shop.register()
-    server = make_server(None, tmp_path / "spool")
-    server.champion.policy = load_policy()
-    assert server.champion.refresh()
-    shop.train(scale=float("nan"))
-    numbers = tmp_path / "models/fused/state/items/numbers.npy"
-    np.save(numbers, np.load(numbers)[:3])
-    shop_version = register_unseen(shop)
-    tracking.move_alias("champion", shop_version)
-    fetched = []
-    real = tracking.download
-    monkeypatch.setattr(tracking, "download", lambda *a: fetched.append(a) or real(*a))
-    for _ in range(3):
-        assert not server.champion.refresh()
-    assert len(fetched) == 3  # ranker and two towers, once
-    assert f"{load_policy().models.fused}/2 was refused" in server.champion.state()
-    assert server.champion.current().version == f"{load_policy().models.fused}/1"
-    server.log.close()
-
-
-def register_unseen(shop: Shop) -> tracking.Version:
-    """Register what the gate would never let through, as a person could by hand."""
-    from components.model_registration.packaging import ranker_package
-    from components.params import Params
-
-    first = tracking.version(load_policy().models.fused, "1")
-    package = ranker_package(Path("models/fused"), Path("data/prepared"), Path("scratch"))
-    with tracking.stage_run("by_hand", Params()):
-        return tracking.register(package, first.name, dict(first.tags))
+def test_a_broken_version_in_the_registry_is_refused_once(mlflow, family, tmp_path, monkeypatch):
+    """The alias is followed to a version whose numbers are too few; it is fetched a single time."""
+    with family.server(tmp_path / "spool") as server:
+        tracking.move_alias("champion", family.cut_short)
+        fetched = []
+        real = tracking.download
+        monkeypatch.setattr(tracking, "download", lambda *a: fetched.append(a) or real(*a))
+        for _ in range(3):
+            assert not server.champion.refresh()
+        assert len(fetched) == 3  # ranker and two towers, once
+        assert f"{called(family.cut_short)} was refused" in server.champion.state()
+        assert server.champion.current().version == called(family.first)

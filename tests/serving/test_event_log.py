@@ -299,3 +299,20 @@ def test_while_the_store_is_away_what_lies_here_has_to_do(log, monkeypatch, caps
     assert [len(records) for records in past(log, START)] == [2]
     assert "not known to this server" in capsys.readouterr().out
     storage.settings.cache_clear()
+
+
+@pytest.mark.xdist_group("store")
+def test_a_segment_that_cannot_be_read_is_not_in_the_way_of_the_others(bucket, log, capsys):
+    log.append(clicks(0, 2), durable=True)
+    log.roll(0, 0)
+    Shipper(log).ship()
+    storage.put(b"no gzip", f"{PREFIX}broken-000000000000.jsonl.gz")
+    storage.put(b"\x1f\x8b\x08", f"{PREFIX}torn-000000000000.jsonl.gz")
+    log.append(clicks(2, 3), durable=True)
+    (log.folder / f"{log.spool}-000000000099.jsonl").mkdir()
+    found = [record["event_id"] for records in past(log, START) for record in records]
+    assert found == ["0", "1", "2"]
+    said = capsys.readouterr().out
+    for name in ("broken-", "torn-", "000000000099"):
+        assert name in said
+    (log.folder / f"{log.spool}-000000000099.jsonl").rmdir()

@@ -1,6 +1,7 @@
 """Events since the model's day: in time order, each once."""
 
 from components import schemas
+from components.serving import live_events
 from components.serving.__main__ import _starting
 from components.serving.ads.ads import Ads
 from components.serving.clock import Clock
@@ -32,3 +33,16 @@ def test_an_event_from_before_the_first_champion_counts_once(champion, tmp_path)
     log.close()
     assert [event.event_id for event in live.since("a" * 32, 0)] == ["c", "a", "b", "d"]
     assert live.revision("a" * 32) == before + 1
+
+
+def test_the_shoppers_who_did_something_last_are_kept(monkeypatch):
+    monkeypatch.setattr(live_events, "SHOPPERS", 3)
+    live = LiveEvents()
+    for second, user in enumerate("abcad"):
+        live.accept([bought(str(second), second) | {"user_id": user}])
+    assert [user for user in "abcd" if live.since(user, 0)] == ["a", "c", "d"]
+    assert live.revision("b") == 0
+    highest = max(live.revision(user) for user in "acd")
+    live.accept([bought("5", 5) | {"user_id": "b"}])  # no state kept under an old revision fits
+    assert live.revision("b") > highest
+    assert live.revision("c") == 0

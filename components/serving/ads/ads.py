@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -37,6 +38,21 @@ class Offer:
     charged: bool = False
 
 
+class Shared(Protocol):
+    """Budgets and campaigns that several servers have in common."""
+
+    def require(self) -> None:
+        """Raise ServiceError unless they can be had."""
+
+    def charge(
+        self, click: Record, campaign: Campaign, price: float, spent: float, now: datetime
+    ) -> float:
+        """Return what the click costs, counted over all servers in the same step."""
+
+    def share_campaigns(self, campaigns: Sequence[Campaign]) -> None:
+        """Give them to every server."""
+
+
 class Ads:
     """Campaigns, budgets and offers of one server; safe across threads.
 
@@ -51,13 +67,27 @@ class Ads:
         self._pacers: dict[str, Pacer] = {}
         self._offers: OrderedDict[tuple[str, str], Offer] = OrderedDict()
         self._click_models: dict[str, ClickModel] = {}
+        self.shared: Shared | None = None  # set where there are several servers
 
     def campaigns(self) -> tuple[Campaign, ...]:
         """Return every campaign, running or not."""
         return tuple(self._campaigns.values())
 
     def replace(self, campaigns: Sequence[Campaign]) -> None:
-        """Take these campaigns instead of those so far; money spent today stays spent."""
+        """Take these campaigns instead of those so far, on every server.
+
+        Money spent today stays spent.
+
+        Raises:
+            ServiceError: the other servers cannot be told; nothing is taken.
+
+        """
+        if self.shared is not None:
+            self.shared.share_campaigns(campaigns)
+        self.take(campaigns)
+
+    def take(self, campaigns: Sequence[Campaign]) -> None:
+        """Take these campaigns instead of those so far, on this server."""
         with self._lock:
             save(campaigns, self._path)
             self._campaigns = {one.campaign_id: one for one in campaigns}
@@ -112,11 +142,36 @@ class Ads:
 
         A second click on one offer, and one after the budget is spent, cost nothing. Nothing is
         spent yet: that happens in `observe`, once the log has the click.
+
+        Raises:
+            ServiceError: budgets are shared and cannot be had, and there is a click, which may be
+                one that is paid for.
+
         """
+        if self.shared is not None and self.waits_for(records):
+            self.shared.require()
         with self._lock:
             seen: set[tuple[str, str]] = set()
             pending: dict[str, float] = {}
-            return [self._charged(record, now, seen, pending) for record in records]
+            charged = [self._charged(record, now, seen, pending) for record in records]
+        # Outside the lock: nobody who is shown an ad waits for the other servers.
+        return [self._agreed(record, now) for record in charged]
+
+    def waits_for(self, records: Sequence[Record]) -> bool:
+        """Tell whether other servers have to agree on what the records cost."""
+        clicked = any(record["event_type"] == "click" for record in records)
+        return clicked and self.shared is not None
+
+    def _agreed(self, record: Record, now: datetime) -> Record:
+        """Return the record with the price on which all servers agree."""
+        campaign = self._campaigns.get(record.get("campaign_id") or "")
+        clicked = record["event_type"] == "click" and record["price"]
+        if self.shared is None or campaign is None or not clicked:
+            return record
+        with self._lock:
+            spent = self._pacer(campaign.campaign_id).spent_by(now)
+        price = self.shared.charge(record, campaign, record["price"], spent, now)
+        return {**record, "price": price}
 
     def observe(self, records: Iterable[Record]) -> None:
         """Learn from the log what was offered and what was spent; the log's subscriber."""

@@ -6,8 +6,6 @@ from fastapi import APIRouter, Body, Depends, Response
 from prometheus_client import Counter
 from pydantic import Field
 
-from components.errors import StorageError
-from components.progress import say
 from components.serving.ads.auction import Won
 from components.serving.ads.campaigns import SIMULATED, Campaign
 from components.serving.ads.relevance import question, relevant
@@ -108,10 +106,8 @@ def fill(server: "Server", request: AdsRequest) -> Answer:
     scores = relevant(champion, champion.slate(question(request), now)) if campaigns else {}
     impression_id, won = server.ads.choose(request, scores, champion.version, now)
     shown = Shown(_answer(champion, request, impression_id, won), request, now)
-    try:
-        server.log.append(_records(shown, won), durable=False)
-    except StorageError as error:  # no ad without a record of it: its click could cost nothing
-        say(f"ads: {error}")
+    if not server.impressions.log(server.log, _records(shown, won)):
+        # No ad without a record of it: its click could cost nothing.
         shown = Shown(shown.answer.model_copy(update={"items": ()}), request, now)
     server.impressions.keep(shown)
     SLOTS.labels("filled").inc(len(shown.answer.items))

@@ -123,6 +123,11 @@ class EventLog:
                 self._changed.notify()
         return future
 
+    def learn(self, records: Sequence[Record]) -> None:
+        """Remember the ids of events that another server has in its log: they are none of ours."""
+        with self._changed:
+            self._recent.add(records)
+
     def subscribe(self, callback: Subscriber) -> None:
         """Call back with every record that is written from now on, in the writer's thread."""
         self._subscribers.append(callback)

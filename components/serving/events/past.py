@@ -1,9 +1,12 @@
 """Records of the past: what a server that starts has to learn again."""
 
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 
 import orjson
+from prometheus_client import Counter
 
 from components import storage
 from components.errors import StorageError
@@ -11,24 +14,50 @@ from components.progress import say
 from components.serving.events.log import EventLog
 from components.serving.events.segments import PREFIX, Record, key_of, records_of, whole_lines
 
+UNREAD = Counter("shopfusion_past_unread", "Segments of the past that could not be read")
+
 
 def past(log: EventLog, since: datetime) -> Iterator[list[Record]]:
     """Yield the records of every segment, those in S3 first, then those that still lie here.
 
     Of those in S3 only what was written there at or after `since` is read: an event cannot be in
     S3 before it has happened. A segment that is in both places is read once. While S3 is away,
-    what lies here has to do.
+    what lies here has to do. A segment that cannot be read is said and counted, and is not in the
+    way of the others: nothing of it is lost, but this server does not know it.
     """
     paths = log.segments()
     here = {key_of(path) for path in paths}
     try:
         for one in storage.stored(PREFIX):
             if one.modified >= since and one.key not in here:
-                yield list(records_of(storage.get(one.key)))
+                yield _read(one.key, _from_store)
     except StorageError as error:
         say(f"events in S3 are not known to this server: {error}")
+        UNREAD.inc()
     for path in paths:
         try:
-            yield [orjson.loads(line) for line in whole_lines(path.read_bytes())]
-        except FileNotFoundError:  # shipped since the listing
-            yield list(records_of(storage.get(key_of(path))))
+            yield _read(str(path), _from_here)
+        except StorageError as error:
+            say(f"segment {path.name} is not known to this server: {error}")
+            UNREAD.inc()
+
+
+def _read(name: str, read: Callable[[str], Iterable[Record]]) -> list[Record]:
+    try:
+        return list(read(name))
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        say(f"segment {name} is not known to this server: {type(error).__name__}: {error}")
+        UNREAD.inc()
+        return []
+
+
+def _from_store(key: str) -> Iterator[Record]:
+    return records_of(storage.get(key))
+
+
+def _from_here(name: str) -> list[Record]:
+    path = Path(name)
+    try:
+        return [orjson.loads(line) for line in whole_lines(path.read_bytes())]
+    except FileNotFoundError:  # shipped since the listing
+        return list(_from_store(key_of(path)))

@@ -154,23 +154,27 @@ class Front:
 
         Nothing is logged. A challenger that cannot be had leaves the champion alone on the page.
         """
-        models, problem, challenger = {"Champion": self.champion}, "", None
+        now, asked = self._server.clock.now(), self._asking(who)
+
+        def side(model: "Champion") -> Side:
+            answer = (
+                model.search(SearchRequest(query=words, page_size=k, **asked), now)
+                if words
+                else model.recommend(RecommendRequest(k=k, **asked), now)
+            )
+            return Side(answer, model.as_of)
+
+        champion = self.champion
+        sides, problem = {"Champion": side(champion)}, ""
         try:
             challenger = self._server.champion.challenger()
+            if challenger is not None and challenger.version != champion.version:
+                sides["Challenger"] = side(challenger)
         except ShopError as error:
-            problem = f"The challenger cannot be loaded: {error}."
-        if challenger is not None and challenger.version != self.champion.version:
-            models["Challenger"] = challenger
-        now, asked = self._server.clock.now(), self._asking(who)
-        sides = {
-            name: Side(
-                one.search(SearchRequest(query=words, page_size=k, **asked), now)
-                if words
-                else one.recommend(RecommendRequest(k=k, **asked), now),
-                one.as_of,
-            )
-            for name, one in models.items()
-        }
+            problem = f"The challenger cannot be shown: {error}."
+        except Exception as error:  # it loaded, and fails at this question
+            said = f"{type(error).__name__}: {error}"
+            problem = f"The challenger does not answer this: {' '.join(said.split())[:300]}."
         return sides, problem
 
     @staticmethod

@@ -1,0 +1,72 @@
+"""The version beside the champion, loaded when a page asks for it and let go when it is no more."""
+
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from components.errors import AbsentError, ModelError, RegistryError
+from components.params import Params
+from components.serving.champion import Champion
+from components.serving.fetching import Refused, called, fetch, refusal
+from components.serving.live_events import LiveEvents
+from components.tracking import Version
+
+
+class Challenger:
+    """At most one loaded challenger; loading it holds up nobody but who asks for it.
+
+    What cannot be loaded is remembered and not fetched again before the alias has moved.
+    """
+
+    def __init__(self, live: LiveEvents, params: Params) -> None:
+        self._live, self._params = live, params
+        self._refused: Refused | None = None
+        self._champion: Champion | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def loaded(self) -> Champion | None:
+        """What is loaded now."""
+        return self._champion
+
+    def load(self, found: Version) -> Champion:
+        """Return this version, loaded if it is not yet.
+
+        Raises:
+            ModelError: it cannot be loaded, or does not answer its warm-up.
+            RegistryError: the registry does not answer.
+
+        """
+        name = called(found)
+        with self._loading:
+            if self._champion is not None and self._champion.version == name:
+                return self._champion
+            if self._refused is None or self._refused.version != name:
+                self._champion = self._refused = None  # its memory first
+                try:
+                    with TemporaryDirectory(prefix="challenger-") as folder:
+                        packages = fetch(found, Path(folder))
+                        self._champion = Champion.load(packages, self._live, self._params)
+                        return self._champion
+                except Exception as error:  # whatever is wrong with it, the page says it
+                    if isinstance(error, RegistryError) and not isinstance(error, AbsentError):
+                        raise
+                    self._refused = refusal(name, error)
+            raise ModelError(
+                f"a challenger {name} that answers", self._refused.reason, "train it again"
+            )
+
+    def follow(self, version: str | None) -> bool:
+        """Let go of what is not this version, and return whether there was such a thing."""
+        gone = self._champion is not None and self._champion.version != version
+        if gone:
+            self._champion = None
+        return gone
+
+    def take(self, version: str) -> Champion | None:
+        """Return and let go of the challenger if it is this version: it becomes the champion."""
+        taken = self._champion
+        if taken is None or taken.version != version:
+            return None
+        self._champion = None
+        return taken

@@ -1,0 +1,48 @@
+"""A version of the registry as files here, and why one was refused."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from components import tracking
+from components.serving.champion import Packages
+from components.tracking import Version
+
+LONGEST_REASON = 300  # characters
+
+
+class Refused(NamedTuple):
+    """A version that cannot answer, and why."""
+
+    version: str
+    reason: str
+
+
+def refusal(version: str, error: Exception) -> Refused:
+    """Return why a version is refused, in one line."""
+    return Refused(version, " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__)
+
+
+def called(version: Version) -> str:
+    """Return the name under which a version answers, e.g. fused-ranker/3."""
+    return f"{version.name}/{version.version}"
+
+
+def fetch(version: Version, folder: Path) -> Packages:
+    """Download a version and the towers it was made of.
+
+    Raises:
+        AbsentError: the registry lacks a part; asking again does not help.
+        RegistryError: the registry does not answer.
+
+    """
+    towers = {
+        name: tracking.download(f"models:/{parent}", folder / name)
+        for name in ("text", "image")
+        if (parent := version.tags.get(f"parent_{name}"))
+    }
+    return Packages(
+        version=called(version),
+        ranker=tracking.download(f"models:/{called(version)}", folder / "ranker"),
+        text=towers.get("text"),
+        image=towers.get("image"),
+    )

@@ -1,0 +1,1 @@
+"""Several server processes behind one address that know the same, by way of Redis."""

@@ -33,7 +33,7 @@ def programs(settings: ServiceSettings, keys: Credentials) -> tuple[Program, ...
     """Return every program, in the order in which they start."""
     airflow = airflow_environment(settings, keys)
     worker = airflow | stage_environment(settings, keys)
-    found = (
+    found: tuple[Program, ...] = (
         Program("mlflow", "tracking", _mlflow(settings), _mlflow_environment(settings, keys)),
         Program("evidently", "monitoring", _evidently(settings), {"DO_NOT_TRACK": "true"}),
         serving(settings, keys),

@@ -1,4 +1,4 @@
-# The whole vocabulary: install, up, down, demo, replay, test, check, fmt, lock, bench-quality.
+# The whole vocabulary: install, install-scale, up, down, demo, replay, test, check, fmt, lock, bench-quality.
 #   PYTHON=python3.12   interpreter of the environment (3.11 to 3.13)
 #   OPTIONS='--from-day 2017-11-23 --shoppers 0.1'   of a replay; see docs/pages.md
 #   TORCH=cuda          PyTorch with CUDA instead of the CPU build
@@ -6,13 +6,14 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help install up down demo replay test check fmt lock bench-quality
+.PHONY: help install install-scale up down demo replay test check fmt lock bench-quality
 
 PYTHON ?= python3
 TORCH ?= cpu
 UV := uv==0.13.9
 BIN := .venv/bin
 INSTALLED := .venv/installed-$(TORCH)
+SCALED := .venv/scaled
 TORCH_VERSION := $(shell grep -oE '^torch==[^ ;]+' requirements.lock)
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
@@ -44,6 +45,14 @@ endif
 	@rm -f .venv/installed-*
 	@touch $@
 
+# Spark and Celery besides (about 600 MB): where one machine is outgrown, and for the tests of that.
+install-scale: $(SCALED)
+	@:
+
+$(SCALED): $(INSTALLED) requirements-scale.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements-scale.lock
+	@touch $@
+
 up: install
 	@$(BIN)/python -m services up
 
@@ -56,7 +65,7 @@ demo: install
 replay: install
 	@$(BIN)/python -m services replay $(OPTIONS)
 
-test: install
+test: install-scale
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # ROWS="beauty search" measures some rows; DATA=folder reads data of the same layout from there.
@@ -81,5 +90,6 @@ lock: install
 	  pins requirements.in | grep -vE '^(nvidia-|cuda-|triton)'; } > requirements.lock.new
 	{ echo "# Locked from requirements-serving.in under requirements.lock by make lock."
 	  pins -c requirements.lock.new requirements-serving.in; } > requirements-serving.lock.new
-	mv requirements.lock.new requirements.lock
-	mv requirements-serving.lock.new requirements-serving.lock
+	{ echo "# Locked from requirements-scale.in under requirements.lock by make lock."
+	  pins -c requirements.lock.new requirements-scale.in; } > requirements-scale.lock.new
+	for name in requirements requirements-serving requirements-scale; do mv $$name.lock.new $$name.lock; done

@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     home: Path = Field(
         default=Path(".state"), description="Folder of all state; monitoring reports are in it"
     )
+    spark_master: str = Field(
+        default="",
+        description="Spark master that data preparation runs on, as spark://host:7077 or local[4]; "
+        "empty: DuckDB in this process",
+    )
     training_processes: int = Field(
         default=0, ge=0, description="Processes of a pretraining; 0: one a CUDA device, or one"
     )

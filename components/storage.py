@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,18 @@ def ensure_bucket(name: str) -> None:
     """
     store = client()
     try:
-        if name not in {bucket["Name"] for bucket in store.list_buckets()["Buckets"]}:
-            store.create_bucket(Bucket=name)
+        store.head_bucket(Bucket=name)  # keys of one bucket may not list them all
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != HTTPStatus.NOT_FOUND:
+            raise _refused(error) from error
+        _create(name)
+    except BotoCoreError as error:
+        raise _refused(error) from error
+
+
+def _create(bucket: str) -> None:
+    try:
+        client().create_bucket(Bucket=bucket)
     except (BotoCoreError, ClientError) as error:
         raise _refused(error) from error
 

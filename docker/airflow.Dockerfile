@@ -1,6 +1,7 @@
 # Airflow's processes, the pipeline's stages and the server; the command says which process it is.
 # Build from the repository root:
 #   docker build -f docker/airflow.Dockerfile --build-arg REVISION=$(git rev-parse HEAD) .
+# With --build-arg INSTALL=install-scale, Celery (and Spark, without its Java) are in it too.
 FROM python:3.11-slim-bookworm
 
 # libgomp1 is LightGBM's; git is not needed, the image holds the code.
@@ -13,9 +14,10 @@ RUN apt-get update \
 WORKDIR /opt/shopfusion
 USER 1000
 # The environment first: code changes far more often.
-COPY --chown=shopfusion Makefile pyproject.toml requirements.lock ./
+COPY --chown=shopfusion Makefile pyproject.toml requirements.lock requirements-scale.lock ./
 COPY --chown=shopfusion components/__init__.py components/
-RUN make install
+ARG INSTALL=install
+RUN make $INSTALL
 COPY --chown=shopfusion . .
 
 ARG REVISION=none

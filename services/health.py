@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import httpx
@@ -12,9 +13,10 @@ from components import storage
 from components.errors import ServiceError, StorageError
 from components.progress import say
 from services import supervision
-from services.programs import BUCKET, SERVING
+from services.programs import SERVING
 from services.settings import HOST, ServiceSettings
 
+CELERY = "apache-airflow-providers-celery"
 LINES_OF_LOG = 40
 FAILED = {"FATAL", "EXITED", "BACKOFF", "UNKNOWN"}
 AIRFLOW_PARTS = {
@@ -43,6 +45,22 @@ def require_free_ports(settings: ServiceSettings) -> None:
                     error.strerror or str(error),
                     f"stop the program that holds it, or set {setting} to another port",
                 ) from error
+
+
+def require_celery(settings: ServiceSettings) -> None:
+    """Refuse a broker where Airflow could not reach it.
+
+    Raises:
+        ServiceError: Airflow's part for Celery is not installed.
+
+    """
+    if settings.broker:
+        try:
+            metadata.version(CELERY)
+        except metadata.PackageNotFoundError as error:
+            raise ServiceError(
+                f"{CELERY}, for SHOPFUSION_BROKER", "none", "run `make install-scale`"
+            ) from error
 
 
 def wait_until_healthy(settings: ServiceSettings, started: float) -> None:
@@ -80,11 +98,12 @@ def log_tail(path: Path) -> str:
 
 def _checks(settings: ServiceSettings) -> dict[str, Callable[[], bool]]:
     checks: dict[str, Callable[[], bool]] = {
-        "s3": _store_answers,
         "mlflow": lambda: _answer(f"{settings.mlflow_url}/health") is not None,
         "evidently": lambda: _answer(settings.evidently_url) is not None,
         SERVING: lambda: _answer(f"{settings.serving_url}/health") is not None,
     }
+    if settings.own_store:
+        checks["s3"] = lambda: _store_answers(settings.s3_bucket)
     return checks | {name: _part(settings, part) for name, part in AIRFLOW_PARTS.items()}
 
 
@@ -96,10 +115,10 @@ def _part(settings: ServiceSettings, part: str) -> Callable[[], bool]:
     return healthy
 
 
-def _store_answers() -> bool:
+def _store_answers(bucket: str) -> bool:
     """Ask with our own keys: weed moves to another port in silence when one is busy."""
     try:
-        storage.ensure_bucket(BUCKET)
+        storage.ensure_bucket(bucket)
     except StorageError:
         return False
     return True

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from components import storage
 from components.errors import ServiceError
 from components.progress import say
 from components.settings import settings as component_settings
@@ -24,16 +25,19 @@ from services.programs import (
 )
 from services.settings import ROOT, ServiceSettings
 
-PORTS = "ports.json"  # in the folder of state: where its services were told to listen
+RUNNING = "running.json"  # in the folder of state: the settings its services were started with
+WHERE = {name for name in ServiceSettings.model_fields if name.endswith("_port")} | {
+    *("s3_endpoint", "s3_bucket", "s3_access_key", "s3_secret_key", "database", "broker"),
+}
 FOLDERS = ("airflow", "mlflow", "evidently", "s3", "logs", "runs")
 
 
 def as_running(settings: ServiceSettings) -> ServiceSettings:
-    """Return the settings with the ports of the services that run; as they are where none do.
+    """Return the settings with which the running services were started; as they are where none run.
 
     Whoever asks later, from a shell that sets other ports or none, reaches those services.
     """
-    path = settings.home / PORTS
+    path = settings.home / RUNNING
     if not path.exists() or not supervision.states(settings):
         return settings
     return settings.model_copy(update=json.loads(path.read_text()))
@@ -46,6 +50,7 @@ def up(settings: ServiceSettings) -> None:
 
     Raises:
         ServiceError: a port is busy, or a service does not come up; nothing is left running.
+        StorageError: another S3 store is named, and it cannot be reached or refuses the keys.
 
     """
     with _alone(settings):
@@ -61,6 +66,9 @@ def up(settings: ServiceSettings) -> None:
         if left:
             say(f"Ended {left} processes that an earlier start had left behind.")
         health.require_free_ports(settings)
+        health.require_celery(settings)
+        if not settings.own_store:
+            storage.ensure_bucket(settings.s3_bucket)
         _prepare(settings, keys)
         try:
             _start(settings, keys)
@@ -138,8 +146,7 @@ def _set_clock(settings: ServiceSettings, keys: Credentials) -> None:
 def _prepare(settings: ServiceSettings, keys: Credentials) -> None:
     for name in FOLDERS:
         (settings.home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-    ports = {name: value for name, value in settings.model_dump().items() if name.endswith("_port")}
-    write_private(settings.home / PORTS, json.dumps(ports))
+    write_private(settings.home / RUNNING, json.dumps(settings.model_dump(include=WHERE)))
     write_private(passwords_file(settings), json.dumps({USER: keys.airflow_password}))
 
 
@@ -176,4 +183,5 @@ def _print_keys(settings: ServiceSettings, keys: Credentials) -> None:
     say("Made for this machine, printed once:")
     say(f"  Airflow  user {USER}  password {keys.airflow_password}")
     say(f"  Server   event key {keys.event_key}  admin key {keys.admin_key}")
-    say(f"  S3       access key {keys.s3_access_key}  secret key {keys.s3_secret_key}")
+    if settings.own_store:
+        say(f"  S3       access key {keys.s3_access_key}  secret key {keys.s3_secret_key}")

@@ -8,9 +8,9 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from services.credentials import USER, Credentials
+from services.s3 import addresses, store_keys, weed
 from services.settings import HOST, ROOT, ServiceSettings
 
-BUCKET = "shopfusion"
 # Every process carries this variable, so that `down` finds each of them, orphans too.
 MARK = "SHOPFUSION_SUPERVISED_BY"
 SERVING = "serving"
@@ -33,8 +33,7 @@ def programs(settings: ServiceSettings, keys: Credentials) -> tuple[Program, ...
     """Return every program, in the order in which they start."""
     airflow = airflow_environment(settings, keys)
     worker = airflow | stage_environment(settings, keys)
-    return (
-        Program("s3", "storage", _weed(settings), _s3_keys(keys) | {"GOMEMLIMIT": "400MiB"}),
+    found: tuple[Program, ...] = (
         Program("mlflow", "tracking", _mlflow(settings), _mlflow_environment(settings, keys)),
         Program("evidently", "monitoring", _evidently(settings), {"DO_NOT_TRACK": "true"}),
         serving(settings, keys),
@@ -50,6 +49,13 @@ def programs(settings: ServiceSettings, keys: Credentials) -> tuple[Program, ...
             "airflow-triggerer", "airflow", _airflow("triggerer", "--skip-serve-logs"), airflow
         ),
     )
+    if settings.own_store:
+        keys_of_store = store_keys(settings, keys) | {"GOMEMLIMIT": "400MiB"}
+        found = (Program("s3", "storage", weed(BIN, settings), keys_of_store), *found)
+    if settings.broker:
+        command = _airflow("celery", "worker", "--skip-serve-logs", "--without-mingle")
+        found = (*found, Program("airflow-worker", "airflow", command, worker))
+    return found
 
 
 def serving(settings: ServiceSettings, keys: Credentials) -> Program:
@@ -72,14 +78,9 @@ def serving(settings: ServiceSettings, keys: Credentials) -> Program:
 
 def stage_environment(settings: ServiceSettings, keys: Credentials) -> dict[str, str]:
     """Return what a stage of the pipeline and DVC need to reach MLflow and S3."""
-    return _s3_keys(keys) | {
+    return addresses(settings, keys) | {
         "SHOPFUSION_HOME": str(settings.home),
         "SHOPFUSION_MLFLOW_URI": settings.mlflow_url,
-        "SHOPFUSION_S3_ENDPOINT": settings.s3_url,
-        "AWS_ENDPOINT_URL_S3": settings.s3_url,  # DVC's remote
-        "SHOPFUSION_S3_BUCKET": BUCKET,
-        "SHOPFUSION_S3_ACCESS_KEY": keys.s3_access_key,
-        "SHOPFUSION_S3_SECRET_KEY": keys.s3_secret_key,
         "SHOPFUSION_PSEUDONYM_KEY": keys.pseudonym_key,
         "SHOPFUSION_KEEP_RUNS": str(settings.keep_runs),
         "MLFLOW_TRACKING_URI": settings.mlflow_url,
@@ -96,8 +97,13 @@ def serving_keys(keys: Credentials) -> dict[str, str]:
 def airflow_environment(settings: ServiceSettings, keys: Credentials) -> dict[str, str]:
     """Return Airflow's settings: those of airflow.env, and this machine's addresses and keys."""
     folder = settings.home / "airflow"
-    database = settings.airflow_database or f"sqlite:///{folder / 'airflow.db'}"
-    return _file(ROOT / "services" / "airflow.env") | {
+    shared = _file(ROOT / "services" / "airflow.env")
+    if settings.broker:
+        shared |= {
+            "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+            "AIRFLOW__CELERY__BROKER_URL": settings.broker,
+        }
+    return shared | {
         "AIRFLOW_HOME": str(folder),
         "SHOPFUSION_HOME": str(settings.home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -105,7 +111,7 @@ def airflow_environment(settings: ServiceSettings, keys: Credentials) -> dict[st
         "AIRFLOW__CORE__FERNET_KEY": keys.airflow_fernet_key,
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(settings)),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": settings.database_of("airflow"),
         "AIRFLOW__API__BASE_URL": settings.airflow_url,
         "AIRFLOW__API__SECRET_KEY": keys.airflow_api_key,
         "AIRFLOW__API_AUTH__JWT_SECRET": keys.airflow_jwt_key,
@@ -119,45 +125,26 @@ def passwords_file(settings: ServiceSettings) -> Path:
     return settings.home / "airflow" / "passwords.json"
 
 
-def _weed(settings: ServiceSettings) -> tuple[str, ...]:
-    first = settings.s3_port
-    return (
-        str(BIN / "weed"),
-        "mini",
-        f"-dir={settings.home / 's3'}",
-        f"-ip={HOST}",
-        f"-ip.bind={HOST}",
-        f"-s3.port={first}",
-        f"-master.port={first + 1}",
-        f"-volume.port={first + 2}",
-        f"-filer.port={first + 3}",
-        f"-admin.port={first + 4}",
-        "-s3.port.iceberg=0",
-        "-s3.port.lance=0",
-        "-webdav=false",
-        "-admin.ui=false",
-        "-master.telemetry=false",
-    )
-
-
 def _mlflow(settings: ServiceSettings) -> tuple[str, ...]:
-    database = settings.mlflow_database or f"sqlite:///{settings.home / 'mlflow' / 'mlflow.db'}"
     return (
         str(BIN / "mlflow"),
         "server",
         f"--host={HOST}",
         f"--port={settings.mlflow_port}",
         "--workers=1",
-        f"--backend-store-uri={database}",
-        f"--artifacts-destination=s3://{BUCKET}/mlflow",
+        f"--artifacts-destination=s3://{settings.s3_bucket}/mlflow",
     )
 
 
 def _mlflow_environment(settings: ServiceSettings, keys: Credentials) -> dict[str, str]:
     return (
         _file(ROOT / "mlflow" / "server.env")
-        | _s3_keys(keys)
-        | {"MLFLOW_S3_ENDPOINT_URL": settings.s3_url}
+        | store_keys(settings, keys)
+        | {
+            "MLFLOW_S3_ENDPOINT_URL": settings.s3_url,
+            # Its password may not stand on a command line.
+            "MLFLOW_BACKEND_STORE_URI": settings.database_of("mlflow"),
+        }
     )
 
 
@@ -173,15 +160,6 @@ def _evidently(settings: ServiceSettings) -> tuple[str, ...]:
 
 def _airflow(*arguments: str) -> tuple[str, ...]:
     return (str(BIN / "airflow"), *arguments)
-
-
-def _s3_keys(keys: Credentials) -> dict[str, str]:
-    """Return the keys under the names that SeaweedFS, boto3 and DVC read."""
-    return {
-        "AWS_ACCESS_KEY_ID": keys.s3_access_key,
-        "AWS_SECRET_ACCESS_KEY": keys.s3_secret_key,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
 
 
 def _file(path: Path) -> dict[str, str]:

@@ -1,12 +1,13 @@
-"""Ports and folders of the platform's services, from SHOPFUSION_* environment variables."""
+"""Where the services listen and keep what they know, from SHOPFUSION_* environment variables."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from components.errors import ServiceError
+from components.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
@@ -33,11 +34,25 @@ class ServiceSettings(BaseSettings):
     s3_port: int = Field(
         8333, ge=1024, le=55_000, description="S3; the four ports after it are SeaweedFS's own"
     )
-    airflow_database: str | None = Field(
-        None, description="SQLAlchemy address of Airflow's database; empty for SQLite"
+    s3_endpoint: str | None = Field(
+        None, description="Another S3 store; empty: SeaweedFS is started on this machine"
     )
-    mlflow_database: str | None = Field(
-        None, description="SQLAlchemy address of MLflow's database; empty for SQLite"
+    s3_bucket: str = Field(
+        Settings.model_fields["s3_bucket"].default, description="Bucket of everything in S3"
+    )
+    s3_access_key: str | None = Field(None, repr=False, description="Key of that other store")
+    s3_secret_key: str | None = Field(None, repr=False, description="Its secret")
+    database: str | None = Field(
+        None,
+        repr=False,
+        description="PostgreSQL server with the databases airflow and mlflow, as "
+        "postgresql+psycopg2://user:password@host; empty: SQLite",
+    )
+    broker: str | None = Field(
+        None,
+        repr=False,
+        description="Celery broker through which workers get Airflow's tasks, as "
+        "redis://host:6379/0; empty: LocalExecutor",
     )
     start_timeout: float = Field(
         180, gt=0, description="Seconds that the services have to become healthy"
@@ -48,6 +63,13 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _below_the_repository(cls, home: Path) -> Path:
         return (ROOT / home.expanduser()).resolve()
+
+    @field_validator("broker")
+    @classmethod
+    def _beside_a_database(cls, broker: str | None, found: ValidationInfo) -> str | None:
+        if broker and not found.data.get("database"):
+            raise ValueError("Celery keeps results in PostgreSQL: set SHOPFUSION_DATABASE as well")
+        return broker
 
     @property
     def airflow_url(self) -> str:
@@ -72,7 +94,26 @@ class ServiceSettings(BaseSettings):
     @property
     def s3_url(self) -> str:
         """Address of the S3 store."""
+        return self.s3_endpoint or self._own_s3_url
+
+    @property
+    def own_store(self) -> bool:
+        """Tell whether SeaweedFS is started here.
+
+        A shell that has evaluated `services env` names that store as the endpoint.
+        """
+        return self.s3_url == self._own_s3_url
+
+    @property
+    def _own_s3_url(self) -> str:
         return f"http://{HOST}:{self.s3_port}"
+
+    def database_of(self, name: Literal["airflow", "mlflow"]) -> str:
+        """Return the SQLAlchemy address of the database that a service keeps."""
+        if not self.database:
+            return f"sqlite:///{self.home / name / name}.db"
+        server, mark, options = self.database.partition("?")
+        return f"{server.rstrip('/')}/{name}{mark}{options}"
 
     @property
     def logs(self) -> Path:
@@ -97,7 +138,7 @@ class ServiceSettings(BaseSettings):
             (self.evidently_port, "SHOPFUSION_EVIDENTLY_PORT"),
             (self.serving_port, "SHOPFUSION_SERVING_PORT"),
         ]
-        for port in range(self.s3_port, self.s3_port + 5):
+        for port in range(self.s3_port, self.s3_port + 5) if self.own_store else ():
             wanted += [(port, "SHOPFUSION_S3_PORT"), (port + GRPC_OFFSET, "SHOPFUSION_S3_PORT")]
         taken: dict[int, str] = {}
         for port, setting in wanted:

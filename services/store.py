@@ -26,7 +26,7 @@ def store(home: Path) -> Iterator[None]:
         StorageError: it does not answer in time.
 
     """
-    settings = ServiceSettings(home=home, s3_port=free_block())
+    settings = ServiceSettings(home=home, s3_port=free_block(), s3_endpoint=None)
     keys, _ = credentials(settings.home)
     (weed,) = (one for one in programs(settings, keys) if one.name == "s3")
     (settings.home / "s3").mkdir(parents=True, exist_ok=True)

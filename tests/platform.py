@@ -30,8 +30,8 @@ class Platform:
         return run_services(self.environment, *arguments, timeout=timeout)
 
 
-def make_platform(home: Path) -> Platform:
-    """Return a platform on free ports; nothing is started."""
+def make_platform(home: Path, **more: str) -> Platform:
+    """Return a platform on free ports; `more` are other settings. Nothing is started."""
     first = free_block()
     values = {
         "home": str(home),
@@ -41,6 +41,8 @@ def make_platform(home: Path) -> Platform:
         "evidently_port": str(first + 7),
         "serving_port": str(first + 8),
         "start_timeout": "600",  # tests share their cores with others
+        "s3_endpoint": "",
+        **more,
     }
     chosen = {f"SHOPFUSION_{name.upper()}": value for name, value in values.items()}
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SHOPFUSION_", "AIRFLOW"))}

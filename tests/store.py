@@ -5,6 +5,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from services.credentials import Credentials
 from services.programs import programs
@@ -48,11 +49,12 @@ class Store:
         self.process.kill()
         self.process.wait()
 
-    def _wait(self) -> None:
+    def client(self) -> Any:
+        """Return a client with the keys of this store."""
         import boto3
         from botocore.config import Config
 
-        client = boto3.client(
+        return boto3.client(
             "s3",
             endpoint_url=self.settings.s3_url,
             region_name="us-east-1",
@@ -60,6 +62,9 @@ class Store:
             aws_secret_access_key=self.keys.s3_secret_key,
             config=Config(retries={"max_attempts": 1}, connect_timeout=1, read_timeout=5),
         )
+
+    def _wait(self) -> None:
+        client = self.client()
         for _ in range(200):
             try:
                 if "probe" not in {one["Name"] for one in client.list_buckets()["Buckets"]}:

@@ -83,7 +83,9 @@ def run(params: Params, tables: Path, prepared: Path, summary: Path) -> None:
 
 def _span(lines: Table) -> tuple[datetime, datetime]:
     """Return the times of the first and the last line."""
-    span = lines.aggregate(a=lines.timestamp.min(), b=lines.timestamp.max()).to_pyarrow()
+    ends = lines.aggregate(a=lines.timestamp.min(), b=lines.timestamp.max()).to_pyarrow()
+    # Spark hands out times without their zone, which is UTC.
+    span = ends.cast(pa.schema([(name, schemas.UTC) for name in ends.column_names]))
     return span["a"][0].as_py(), span["b"][0].as_py()
 
 
@@ -128,7 +130,7 @@ def _index(
 def _item_table(items: Table, images: Table) -> Table:
     pictured = images.select("item_id").distinct()
     joined = items.left_join(pictured, "item_id")
-    parts = [joined[name].strip().nullif("") for name in TEXT_PARTS]
+    parts = [ev.stripped(joined[name]).nullif("") for name in TEXT_PARTS]
     text = parts[0]
     for part in parts[1:]:
         text = ibis.coalesce(text + ". " + part, text, part)

@@ -6,7 +6,7 @@ eligible. What happens after a cut can therefore never change a number a cut's t
 """
 
 import ibis
-from ibis.expr.types import IntegerColumn, Table, TimestampColumn, TimestampValue
+from ibis.expr.types import IntegerColumn, StringValue, Table, TimestampColumn, TimestampValue
 
 from components import schemas
 from components.errors import DataError
@@ -20,6 +20,14 @@ STRONGEST_FIRST = ("purchase", "rating", "add_to_cart", "click", "view")
 def seconds_of(timestamp: TimestampColumn) -> IntegerColumn:
     """Return whole seconds since 1970; a fraction is cut off, so the order at a cut is kept."""
     return timestamp.truncate("s").epoch_seconds().cast("int64")
+
+
+def stripped(text: StringValue) -> StringValue:
+    """Return text without white space around it.
+
+    Not `strip`: what Ibis 12 makes of it for Spark also strips the letters v and f.
+    """
+    return text.re_replace(r"^[\s\x0b]+|[\s\x0b]+$", "")
 
 
 def choose_targets(events: Table, params: PreparationParams) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from ibis.expr.types import Table
 
 from components import schemas
 from components.data_preparation.cuts import Cut
+from components.data_preparation.events import stripped
 from components.data_preparation.features import DAY, before, exact_sum
 
 MAX_BASKET_FOR_PAIRS = 100  # larger sessions say little of what belongs together, at a high price
@@ -90,7 +91,7 @@ def item_pairs(lines: Table, cut: Cut) -> Table:
 
 def asked_items(events: Table, items: Table) -> Table:
     """Clicks, cart additions and purchases that name the query they came from."""
-    query = events.query.strip().lower().nullif("")
+    query = stripped(events.query).lower().nullif("")
     asked = events.mutate(query=query).filter(
         query.notnull(), events.event_type.isin(["click", "add_to_cart", "purchase"])
     )

@@ -12,14 +12,37 @@ from ibis.expr.types import Table
 
 from components import schemas
 from components.errors import DataError
+from components.settings import settings
 
 OPTIONAL = ("orders", "images")  # empty where a dataset has none
+LOOPBACK = "127.0.0.1"
 REMEDY = "run the stage data_ingestion again"
 
 
 def connect() -> BaseBackend:
-    """Return the engine: DuckDB in this process. Every expression is plain Ibis."""
-    return ibis.duckdb.connect()
+    """Return the engine: DuckDB in this process, or Spark. Every expression is plain Ibis.
+
+    Raises:
+        DataError: Spark is asked for and not installed.
+
+    """
+    master = settings().spark_master
+    return _spark(master) if master else ibis.duckdb.connect()
+
+
+def _spark(master: str) -> BaseBackend:
+    """Return a session of the master; what else it needs stands in Spark's own configuration."""
+    try:
+        from pyspark.sql import SparkSession
+    except ModuleNotFoundError as error:
+        raise DataError(
+            f"pyspark, for SHOPFUSION_SPARK_MASTER={master}", "none", "run `make install-scale`"
+        ) from error
+    session = SparkSession.builder.appName("shopfusion").master(master)
+    if master.startswith("local"):
+        session = session.config("spark.driver.bindAddress", LOOPBACK)
+        session = session.config("spark.driver.host", LOOPBACK).config("spark.ui.enabled", "false")
+    return ibis.pyspark.connect(session.getOrCreate())
 
 
 def open_tables(con: BaseBackend, folder: Path) -> dict[str, Table]:

@@ -19,6 +19,7 @@ from components.feedback import IN_S3
 from components.files import write_json
 from components.params import load_params
 from components.progress import say
+from components.settings import settings
 from orchestration.form import RETRAIN, TOWERS, WARM_START
 from orchestration.runs import ORIGIN, Origin, folder, state
 
@@ -168,7 +169,8 @@ def _set_up_dvc(target: Path) -> None:
     """Turn the copy into a DVC repository of its own, without the 8 s that its commands take."""
     config = ConfigParser()
     config.read(target / ".dvc" / "config")
-    config["core"]["no_scm"] = "true"
+    config["core"].update(no_scm="true", remote="s3")
+    config["'remote \"s3\"'"] = {"url": f"s3://{settings().s3_bucket}/dvc"}
     _write(config, target / ".dvc" / "config")
     local = ConfigParser()
     local["core"] = {"site_cache_dir": str(target / ".dvc" / "site")}

@@ -36,6 +36,11 @@ RULES: dict[str, list[tuple[str, str]]] = {
         ("daily_budget < 0", "daily_budget is negative"),
         ("ends_at < starts_at", "ends_at is before starts_at"),
     ],
+    "promotions": [
+        ("ends_at <= starts_at", "ends_at is not after starts_at"),
+        ("display_share not between 0 and 1", "display_share is not from 0 to 1"),
+        ("mailer_share not between 0 and 1", "mailer_share is not from 0 to 1"),
+    ],
 }
 # Given by ingestion where the source has none.
 OPTIONAL = {("events", "event_id")}

@@ -10,12 +10,18 @@ import pyarrow.compute as pc
 from components import schemas
 from components.data_ingestion.contract import connect, quarantine
 
-# What names a row. An order line has no id of its own: only its whole content makes it the same.
+# What names a row. An order line, or a coupon's redemption, has no id of its own: only its whole
+# content makes it the same.
 KEYS: dict[str, tuple[str, ...]] = {
     "products": ("item_id",),
     "events": ("event_id",),
     "orders": (),
     "campaigns": ("campaign_id",),
+    "shoppers": ("user_id",),
+    "promotions": ("item_id", "starts_at"),
+    "campaign_shoppers": ("campaign_id", "user_id"),
+    "coupons": ("coupon_id", "campaign_id"),
+    "redemptions": (),
     "judgments": ("query", "item_id"),
     "images": ("item_id",),
 }
@@ -24,6 +30,7 @@ ORDER = {
     **KEYS,
     "events": ("timestamp", "event_id"),
     "orders": ("timestamp", *schemas.ORDERS.names),
+    "redemptions": ("timestamp", *schemas.REDEMPTIONS.names),
 }
 
 

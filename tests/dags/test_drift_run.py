@@ -1,0 +1,166 @@
+"""Drift, from a week of rows to the training that it asks for, in the real Airflow."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import mlflow
+import pytest
+import yaml
+
+from components import storage, tracking
+from components.pipeline import TABLES
+from components.retraining import COUNTED
+from components.settings import settings
+from services.airflow_api import AirflowApi
+from services.lifecycle import environment
+from tests.dags.promoting import runs, signed_in, wait
+from tests.drift_monitoring.known_weeks import monday, register, write_tables
+from tests.platform import Platform
+from tests.served import WAY
+from tests.test_feedback import served, write
+
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
+RUN = "watched"  # of the pipeline, that the champion comes from
+PARAMS = {"data": {"dataset": "tables", "path": "."}, "drift": {"false_alarms": 0.01}}
+CALM, CHANGED = str(monday(13)), str(monday(14))  # see known_weeks
+WINDOW = {
+    "seed": 7,
+    "data.dataset": "tables",
+    "data.feedback": "s3:feedback/",
+    "preparation.as_of": "2024-05-02",
+    "preparation.final_cut": True,
+}
+
+
+class Watched:
+    """Airflow beside a champion whose weeks are known."""
+
+    def __init__(self, airflow: AirflowApi, http: httpx.Client) -> None:
+        self.airflow, self.http = airflow, http
+
+    def finished(self, dag: str, conf: dict[str, Any]) -> str:
+        """Trigger a run and wait for its end."""
+        self.airflow.wait_for_dag(dag, timeout=300)
+        run = self.airflow.trigger(dag, conf)
+        wait(lambda: self.airflow.run(dag, run)["state"] in {"success", "failed"}, f"{dag}'s end")
+        assert self.airflow.run(dag, run)["state"] == "success"
+        return run
+
+    def states(self, dag: str, run: str) -> dict[str, str]:
+        return {one.name: one.state for one in self.airflow.tasks(dag, run)}
+
+    def announced(self, run: str) -> list[str]:
+        """Return the assets that a run of drift_monitoring announced."""
+        asked = {"source_dag_id": "drift_monitoring", "source_run_id": run}
+        found = self.http.get("/api/v2/assets/events", params=asked).raise_for_status().json()
+        return [one["name"] for one in found["asset_events"]]
+
+    def started_by(self, run: str) -> list[str]:
+        """Return the runs of `retraining` that a run's asset event started."""
+        place = "/api/v2/dags/retraining/dagRuns"
+        return [
+            one["dag_run_id"]
+            for one in runs(self.http, "retraining")
+            for event in self.http.get(f"{place}/{one['dag_run_id']}/upstreamAssetEvents").json()[
+                "asset_events"
+            ]
+            if event["source_run_id"] == run
+        ]
+
+    def pause_training(self, paused: bool) -> None:
+        asked = {"is_paused": paused}
+        self.http.patch("/api/v2/dags/training", json=asked).raise_for_status()
+
+    def training_after(self, known: set[str]) -> dict[str, Any]:
+        """Return the run of `training` that comes to those known; it waits, the DAG is paused."""
+        found: list[dict[str, Any]] = []
+
+        def made() -> bool:
+            every = runs(self.http, "training")
+            found[:] = [one for one in every if one["dag_run_id"] not in known]
+            return bool(found)
+
+        wait(made, "a run of training")
+        (one,) = found
+        assert one["state"] == "queued"
+        return one
+
+    def trainings(self) -> set[str]:
+        return {one["dag_run_id"] for one in runs(self.http, "training")}
+
+    def forget(self, trainings: set[str]) -> None:
+        """End the runs that wait for a training, and delete the trainings beyond those."""
+        for dag in ("retraining", "fusion_refresh"):
+            for one in runs(self.http, dag):
+                if one["state"] in {"queued", "running"}:
+                    self.http.patch(
+                        f"/api/v2/dags/{dag}/dagRuns/{one['dag_run_id']}", json={"state": "failed"}
+                    ).raise_for_status()
+        for run in self.trainings() - trainings:
+            self.http.delete(f"/api/v2/dags/training/dagRuns/{run}").raise_for_status()
+
+
+@pytest.fixture
+def watched(
+    platform: Platform, served_packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Watched]:
+    """A champion with its workspace, two days of feedback, and a DAG `training` that is paused."""
+    for name, value in environment(platform.settings).items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    workspace = platform.settings.home / "runs" / RUN
+    write_tables(served_packages, workspace / TABLES)
+    (workspace / "params.yaml").write_text(yaml.safe_dump(PARAMS))
+    tracking.connect()
+    told = {"stage": "pipeline", "pipeline_run": RUN, "overrides": "{seed: 7}"}
+    with mlflow.start_run(tags=told):
+        pass
+    tags = {"pipeline_run": RUN, "dataset": "tables", "horizon_days": "28", "fusion": WAY}
+    champion = register(served_packages, "fused-ranker", tags)
+    days = [datetime(2024, 5, day, 12, tzinfo=UTC) for day in (1, 2)]
+    events = [served(event_id=str(when), timestamp=when) for when in days]
+    for path in write(tmp_path / "feedback", *events).rglob("*.parquet"):
+        storage.put(path.read_bytes(), str(path.relative_to(tmp_path)))
+    with AirflowApi(platform.settings, platform.keys) as airflow, signed_in(platform) as http:
+        made = Watched(airflow, http)
+        airflow.wait_for_dag("training", timeout=300)
+        before = made.trainings()
+        made.pause_training(True)
+        try:
+            yield made
+        finally:
+            made.forget(before)
+            made.pause_training(False)
+            mlflow.MlflowClient().delete_registered_model(champion.name)
+            for one in storage.stored("feedback/"):
+                storage.client().delete_object(Bucket=settings().s3_bucket, Key=one.key)
+            settings.cache_clear()
+
+
+def test_drift_asks_for_a_retraining_and_a_calm_week_for_nothing(watched: Watched):
+    calm = watched.finished("drift_monitoring", {"week": CALM, "feedback": None})
+    assert watched.airflow.result("drift_monitoring", calm, "measure") == []
+    assert watched.states("drift_monitoring", calm) == {"measure": "success", "alert": "skipped"}
+    assert watched.announced(calm) == []
+
+    before = watched.trainings()
+    changed = watched.finished("drift_monitoring", {"week": CHANGED, "feedback": None})
+    (alarm,) = watched.airflow.result("drift_monitoring", changed, "alert")
+    assert alarm.startswith(f"{CHANGED} ALARM quality: ndcg@10 ")
+    assert watched.announced(changed) == ["drift"]
+    wait(lambda: bool(watched.started_by(changed)), "a run of retraining")
+    assert watched.training_after(before)["conf"] == WINDOW | {"warm_start": True}
+    assert watched.started_by(calm) == []
+
+    before = watched.trainings()
+    watched.airflow.wait_for_dag("fusion_refresh", timeout=300)
+    refresh = watched.airflow.trigger("fusion_refresh", {})
+    assert watched.training_after(before)["conf"] == WINDOW | {
+        "retrain": [],
+        "baselines.ranked": list(COUNTED),
+        "fusion.only": WAY,
+    }
+    assert watched.states("fusion_refresh", refresh)["decide"] == "success"

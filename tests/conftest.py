@@ -10,6 +10,7 @@ import pytest
 
 from components import storage
 from components.settings import settings
+from services import supervision
 from tests.platform import Platform, make_platform
 from tests.ranking.standins import write_standins
 from tests.served import ServedShop, write_packages
@@ -61,7 +62,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         assert started.returncode == 0, started.stderr
         yield found
     finally:
-        found.run("down")
+        stopped = found.run("down")
+    assert stopped.returncode == 0, stopped.stderr
+    assert supervision.processes(found.settings) == []  # whatever the tests were in the middle of
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """`python -m components.serving`: one server process, on loopback unless told otherwise."""
 
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -60,6 +61,8 @@ def main() -> int:
     else:
         folder = found.serving_package
         holder.use(Packages("local", folder / "ranker", folder / "text", folder / "image"))
+    # uvicorn raises the signal again when it has shut down: what follows it here is still to come.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
         uvicorn.run(
             create_app(server), host=found.serving_host, port=found.serving_port,

@@ -80,6 +80,8 @@ def test_every_container_gets_the_variables_of_compose(name: str) -> None:
     more = {"MLFLOW_S3_ENDPOINT_URL"}  # in the shared map, for MLflow
     if name.startswith("airflow"):
         more |= {"AIRFLOW__CELERY__BROKER_URL"}
+    if name == "serving":  # of which Compose has one
+        more |= {"SHOPFUSION_REDIS_URL"}
     if name == "mlflow":  # which reads neither of them
         more = set(named("ConfigMap")["stores"]["data"])
     assert given - composed(same) <= more
@@ -119,6 +121,11 @@ def test_what_answers_is_probed_and_reached_by_its_name() -> None:
     probes = CONTAINERS["serving"]
     assert probes["livenessProbe"]["httpGet"] == {"path": "/health", "port": 8090}
     assert probes["readinessProbe"]["httpGet"] == {"path": "/ready", "port": 8090}
+
+
+def test_servers_that_are_several_know_the_same() -> None:
+    assert named("StatefulSet")["serving"]["spec"]["replicas"] > 1
+    assert "SHOPFUSION_REDIS_URL" in environment("serving")
 
 
 def test_every_pod_has_resources_and_is_not_root() -> None:

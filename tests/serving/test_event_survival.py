@@ -24,6 +24,7 @@ from components.feedback_ingestion.partitions import key_of, partition_days, rea
 from components.params import Params
 from services.ports import free_block
 from tests.platform import ROOT
+from tests.served import ADMIN_KEY, EVENT_KEY, ServedShop
 
 pytestmark = [
     pytest.mark.services,
@@ -212,3 +213,28 @@ def test_the_same_segments_twice_in_the_store_count_once(server, tmp_path):
         storage.put(storage.get(one.key), one.key.replace("segments/", "segments/copy-"))
     arrived = downstream()
     assert sorted(arrived) == sorted(shoppers.acknowledged)
+
+
+def test_a_server_that_is_told_to_stop_sends_what_it_holds(
+    served_packages, bucket, store, tmp_path
+):
+    shop = ServedShop(
+        served_packages, tmp_path, store.environment | {"SHOPFUSION_S3_BUCKET": bucket}
+    )
+    shop.start()
+    now = httpx.post(
+        f"{shop.url}/admin/clock",
+        json={"now": "2017-01-01T00:00:00Z"},
+        headers={"Authorization": f"Bearer {ADMIN_KEY}"},
+    ).json()["now"]
+    batch = [Shoppers.event(number) | {"timestamp": now} for number in range(5)]
+    answer = httpx.post(
+        f"{shop.url}/events",
+        json={"events": batch},
+        headers={"Authorization": f"Bearer {EVENT_KEY}"},
+    )
+    assert answer.json()["accepted"] == 5
+    shop.stop()  # long before a segment is old enough
+    assert shop.process.returncode == 0
+    assert not any(path.stat().st_size for path in shop.spool.glob("*.jsonl"))
+    assert storage.stored("events/segments/")

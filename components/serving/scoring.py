@@ -11,23 +11,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array
 
 from components.ranking.candidate_sets import CandidateSet, candidates_of
 from components.ranking.features import Rows
 from components.ranking.history import Floats, Ints
 from components.ranking.ranker import FusedRanker
-from components.ranking.row_scores import EaseAt, score_rows, spread_of
-from components.ranking.signals import EASE, ease_weights
+from components.ranking.row_scores import score_rows
 from components.ranking.states import GROUPS, TOWERS, ItemState, ShopperState
 from components.serving.batches import joined, stacked
+from components.serving.ease_scores import EaseScores, Touched
 from components.serving.lru import Bounded
 from components.serving.retrieval import VectorIndex
 from components.serving.trees import quickened
 
 SPARE = 40  # more of a known shopper's nearest items than are needed
 NEAREST = 100_000  # lists of nearest items that are kept, one a shopper and tower
-CROWDED = 4  # EASE is summed over the whole catalogue where this times its entries exceeds it
 LISTED = 128  # most popular items of a category that are looked through
 
 
@@ -38,14 +36,6 @@ class Ranked:
     items: Ints  # (R,)
     scores: Floats  # (R,)
     bought: npt.NDArray[np.bool_]  # (R,) by this shopper before
-
-
-@dataclass(frozen=True)
-class Touched:
-    """Items that EASE may have a score for; all others have 0."""
-
-    items: Ints  # (T,) ascending
-    scores: dict[str, Floats]  # (T,) each of EASE
 
 
 class Scorer:
@@ -65,7 +55,7 @@ class Scorer:
         self.indexes = {
             tower: VectorIndex(self.items.vectors[tower], self.items.order) for tower in TOWERS
         }
-        self.everything = np.arange(len(self.items.eligible), dtype=np.int32)
+        self.ease = EaseScores(self.items)
         self.sold = np.log1p(self.items.column("sessions_28"))
         eligible = np.flatnonzero(self.items.eligible).astype(np.int32)
         self.popular = eligible[np.argsort(-self.sold[eligible], kind="stable")]
@@ -82,7 +72,7 @@ class Scorer:
     def rank_all(self, shoppers: Sequence[ShopperState]) -> list[Ranked]:
         """Return each shopper's candidates with their scores; all are scored as one batch."""
         self._find_nearest(shoppers)
-        eases = [self._ease(shopper) for shopper in shoppers]
+        eases = [self.ease.touched(shopper) for shopper in shoppers]
         asked = [
             (shopper, self.propose(shopper, ease), ease)
             for shopper, ease in zip(shoppers, eases, strict=True)
@@ -104,7 +94,7 @@ class Scorer:
         if not any(len(items) for items, _ in ordered):
             return [np.zeros(0, np.float32) for _ in asked]
         found = self.candidates(
-            [(shopper, items, self._ease(shopper))
+            [(shopper, items, self.ease.touched(shopper))
              for (shopper, _), (items, _) in zip(asked, ordered, strict=True)]
         )  # fmt: skip
         scores = self.quick.score(found)
@@ -115,7 +105,7 @@ class Scorer:
 
     def features(self, shopper: ShopperState, items: Ints) -> CandidateSet:
         """Return items, ascending, with their features for one shopper."""
-        return self.candidates([(shopper, items, self._ease(shopper))])
+        return self.candidates([(shopper, items, self.ease.touched(shopper))])
 
     def candidates(self, asked: Sequence[tuple[ShopperState, Ints, Touched]]) -> CandidateSet:
         """Return items, ascending for each shopper, with their features."""
@@ -123,7 +113,7 @@ class Scorer:
         batch = stacked(shoppers)
         owner = np.repeat(np.arange(len(asked)), [len(items) for _, items, _ in asked])
         item = np.concatenate([items for _, items, _ in asked])
-        at = joined([self._ease_at(ease, items, shopper) for shopper, items, ease in asked])
+        at = joined([self.ease.at(ease, items, shopper) for shopper, items, ease in asked])
         pair = [
             np.where((found := _pair_of(shopper, items)) >= 0, found + first, -1)
             for (shopper, items, _), first in zip(asked, batch.ptr[:-1].tolist(), strict=True)
@@ -202,42 +192,6 @@ class Scorer:
         kept = self.items.eligible[owned]
         owned, habit = owned[kept], habit[kept]
         return owned[np.argsort(-habit, kind="stable")[: self.bought]]
-
-    def _ease(self, shopper: ShopperState) -> Touched:
-        """Return EASE's scores of the items that the shopper's items have a weight for."""
-        rows = self.items.ease[shopper.item]
-        if rows.nnz == 0:
-            nothing = np.zeros(0, np.float32)
-            return Touched(np.zeros(0, np.int32), dict.fromkeys(EASE, nothing))
-        width = len(self.items.eligible)
-        if CROWDED * rows.nnz > width:  # most items have a score: no need to know which
-            items, cell = self.everything, rows.indices
-        else:
-            touched = np.zeros(width, bool)
-            touched[rows.indices] = True
-            items = np.flatnonzero(touched).astype(np.int32)
-            number = np.empty(width, np.int32)  # only the touched places are written and read
-            number[items] = np.arange(len(items), dtype=np.int32)
-            cell = number[rows.indices]
-        weights = np.stack(list(ease_weights(shopper).values()), 1)  # (P, 2)
-        shape = len(items), len(shopper.item)
-        sums = csc_array((rows.data.astype(np.float64), cell, rows.indptr), shape=shape) @ weights
-        return Touched(items, dict(zip(EASE, sums.T.astype(np.float32), strict=True)))
-
-    def _ease_at(self, ease: Touched, items: Ints, shopper: ShopperState) -> EaseAt:
-        """Return EASE's scores of `items`; missing where there is no weight or no history."""
-        known = self.items.ease.nnz > 0 and len(shopper.item) > 0
-        place = np.searchsorted(ease.items, items).clip(max=max(len(ease.items) - 1, 0))
-        hit = ease.items[place] == items if len(ease.items) else np.zeros(len(items), bool)
-        none = np.float32(0 if known else np.nan)
-        at = {
-            name: np.where(hit, scores[place], none) if len(scores) else np.full(len(items), none)
-            for name, scores in ease.scores.items()
-        }
-        whole = ease.scores["ease"][self.items.eligible[ease.items]].astype(np.float64)
-        total, squares = np.array([whole.sum()]), np.array([np.square(whole).sum()])
-        spread = spread_of(total, squares, len(self.items.order) if known else 0)
-        return EaseAt(at, *spread)
 
 
 def _first(

@@ -72,7 +72,7 @@ def test_the_server_proposes_what_training_did(champion):
     shared = []
     for row in range(len(ranker.shoppers)):
         state = ranker.shoppers.take(np.array([row]))
-        mine = scorer.propose(state, scorer._ease(state))
+        mine = scorer.propose(state, scorer.ease.touched(state))
         theirs = trained.items[trained.ptr[row] : trained.ptr[row + 1]]
         shared.append(len(np.intersect1d(mine, theirs)) / len(np.union1d(mine, theirs)))
     assert min(shared) > 0.9

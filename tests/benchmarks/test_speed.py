@@ -45,6 +45,7 @@ def test_an_epoch_of_ours_stands_beside_one_of_rectools(
     folder: Path, environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row, "ENVIRONMENT", environment)
+    monkeypatch.setattr(row, "TURNS", 1)
     threads = torch.get_num_threads()
     report = row.run(Task(folder, 1.0, 0))
     (table,) = report.tables

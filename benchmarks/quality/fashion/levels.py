@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from benchmarks.quality.fashion.measures import unit
 from components.image_pretraining.augmentation import augmented
-from components.models.image_base import MEAN, SCALE, ImageBase
+from components.models.image_base import MEAN, SCALE, EfficientNetLite
 from components.models.image_pictures import decode_all
 from components.models.item_orders import Floats, Ints
 from components.progress import track
@@ -40,7 +40,9 @@ class States:
         return States(self.last, standard(self.early))
 
 
-def read_pictures(base: ImageBase, pictures: list[bytes], seed: int) -> tuple[States, States]:
+def read_pictures(
+    base: EfficientNetLite, pictures: list[bytes], seed: int
+) -> tuple[States, States]:
     """Run the frozen blocks over pictures and over views of them; all pictures are readable."""
     found: list[list[States]] = []
     device, generator = next(base.parameters()).device, torch.Generator().manual_seed(seed)
@@ -60,7 +62,7 @@ def read_pictures(base: ImageBase, pictures: list[bytes], seed: int) -> tuple[St
     return whole[0], views
 
 
-def _below(base: ImageBase, pixels_N3HW: Tensor) -> States:
+def _below(base: EfficientNetLite, pixels_N3HW: Tensor) -> States:
     scaled = (pixels_N3HW - MEAN) / SCALE
     states = base.stem(scaled.contiguous(memory_format=torch.channels_last))
     early = [_grid(states)]

@@ -19,7 +19,7 @@ from benchmarks.quality.fashion.reading import LABELS, Photographs, read_photogr
 from benchmarks.quality.fashion.training import DIM, EPOCHS, Alignment, mean_recall, train
 from benchmarks.quality.report import Report, Table, short, with_interval
 from benchmarks.quality.rows import Task
-from components.models.image_base import ImageBase
+from components.models.image_base import EfficientNetLite, load_image_base
 from components.models.item_orders import Floats
 from components.models.text import TextTower
 from components.progress import say
@@ -133,8 +133,9 @@ def _learn(photographs: Photographs, sentences_NW: Floats, task: Task) -> Learnt
     return Learnt(frozen.numpy(), linear, fused[beside], f"labels {label:g}, linear {beside:g}")
 
 
-def _base() -> ImageBase:
-    base = ImageBase("efficientnet-lite0", 96)
+def _base() -> EfficientNetLite:
+    base = load_image_base("efficientnet-lite0", 96)
+    assert isinstance(base, EfficientNetLite)  # whose depths are read
     base.freeze_below(TRAINED_BLOCKS)
     return base.to(best_device())
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from benchmarks.quality.fashion.levels import VIEWS, States
 from benchmarks.quality.fashion.measures import recalls
 from benchmarks.quality.fashion.reading import Photographs
-from components.models.image_base import WIDTH, ImageBase
+from components.models.image_base import EfficientNetLite
 from components.models.item_orders import Floats, Ints
 from components.models.projection import Projection
 from components.progress import say
@@ -34,20 +34,22 @@ UNKNOWN = -1  # label of a product without one
 class Alignment(PartlyFrozen):
     """Pictures and names as unit vectors of one space, and the loss that brings them there."""
 
-    middle: Tensor  # (WIDTH,) mean of the training products' features
+    middle: Tensor  # (base.width,) mean of the training products' features
 
     def __init__(
-        self, base: ImageBase, features_NF: Tensor, texts_NT: Tensor,
+        self, base: EfficientNetLite, features_NF: Tensor, texts_NT: Tensor,
         photographs: Photographs, label_weight: float,
     ) -> None:  # fmt: skip
-        """Start from the whitened features of the training products, (N, WIDTH + E) and (N, T)."""
+        """Start from the whitened features of the training products, (N, W + E) and (N, T)."""
         super().__init__()
         rows = photographs.part["train"]
         self.base, self.label_weight = base, label_weight
-        self.register_buffer("middle", features_NF[rows, :WIDTH].mean(0))
+        self.register_buffer("middle", features_NF[rows, : base.width].mean(0))
         self.projection = Projection(features_NF.shape[1], DIM)
         self.text_projection = Projection(texts_NT.shape[1], DIM)
-        whole = torch.cat([self._centred(features_NF[:, :WIDTH]), features_NF[:, WIDTH:]], 1)
+        whole = torch.cat(
+            [self._centred(features_NF[:, : base.width]), features_NF[:, base.width :]], 1
+        )
         self.projection.whiten(whole[rows].numpy())
         self.text_projection.whiten(texts_NT[rows].numpy())
         self.log_scale = nn.Parameter(torch.tensor(-math.log(TEMPERATURE)))

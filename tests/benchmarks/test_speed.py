@@ -55,7 +55,7 @@ def test_an_epoch_of_ours_stands_beside_one_of_rectools(
     assert names[1].startswith("order tower")
     assert all(float(rate.replace(",", "")) > 0 for rate in rates)
     assert shares[0] == "1.00"
-    assert float(shares[1]) < 1
+    assert float(shares[1]) > 0  # which is faster is for the row to say, on a whole file
     assert "256 negatives (extrapolated from" in names[2]
     assert all(name in report.notes[1] for name in ("rectools 0.19.0", "numpy 1.", "torch 2."))
     assert f"Full ranking of {SHOPPERS} shoppers" in report.notes[0]

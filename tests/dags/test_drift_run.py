@@ -55,8 +55,14 @@ class Watched:
     def announced(self, run: str) -> list[str]:
         """Return the assets that a run of drift_monitoring announced."""
         asked = {"source_dag_id": "drift_monitoring", "source_run_id": run}
-        found = self.http.get("/api/v2/assets/events", params=asked).raise_for_status().json()
-        return [one["name"] for one in found["asset_events"]]
+        answers: list[httpx.Response] = []
+
+        def answered() -> bool:  # Airflow 3.3 answers 500 until the run of an event has started
+            answers.append(self.http.get("/api/v2/assets/events", params=asked))
+            return answers[-1].is_success
+
+        wait(answered, "the events of assets")
+        return [one["name"] for one in answers[-1].json()["asset_events"]]
 
     def started_by(self, run: str) -> list[str]:
         """Return the runs of `retraining` that a run's asset event started."""

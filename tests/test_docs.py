@@ -1,4 +1,4 @@
-"""Docs are tested: links lead somewhere, and every param and make target they name exists."""
+"""Docs are tested: links lead somewhere; what they name exists, and what exists is named."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,8 @@ import pytest
 from pydantic import BaseModel
 
 from components.params import Params
+from services import reference
+from tests.serving.shop import app_of, make_server
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("mlflow/*.md")])
@@ -48,7 +50,7 @@ def test_params_and_make_targets_exist(page: Path) -> None:
     }
     assert not unknown
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z-]+)`", text)) <= targets
+    assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets
 
 
 def test_every_param_has_a_meaning() -> None:
@@ -56,3 +58,54 @@ def test_every_param_has_a_meaning() -> None:
     for section in schema["$defs"].values():
         for name, field in section.get("properties", {}).items():
             assert "description" in field or "$ref" in field, name
+
+
+def every_page() -> str:
+    return "\n".join(page.read_text() for page in PAGES if page.name != "CHANGELOG.md")
+
+
+def test_the_reference_is_that_of_the_models() -> None:
+    written = (ROOT / "docs" / "reference.md").read_text()
+    assert written == reference.page(), "python -m services.reference > docs/reference.md"
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    known = set(re.findall(r"`(SHOPFUSION_[A-Z0-9_]+)`", reference.page()))
+    elsewhere = {"SHOPFUSION_BENCHMARK_DATA"}
+    assert set(re.findall(r"\bSHOPFUSION_[A-Z0-9_]*[A-Z0-9]\b", every_page())) <= known | elsewhere
+
+
+def test_every_dag_is_named_and_every_named_one_exists() -> None:
+    dags = {path.stem for path in (ROOT / "dags").glob("*.py")}
+    text = every_page()
+    assert {name for name in dags if f"`{name}`" not in text} == set()
+    named = re.findall(r"\bDAGs? `([a-z_]+)`|`([a-z_]+)` DAG\b", text)
+    assert {one or other for one, other in named} <= dags
+
+
+def test_every_endpoint_is_named_and_every_named_one_exists(tmp_path: Path) -> None:
+    server = make_server(None, tmp_path)
+    try:
+        app = app_of(server)
+        documented = {
+            f"{method.upper()} {path}"
+            for path, methods in app.openapi()["paths"].items()
+            for method in methods
+        }
+        routes = {
+            f"{method} {route.path}"
+            for route in app.routes
+            for method in getattr(route, "methods", None) or ()
+        }
+    finally:
+        server.log.close()
+    text = re.sub(r"\b(GET|POST|PUT) ((?:/[^\s,`]+, )+)(?=/)", _each, every_page())
+    named = set(re.findall(r"\b((?:GET|POST|PUT) /[a-z][a-z_/{}]*)", text))
+    assert {one for one in documented if one not in named} == set()
+    assert {one for one in named if one not in routes} == set()
+
+
+def _each(found: re.Match[str]) -> str:
+    """`GET /health, /ready` names GET /ready too."""
+    method = found.group(1)
+    return f"{method} {found.group(2)}".replace(", /", f", {method} /") + f"{method} "

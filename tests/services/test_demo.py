@@ -1,0 +1,24 @@
+"""A demo whose DAG succeeded has failed all the same where no champion is registered."""
+
+import pytest
+
+from components.errors import RegistryError
+from components.settings import settings
+from services import __main__ as command
+from services.demo import _show_result
+
+
+def test_without_a_champion_the_demo_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    settings.cache_clear()
+    with pytest.raises(RegistryError, match="expected a champion of fused-ranker after the run"):
+        _show_result(tmp_path)
+
+
+def test_and_its_exit_code_is_1(monkeypatch, capsys):
+    def demo(*_):
+        raise RegistryError("a champion after the run", "none", "see the log")
+
+    monkeypatch.setattr("services.demo.demo", demo)
+    assert command.main(["demo"]) == 1
+    assert "expected a champion after the run; found none; see the log" in capsys.readouterr().err

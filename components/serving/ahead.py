@@ -6,6 +6,7 @@ kept are worked off one by one, whoever did something last first, in pauses betw
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from components.serving.champion import Champion
     from components.serving.server import Server
 
-PAUSE_SECONDS = 0.02  # so long no request has come when a shopper is made ready
-LOOK_SECONDS = 0.5  # between looks for a new champion or day while all are ready
+PAUSE_SECONDS = 0.02  # so long neither request nor event has come when a shopper is made ready
+LOOK_SECONDS = 0.2  # between looks for an event, a new champion or day while all are ready
 DUE = Gauge("shopfusion_shoppers_due", "Shoppers whose row has still to be made ready")
 
 
@@ -35,6 +36,7 @@ class Ahead:
         self._server = server
         self._made_for: tuple[str, int] | None = None  # version and day that all were due for
         self._due: OrderedDict[str, None] = OrderedDict()  # the next to make ready stands last
+        self._told = float("-inf")  # when the last event came
         self._changed = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._work, name="ahead", daemon=True)
@@ -54,11 +56,13 @@ class Ahead:
         """Make ready next whoever did something; a subscriber of the event log."""
         users = {str(one["user_id"]): None for one in records if one["event_type"] in HISTORY}
         if users:
+            self._told = time.monotonic()
             with self._changed:
                 for user in users:
                     self._due[user] = None
                     self._due.move_to_end(user)
-                self._changed.notify()
+                while len(self._due) > RANKINGS:
+                    self._due.popitem(last=False)
 
     def _work(self) -> None:
         while not self._stopped:
@@ -79,12 +83,15 @@ class Ahead:
         DUE.set(len(self._due))
         if not self._due:
             self._wait(LOOK_SECONDS)
-        elif (left := PAUSE_SECONDS - self._server.waiting.idle_seconds()) > 0:
+        elif (left := PAUSE_SECONDS - self._idle_seconds()) > 0:
             self._wait(left)
         else:
             with self._changed:
                 user, _ = self._due.popitem()
             champion.prepare([RecommendRequest(user_id=user)], now)
+
+    def _idle_seconds(self) -> float:
+        return min(self._server.waiting.idle_seconds(), time.monotonic() - self._told)
 
     def _all_are_due(self, champion: "Champion") -> None:
         with self._changed:

@@ -5,19 +5,16 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.looks import PHONE, assert_fits, assert_readable, complaints
 from tests.served import ADMIN_KEY, ServedShop
 
 pytestmark = pytest.mark.xdist_group("browser")
-PHONE = {"width": 375, "height": 667}
 
 
 @pytest.fixture
 def at_home(page: Page, shop: ServedShop) -> Page:
     """The home page; the test fails on any error in the page, and on any request elsewhere."""
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    page.on("request", lambda sent: wrong.append(sent.url) if shop.url not in sent.url else None)
+    wrong = complaints(page, shop.url)
     page.goto(shop.url)
     yield page
     assert not [text for text in wrong if "422" not in text]  # a refused form says so itself
@@ -104,22 +101,33 @@ def test_a_phone_never_scrolls_sideways(page: Page, shop: ServedShop, path: str,
     page.set_viewport_size(PHONE)
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{shop.url}{path}")
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    page.goto(page.url)
-    size = page.evaluate(
-        "Math.min(...[...document.querySelectorAll('button, .button, input, select')]"
-        ".filter(e => e.getClientRects().length && e.type != 'hidden' && e.type != 'file')"
-        ".map(e => e.getBoundingClientRect().height))"
-    )
-    assert size >= 40  # pixels: a thumb hits it
+    assert_fits(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_item_and_the_reasons_for_it_fit_a_phone(at_home: Page, scheme: str):
+    at_home.set_viewport_size(PHONE)
+    at_home.emulate_media(color_scheme=scheme)
+    become_known(at_home)
+    row = at_home.get_by_role("region", name="For you")
+    row.get_by_role("link", name="Why this?").first.click()
+    expect(at_home.locator(".shares").first).to_be_visible()
+    assert_fits(at_home)
+    assert_readable(at_home)
+    at_home.get_by_role("link", name="All 12 items of this answer").click()
+    expect(at_home.locator("main .panel")).to_have_count(12)
+    assert_fits(at_home)
+    at_home.locator("main .panel h2").get_by_role("link").first.click()
+    expect(at_home.get_by_role("heading", name="Similar")).to_be_visible()
+    assert_fits(at_home)
+    assert_readable(at_home)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_stand_out_from_what_is_behind_them(page: Page, shop: ServedShop, scheme: str):
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{shop.url}/search?q=tea")
-    worst = page.evaluate(CONTRAST)
-    assert worst["ratio"] >= 4.5, worst  # WCAG 2.2, AA
+    assert_readable(page)
 
 
 def test_operations_behind_the_admin_key(page: Page, shop: ServedShop):
@@ -132,23 +140,3 @@ def test_operations_behind_the_admin_key(page: Page, shop: ServedShop):
     expect(page.get_by_role("heading", name="No feedback yet")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Admin key")).to_be_visible()
-
-
-CONTRAST = """() => {
-  const parse = text => text.match(/[0-9.]+/g).map(Number);
-  const light = c => { const v = c.slice(0, 3).map(x => x / 255)
-    .map(x => x <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
-    return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
-  const behind = e => { for (; e; e = e.parentElement) {
-    const c = parse(getComputedStyle(e).backgroundColor);
-    if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
-  let worst = {ratio: 99};
-  for (const e of document.querySelectorAll('body *')) {
-    const own = [...e.childNodes].some(n => n.nodeType == 3 && n.textContent.trim());
-    if (!own || !e.getClientRects().length || e.closest('.hidden, .skip, option, svg')) continue;
-    const a = light(parse(getComputedStyle(e).color)), b = light(behind(e));
-    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-    if (ratio < worst.ratio) worst = {ratio, text: e.textContent.trim().slice(0, 40)};
-  }
-  return worst;
-}"""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException
 from components.pseudonyms import at_the_door
 from components.ranking.history import Floats
 from components.ranking.states import TOWERS, ShopperState
+from components.serving.ads.campaigns import SIMULATED
 from components.serving.api import (
     BAD_REQUEST,
     ExplainedItem,
@@ -142,8 +143,7 @@ def _sentence(
     because: tuple[Reason, ...],
 ) -> str:
     """Say it in one plain sentence."""
-    sponsored = "it is sponsored: a seller pays for this place" if item.sponsored else ""
-    parts = [sponsored, _context(champion, shown)]
+    parts = [_paid_by(item), _context(champion, shown)]
     if because and because[0].tower == "history":
         pair = int(np.flatnonzero(state.item == champion.catalogue.index[item.item_id])[0])
         visits, days = (state.pair_column(name)[pair] for name in ("sessions", "days_since_last"))
@@ -156,6 +156,15 @@ def _sentence(
         parts.append("it is popular in the shop")
     said = ", and ".join(part for part in parts if part)
     return f"{said[0].upper()}{said[1:]}."
+
+
+def _paid_by(item: ShownItem) -> str:
+    """Say who pays for a sponsored place."""
+    if not item.sponsored:
+        return ""
+    if (item.campaign_id or "").startswith(SIMULATED):
+        return "it is sponsored by a simulated bid: nobody pays for this place"
+    return "it is sponsored: a seller pays for this place"
 
 
 def _context(champion: Champion, shown: Shown) -> str:

@@ -35,10 +35,12 @@ def offered(client: TestClient, server: Server):
     client.put("/admin/campaigns", json={"campaigns": []}, headers=ADMIN)
 
 
-def advertise(client: TestClient, server: Server, item_ids: list[str], **more: object) -> None:
+def advertise(
+    client: TestClient, server: Server, item_ids: list[str], prefix: str = "", **more: object
+) -> None:
     """Let one campaign an item run, each taking part for sure."""
     made = [
-        {"campaign_id": item, "item_ids": [item], "bid": 0.5, "daily_budget": 40.0} | more
+        {"campaign_id": prefix + item, "item_ids": [item], "bid": 0.5, "daily_budget": 40.0} | more
         for item in item_ids
     ]
     answer = client.put("/admin/campaigns", json={"campaigns": made}, headers=ADMIN)

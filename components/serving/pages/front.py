@@ -17,6 +17,7 @@ from components.serving.api import (
     AdsRequest,
     Answer,
     Explanation,
+    Filters,
     RecommendRequest,
     SearchRequest,
 )
@@ -125,11 +126,11 @@ class Front:
 
     def sponsored(
         self, who: Visitor, surface: str, slots: int, query: str = "",
-        item_id: str | None = None, shown: Sequence[Answer] = (),
+        item_id: str | None = None, shown: Sequence[Answer] = (), filters: Filters | None = None,
     ) -> Answer:  # fmt: skip
         """Return sponsored slots and log them; what stands in `shown` is not shown again."""
         asked = self._asking(who, item_id) | {"surface": surface, "slots": slots, "query": query}
-        asked |= {"item_id": item_id}
+        asked |= {"item_id": item_id, "filters": filters or Filters()}
         asked["shown"] = [one.item_id for answer in shown for one in answer.items]
         return fill(self._server, AdsRequest.model_validate(asked))
 

@@ -130,7 +130,10 @@ def _results(
     if wanted:
         answer, problem = front.search(who, wanted)
         shown = [answer] if answer else []
-        sponsored = front.sponsored(who, "search", SLOTS, query, shown=shown) if query else None
+        if query:
+            sponsored = front.sponsored(
+                who, "search", SLOTS, query, shown=shown, filters=wanted.filters
+            )
     page = wanted.page if wanted else 1
     kept = {name: value for name, value in (narrowed or {}).items() if value}
     more = bool(answer and (answer.total or 0) > page * RESULTS)

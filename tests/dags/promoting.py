@@ -42,9 +42,21 @@ class PromotionShop:
         return self.http.get(path).raise_for_status().json()
 
     def answer(self, run: str, choice: str) -> None:
-        path = f"/api/v2/dags/promotion/dagRuns/{run}/taskInstances/approval/-1/hitlDetails"
+        """Answer, and again where Airflow asks again.
+
+        It does so when the answer is there before its scheduler has seen that the task waits.
+        """
+        place = f"/api/v2/dags/promotion/dagRuns/{run}/taskInstances/approval"
         answer = {"chosen_options": [choice], "params_input": {}}
-        self.http.patch(path, json=answer).raise_for_status()
+        tries = 0
+        while True:
+            found = self.http.get(place).raise_for_status().json()
+            if found["state"] == "awaiting_input" and found["try_number"] > tries:
+                tries = found["try_number"]
+                self.http.patch(f"{place}/-1/hitlDetails", json=answer).raise_for_status()
+            elif found["state"] in {"success", "failed", "skipped"}:
+                return
+            time.sleep(0.5)
 
     def state(self, run: str, task: str) -> str | None:
         states = {one.name: one.state for one in self.airflow.tasks("promotion", run)}

@@ -58,7 +58,11 @@ class Replay:
         if visit.user_id in self._waiting_for or not same_day:  # budgets are those of a day
             self._flush()
         self._latest = visit.moment
-        self._waiting += self._given(visit.moment)
+        given = self._given(visit.moment)
+        self._waiting += given
+        self._waiting_for |= {one["user_id"] for one in given}
+        if visit.user_id in self._waiting_for:  # rated since the last visit of anybody
+            self._flush()
         events: list[Json] = []
         if show:
             self.shop.set_clock(visit.moment)
@@ -153,12 +157,13 @@ class _Pace:
 
     speed: float | None
     most_seconds: float | None
-    _began: float = field(default_factory=time.monotonic)
     _first: datetime | None = None
+    _began: float = 0.0
 
     def keep(self, moment: datetime) -> bool:
         """Wait until it is time for `moment`; return whether there is time left at all."""
-        self._first = self._first or moment
+        if self._first is None:
+            self._first, self._began = moment, time.monotonic()
         passed = time.monotonic() - self._began
         if self.speed:
             due = (moment - self._first).total_seconds() / self.speed

@@ -1,6 +1,5 @@
 """One pass of a replay against a shop that always shows the same item."""
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -78,19 +77,39 @@ def visit(minutes: float) -> Visit:
     return Visit(f"v{minutes:g}", "ann", START + timedelta(minutes=minutes), "", basket, basket)
 
 
-def test_a_speed_holds_the_time_of_the_shop_and_that_on_the_wall_together():
-    began = time.monotonic()
+class Wall:
+    """A clock on the wall that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def sleep(self, seconds: float) -> None:
+        self.passed += seconds
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
+    made = Wall()
+    monkeypatch.setattr("services.replay.run.time", made)
+    return made
+
+
+def test_a_speed_holds_the_time_of_the_shop_and_that_on_the_wall_together(wall: Wall):
     assert len(played([visit(1), visit(3), visit(5)], speed=480)) == 3
-    assert 0.5 <= time.monotonic() - began < 2  # four minutes at 480 seconds a second
-    began = time.monotonic()
+    assert wall.passed == pytest.approx(0.5)  # four minutes at 480 seconds a second
+
+
+def test_without_a_speed_nothing_is_waited_for(wall: Wall):
     assert len(played([visit(1), visit(5)])) == 2
-    assert time.monotonic() - began < 0.4  # without a speed nothing is waited for
+    assert wall.passed == 0
 
 
-def test_a_replay_stops_at_once_before_a_visit_that_its_time_does_not_reach():
-    began = time.monotonic()
+def test_a_replay_stops_at_once_before_a_visit_that_its_time_does_not_reach(wall: Wall):
     assert len(played([visit(1), visit(2), visit(600)], speed=600, most_seconds=0.5)) == 2
-    assert time.monotonic() - began < 0.5
+    assert wall.passed == pytest.approx(0.1)
 
 
 def test_a_rating_arrives_under_its_own_time_with_the_visit_that_follows_it():
@@ -108,3 +127,16 @@ def test_a_rating_arrives_under_its_own_time_with_the_visit_that_follows_it():
     assert rating["event_attributes"] == {"object": {"object_id": "tea"}, "value": 4.0}
     now = START + timedelta(minutes=3)
     assert record_of(rating, now)["value"] == 4.0  # as the server's door takes it
+
+
+def test_a_shopper_is_shown_what_their_own_rating_made_of_it_and_not_what_was_before():
+    class Watchful(OneItemShop):
+        def recommend(self, **asked: object) -> Json:
+            self.sent.append({"action_name": "asked"})
+            return super().recommend(**asked)
+
+    shop, given = Watchful(), [Rating("r", "ann", START + timedelta(minutes=4), "tea", 4.0)]
+    work = Replay(shop, RealBaskets(), ReplaySettings(ad_slots=0), given)
+    other = Visit("v0", "bob", START + timedelta(minutes=3), "", (), ())
+    work.run([other, visit(5)], lambda done, moment: None)
+    assert [one["action_name"] for one in shop.sent] == ["asked", "rating", "asked", "purchase"]

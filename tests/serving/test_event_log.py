@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,15 @@ import pytest
 from components import storage
 from components.errors import ServiceError, StorageError
 from components.serving.events.log import EventLog, SpoolFull
-from components.serving.events.past import past
-from components.serving.events.segments import PREFIX, framed, key_of, records_of, whole_lines
+from components.serving.events.past import AWAY, past
+from components.serving.events.segments import (
+    PREFIX,
+    framed,
+    key_of,
+    records_of,
+    shipped_form,
+    whole_lines,
+)
 from components.serving.events.shipper import Shipper
 from tests.feedback_ingestion.test_component import START
 
@@ -284,8 +292,6 @@ def test_a_server_that_starts_learns_each_record_once(bucket, log):
     log.append(clicks(3, 5), durable=True)
     log.roll(0, 0)
     (path,) = log.closed()
-    from components.serving.events.segments import shipped_form
-
     storage.put(shipped_form(path.read_bytes()), key_of(path))  # there and here
     log.append(clicks(5, 6), durable=True)
     found = [record["event_id"] for records in past(log, START) for record in records]
@@ -299,6 +305,27 @@ def test_while_the_store_is_away_what_lies_here_has_to_do(log, monkeypatch, caps
     assert [len(records) for records in past(log, START)] == [2]
     assert "not known to this server" in capsys.readouterr().out
     storage.settings.cache_clear()
+
+
+@pytest.mark.parametrize(("kept_back", "known"), [(AWAY - 1, ["s3", "here"]), (AWAY, ["here"])])
+def test_segments_that_the_store_keeps_back_are_not_in_the_way_until_it_must_be_away(
+    log, monkeypatch, capsys, kept_back, known
+):
+    keys = [f"{PREFIX}a-{n:012d}.jsonl.gz" for n in range(kept_back + 1)]
+    log.append(clicks(9, 10), durable=True)
+    there = shipped_form(framed([click("s3")]))
+
+    def get(key: str) -> bytes:
+        if key == keys[-1]:
+            return there
+        raise StorageError("the object", "a connection that broke", "ask again")
+
+    listed = [storage.Stored(key, 1, datetime.now(UTC)) for key in keys]
+    monkeypatch.setattr(storage, "stored", lambda prefix: listed)
+    monkeypatch.setattr(storage, "get", get)
+    found = [record["event_id"] for records in past(log, START) for record in records]
+    assert found == [one.replace("here", "9") for one in known]
+    assert capsys.readouterr().out.count("not known to this server") == kept_back
 
 
 @pytest.mark.xdist_group("store")

@@ -14,6 +14,7 @@ from components.progress import say
 from components.serving.events.log import EventLog
 from components.serving.events.segments import PREFIX, Record, key_of, records_of, whole_lines
 
+AWAY = 5  # segments in a row
 UNREAD = Counter("shopfusion_past_unread", "Segments of the past that could not be read")
 
 
@@ -22,15 +23,25 @@ def past(log: EventLog, since: datetime) -> Iterator[list[Record]]:
 
     Of those in S3 only what was written there at or after `since` is read: an event cannot be in
     S3 before it has happened. A segment that is in both places is read once. While S3 is away,
-    what lies here has to do. A segment that cannot be read is said and counted, and is not in the
-    way of the others: nothing of it is lost, but this server does not know it.
+    and it is when it keeps back AWAY segments in a row, what lies here has to do. A segment that
+    cannot be read is said and counted, and is not in the way of the others: nothing of it is lost,
+    but this server does not know it.
     """
     paths = log.segments()
     here = {key_of(path) for path in paths}
     try:
+        kept_back = 0
         for one in storage.stored(PREFIX):
-            if one.modified >= since and one.key not in here:
+            if one.modified < since or one.key in here:
+                continue
+            try:
                 yield _read(one.key, _from_store)
+                kept_back = 0
+            except StorageError as error:
+                kept_back += 1
+                if kept_back == AWAY:
+                    raise
+                _pass_over(one.key, error)
     except StorageError as error:
         say(f"events in S3 are not known to this server: {error}")
         UNREAD.inc()
@@ -38,17 +49,20 @@ def past(log: EventLog, since: datetime) -> Iterator[list[Record]]:
         try:
             yield _read(str(path), _from_here)
         except StorageError as error:
-            say(f"segment {path.name} is not known to this server: {error}")
-            UNREAD.inc()
+            _pass_over(path.name, error)
 
 
 def _read(name: str, read: Callable[[str], Iterable[Record]]) -> list[Record]:
     try:
         return list(read(name))
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        say(f"segment {name} is not known to this server: {type(error).__name__}: {error}")
-        UNREAD.inc()
+        _pass_over(name, error)
         return []
+
+
+def _pass_over(name: str, error: Exception) -> None:
+    say(f"segment {name} is not known to this server: {type(error).__name__}: {error}")
+    UNREAD.inc()
 
 
 def _from_store(key: str) -> Iterator[Record]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import uvicorn
 
-from components.errors import ServiceError, ShopError
+from components.errors import ServiceError, ShopError, StorageError
 from components.params import load_params
 from components.registry import load_policy
 from components.serving.ads.ads import Ads
@@ -51,23 +51,28 @@ def main() -> int:
     server = Server(holder, clock, log, found, params, Impressions(replicas), ads, replicas)
     ahead = Ahead(server)
     log.subscribe(ahead.accept)  # after those whose state it reads
+    if replicas:
+        replicas.subscribe(ahead.accept)
     ahead.start()
     shipper = Shipper(log) if found.s3_endpoint else None
     if shipper:
         shipper.start()
         ads.watch()
-    if found.serving_package is None:
-        holder.watch()
-    else:
-        folder = found.serving_package
-        holder.use(Packages("local", folder / "ranker", folder / "text", folder / "image"))
     # uvicorn raises the signal again when it has shut down: what follows it here is still to come.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
+        if found.serving_package is None:
+            holder.watch()
+        else:
+            folder = found.serving_package
+            holder.use(Packages("local", folder / "ranker", folder / "text", folder / "image"))
         uvicorn.run(
             create_app(server), host=found.serving_host, port=found.serving_port,
             access_log=False, log_level="warning",
         )  # fmt: skip
+    except StorageError as error:
+        print(f"serving: {error}", file=sys.stderr)
+        return 1
     finally:
         ahead.stop()
         holder.close()

@@ -59,6 +59,7 @@ def router(server: "Server") -> APIRouter:
 
 def recommend(server: "Server", request: RecommendRequest) -> Answer:
     """Return a row of recommendations, logged as shown."""
+    server.waiting.asked()
     now = server.clock.now()
     return _logged(server, Shown(server.champion.current().recommend(request, now), request, now))
 
@@ -70,6 +71,7 @@ def search(server: "Server", request: SearchRequest) -> Answer:
         DataError: the example picture is not one.
 
     """
+    server.waiting.asked()
     now = server.clock.now()
     return _logged(server, Shown(server.champion.current().search(request, now), request, now))
 

@@ -1,10 +1,9 @@
 """The version beside the champion, loaded when a page asks for it and let go when it is no more."""
 
 import threading
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from components.errors import AbsentError, ModelError, RegistryError
+from components.errors import AbsentError, ModelError, RegistryError, StorageError
+from components.files import scratch_folder
 from components.params import Params
 from components.serving.champion import Champion
 from components.serving.fetching import Refused, called, fetch, refusal
@@ -35,6 +34,7 @@ class Challenger:
         Raises:
             ModelError: it cannot be loaded, or does not answer its warm-up.
             RegistryError: the registry does not answer.
+            StorageError: the disk refuses the version; it is tried again.
 
         """
         name = called(found)
@@ -44,10 +44,12 @@ class Challenger:
             if self._refused is None or self._refused.version != name:
                 self._champion = self._refused = None  # its memory first
                 try:
-                    with TemporaryDirectory(prefix="challenger-") as folder:
-                        packages = fetch(found, Path(folder))
+                    with scratch_folder() as folder:
+                        packages = fetch(found, folder)
                         self._champion = Champion.load(packages, self._live, self._params)
                         return self._champion
+                except StorageError:
+                    raise
                 except Exception as error:  # whatever is wrong with it, the page says it
                     if isinstance(error, RegistryError) and not isinstance(error, AbsentError):
                         raise

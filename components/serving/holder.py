@@ -4,11 +4,10 @@ import gc
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from components import tracking
 from components.errors import AbsentError, ModelError, RegistryError, StorageError
+from components.files import scratch_folder
 from components.params import Params
 from components.progress import say
 from components.registry import Policy
@@ -43,8 +42,7 @@ class ChampionHolder:
         self._challenger = Challenger(live, params)
         self._loading = threading.Lock()  # one champion is loaded at a time
         self._following = threading.Lock()
-        self._asked = threading.Event()
-        self._stopped = False
+        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     def current(self) -> Champion:
@@ -68,7 +66,12 @@ class ChampionHolder:
         return "; ".join(said)
 
     def use(self, packages: Packages) -> bool:
-        """Load packages and let them answer; return whether they do."""
+        """Load packages and let them answer; return whether they do.
+
+        Raises:
+            StorageError: the disk refuses what a first champion needs here; it is not refused.
+
+        """
         return self._take_over(
             packages.version, lambda: Champion.load(packages, self.live, self.params)
         )
@@ -80,6 +83,8 @@ class ChampionHolder:
                 champion = load()
                 telemetry.LOADING.set(time.perf_counter() - started)
                 self._swap(champion)
+            except StorageError:  # of this machine, not of the version
+                raise
             except Exception as error:  # whatever is wrong with it, the one that works stays
                 self._refuse(version, error)
                 return False
@@ -137,7 +142,7 @@ class ChampionHolder:
 
         Raises:
             RegistryError: the registry does not answer.
-            StorageError: there is no room here for the version.
+            StorageError: the disk refuses the version; it is tried again.
 
         """
         with self._following:
@@ -156,10 +161,10 @@ class ChampionHolder:
             if ready is not None:
                 return self._take_over(name, lambda: ready)
             try:
-                with TemporaryDirectory(prefix="champion-") as folder:
-                    return self.use(fetch(found, Path(folder)))
-            except OSError as error:
-                raise StorageError(f"room for {name}", str(error), "free disk space") from error
+                with scratch_folder() as folder:
+                    return self.use(fetch(found, folder))
+            except StorageError:
+                raise
             except Exception as error:
                 if isinstance(error, RegistryError) and not isinstance(error, AbsentError):
                     raise
@@ -180,20 +185,15 @@ class ChampionHolder:
         self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)
         self._thread.start()
 
-    def ask(self) -> None:
-        """Let the watching thread look at once."""
-        self._asked.set()
-
     def close(self) -> None:
         """Stop watching."""
-        self._stopped = True
-        self._asked.set()
+        self._stopped.set()
         if self._thread is not None:
             self._thread.join()
 
     def _watch(self) -> None:
         pause = POLL_SECONDS
-        while not self._stopped:
+        while not self._stopped.is_set():
             try:
                 self.refresh()
                 self.trouble, pause = "", POLL_SECONDS
@@ -203,5 +203,4 @@ class ChampionHolder:
                 if not self.trouble:  # once, not at every look
                     say(f"the champion's alias is not followed: {type(error).__name__}: {error}")
                 self.trouble, pause = said, min(2 * pause, LONGEST_PAUSE)
-            self._asked.wait(pause)
-            self._asked.clear()
+            self._stopped.wait(pause)

@@ -29,9 +29,13 @@ class Waiting:
         """Return for how long no request has come."""
         return time.monotonic() - self._asked
 
+    def asked(self) -> None:
+        """Note that a request is answered, by whichever way it came."""
+        self._asked = time.monotonic()
+
     async def ready(self, request: Request) -> None:
         """Return once the request can be answered from what is kept."""
-        self._asked = time.monotonic()
+        self.asked()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         self._waiting.append((request, future))

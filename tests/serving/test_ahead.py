@@ -8,7 +8,7 @@ import pytest
 
 from components.serving.ahead import DUE, PAUSE_SECONDS, Ahead
 from components.serving.api import RecommendRequest
-from tests.serving.shop import user_ids
+from components.serving.champion import Champion
 
 
 @pytest.fixture
@@ -55,9 +55,19 @@ def test_all_shoppers_are_made_ready_and_again_on_another_day(server, champion, 
     assert np.abs(kept.scores - own.scores).max() < 1e-5
 
 
-def test_who_did_something_is_next(server, champion, ahead):
-    first, last = user_ids(champion, 1)[0], champion.shoppers.latest(10_000)[-1]
-    later = server.clock.set(server.clock.now() + timedelta(days=1))
+def test_who_did_something_is_next(server, champion, ahead, monkeypatch):
+    until(lambda: ahead._made_for and not ahead._due)
+    made = []
+    prepare = Champion.prepare
+
+    def noted(self, requests, now):
+        made.extend(request.user_id for request in requests)
+        prepare(self, requests, now)
+
+    monkeypatch.setattr(Champion, "prepare", noted)
+    *others, first, last = champion.shoppers.latest(10_000)
+    server.waiting._asked = time.monotonic() + 1  # a request keeps it from beginning
+    server.clock.set(server.clock.now() + timedelta(days=1))
     now = server.clock.now().isoformat()
     event = {
         "event_id": f"ahead-{now}", "event_type": "click", "user_id": first, "timestamp": now,
@@ -66,8 +76,8 @@ def test_who_did_something_is_next(server, champion, ahead):
     before = champion.shoppers.live.revision(first)
     server.log.append([event], durable=False)
     assert champion.shoppers.live.revision(first) == before + 1
-    until(lambda: is_ready(champion, first, later))
-    until(lambda: is_ready(champion, last, later))
+    until(lambda: last in made)
+    assert made == [first, *others, last]
 
 
 def test_nothing_is_made_ready_while_requests_come(server, champion, ahead):

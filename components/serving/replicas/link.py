@@ -86,10 +86,12 @@ class Link:
         try:
             # Any: redis-py types every answer as str or bytes; without decoding it is bytes.
             self._redis: Any = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **given)
-        except ValueError as error:
+        except ValueError:  # its words may hold a part of the password
             raise ServiceError(
-                "redis://host:port/database", str(error), "set SHOPFUSION_REDIS_URL"
-            ) from error
+                "redis://host:port/database",
+                "an address that cannot be read",
+                "correct SHOPFUSION_REDIS_URL; write / of a password as %2F",
+            ) from None
         self._keep_shown = self._redis.register_script(KEEP_SHOWN)
         self._charge = self._redis.register_script(CHARGE)
         self._lock = threading.Lock()
@@ -165,6 +167,11 @@ class Link:
             batch.set(CAMPAIGNS, campaigns)
             batch.xadd(STREAM, fields, maxlen=LENGTH, approximate=True)
             batch.execute()
+
+    def offer_campaigns(self, campaigns: bytes) -> None:
+        """Keep campaigns for who starts later, unless a replica was given some since."""
+        with self._asked():
+            self._redis.set(CAMPAIGNS, campaigns, nx=True)
 
     def campaigns(self) -> bytes | None:
         """Return the campaigns that a replica was given last."""

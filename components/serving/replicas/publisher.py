@@ -33,9 +33,20 @@ class Publisher:
     event because it knows of the first.
     """
 
-    def __init__(self, link: Link, replica: str, durable: Callable[[], None]) -> None:
-        """`durable` returns once everything that was written to the log is on disk."""
-        self._link, self._replica, self._durable = link, replica, durable
+    def __init__(
+        self, link: Link, replica: str, durable: Callable[[], None], campaigns: Callable[[], bytes]
+    ) -> None:
+        """Prepare; nothing is written before `start`.
+
+        Args:
+            link: to Redis.
+            replica: name of this one.
+            durable: returns once everything that was written to the log is on disk.
+            campaigns: returns those of this replica.
+
+        """
+        self._link, self._replica = link, replica
+        self._durable, self._campaigns = durable, campaigns
         self._changed = threading.Condition()
         self._entries: deque[tuple[str, bytes]] = deque()
         self._answers: deque[tuple[str, bytes]] = deque(maxlen=ANSWERS)
@@ -100,14 +111,9 @@ class Publisher:
     def _write(
         self, entries: Sequence[tuple[str, bytes]], answers: Sequence[tuple[str, bytes]]
     ) -> None:
-        self._durable()
-        identity = self._link.identity()
-        if self._identity not in {"", identity}:  # it may have lost the last second
-            for start in range(0, len(self._written), TOGETHER):
-                again = [*self._written][start : start + TOGETHER]
-                self._link.publish(self._replica, again)
-        self._identity = identity
-        if entries:
+        if entries:  # an answer to explain is no event: it needs neither
+            self._durable()
+            self._tell_again()
             self._link.publish(self._replica, entries)
             self._written.extend(entries)
             TOLD.labels("written").inc(len(entries))
@@ -115,6 +121,16 @@ class Publisher:
         if answers:
             self._link.keep_shown(answers)
             self._drop(self._answers, answers)
+
+    def _tell_again(self) -> None:
+        """Tell a Redis that was started anew what it may have lost."""
+        identity = self._link.identity()
+        if self._identity not in {"", identity}:
+            self._link.offer_campaigns(self._campaigns())
+            for start in range(0, len(self._written), TOGETHER):
+                again = [*self._written][start : start + TOGETHER]
+                self._link.publish(self._replica, again)
+        self._identity = identity
 
     def _drop(self, queue: deque[tuple[str, bytes]], written: Sequence[tuple[str, bytes]]) -> None:
         """Take what was written from the queue; its front may have been let go of meanwhile."""

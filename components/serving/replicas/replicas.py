@@ -15,7 +15,7 @@ from components.progress import say
 from components.serving.ads.ads import Ads
 from components.serving.ads.campaigns import Campaign
 from components.serving.clock import Clock
-from components.serving.events.log import EventLog
+from components.serving.events.log import EventLog, Subscriber
 from components.serving.events.segments import Record, whole_lines
 from components.serving.live_events import LiveEvents
 from components.serving.replicas.link import Entry, Link
@@ -28,6 +28,11 @@ REMEMBERED = 3 * 86_400  # seconds; a click on an offer of the day before yester
 LEARNT = Counter("shopfusion_replica_learnt", "Entries of other replicas that were taken in")
 
 
+def packed(campaigns: Sequence[Campaign]) -> bytes:
+    """Return campaigns as they stand in Redis."""
+    return orjson.dumps([one.model_dump(mode="json") for one in campaigns])
+
+
 class Replicas:
     """Follows the stream and applies it to this process's own memory.
 
@@ -38,7 +43,10 @@ class Replicas:
     def __init__(self, link: Link, log: EventLog, live: LiveEvents, ads: Ads, clock: Clock) -> None:
         self.link, self.log, self.live, self.ads, self.clock = link, log, live, ads, clock
         self.name = secrets.token_hex(4)
-        self.publisher = Publisher(link, self.name, lambda: log.committed().result())
+        self.publisher = Publisher(
+            link, self.name, lambda: log.committed().result(), lambda: packed(ads.campaigns())
+        )
+        self._subscribers: list[Subscriber] = []
         self._position = "0-0"
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="replica-follower", daemon=True)
@@ -65,6 +73,10 @@ class Replicas:
         except ServiceError as error:
             say(f"replicas: it starts without what the others know: {error}")
         self._thread.start()
+
+    def subscribe(self, callback: Subscriber) -> None:
+        """Call back with every record that another replica tells, once its effect is here."""
+        self._subscribers.append(callback)
 
     def stop(self) -> None:
         """Tell what waits, and end both threads."""
@@ -111,8 +123,7 @@ class Replicas:
             ServiceError: Redis does not answer; nobody has them then.
 
         """
-        text = orjson.dumps([one.model_dump(mode="json") for one in campaigns])
-        self.link.publish_campaigns(self.name, text)
+        self.link.publish_campaigns(self.name, packed(campaigns))
 
     # --- what explanations need -------------------------------------------------------------------
 
@@ -136,7 +147,8 @@ class Replicas:
         while not self._stopped.is_set():
             try:
                 for entry in self.link.read(self._position, wait=True):
-                    if entry.replica != self.name:
+                    # Own campaigns too: others' older ones may have been read since they came.
+                    if entry.replica != self.name or entry.kind == "campaigns":
                         self._take(entry)
                         LEARNT.inc()
                     self._position = entry.position
@@ -163,6 +175,8 @@ class Replicas:
         self.log.learn(records)
         self.live.accept(records)
         self.ads.observe(records)
+        for subscriber in self._subscribers:
+            subscriber(records)
 
     def _take_clock(self, payload: bytes) -> None:
         self.clock.start(datetime.fromisoformat(payload.decode()))

@@ -179,11 +179,12 @@ def _encode(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Encode every distinct picture once."""
     started = time.monotonic()
-    vectors_PD = in_pieces(
+    vectors_PD, count = in_pieces(
         lambda first, last: tower.encode(pictures.distinct[first:last].to_pylist()),
         len(pictures.distinct),
         PICTURES_A_PIECE,
         checkpoints,
+        tower,
     )
     unreadable = int(np.isnan(vectors_PD).any(axis=1).sum())
     if unreadable:
@@ -191,7 +192,7 @@ def _encode(
     return content_tower.spread(vectors_PD[pictures.picture], pictures.item, items), {
         "distinct_pictures": len(vectors_PD),
         "unreadable_pictures": unreadable,
-        "pictures_per_second": len(vectors_PD) / (time.monotonic() - started),
+        "pictures_per_second": count / (time.monotonic() - started),
     }
 
 

@@ -81,7 +81,7 @@ def _reuse(
     tower = TextTower.load(found).to(best_device())
     content_tower.copy_encoder(found, folder)
     facts = {"encoder": f"reused: {source}", **content_tower.learnt_until(found)}
-    return tower.projection.apply_to(_encode(tower, texts, checkpoints)), facts
+    return tower.projection.apply_to(_encode(tower, texts, checkpoints)[0]), facts
 
 
 def _train(
@@ -106,9 +106,9 @@ def _train(
     facts |= _tune(tower, pairs, params, checkpoints)
     short = read_pairs(prepared, cut, text.model_copy(update={"view_share": 0.0}))
     encoding = time.monotonic()
-    encoded_MW = _encode(tower, [*texts, *short.texts], checkpoints)
+    encoded_MW, count = _encode(tower, [*texts, *short.texts], checkpoints)
     items_NW, pairs_TW = encoded_MW[: len(texts)], encoded_MW[len(texts) :]
-    facts["texts_per_second"] = len(set(texts) | set(short.texts)) / (time.monotonic() - encoding)
+    facts["texts_per_second"] = count / (time.monotonic() - encoding)
     fit_projection(
         tower.projection,
         items_NW[seen_N],
@@ -176,17 +176,21 @@ def _tune(
     return {"steps": fitted.steps, "loss": fitted.loss, **fitted.rates, "parameters": counts}
 
 
-def _encode(tower: TextTower, texts: list[str], checkpoints: Checkpoints) -> np.ndarray:
-    """Return the base's vectors, (N, width) float32; every distinct text is encoded once."""
+def _encode(tower: TextTower, texts: list[str], checkpoints: Checkpoints) -> tuple[np.ndarray, int]:
+    """Return the base's vectors, (N, width) float32, and how many texts were encoded now.
+
+    Every distinct text is encoded once.
+    """
     coded = pa.array(texts, pa.string()).dictionary_encode()
     distinct = coded.dictionary.to_pylist()
-    vectors_DW = in_pieces(
+    vectors_DW, count = in_pieces(
         lambda first, last: tower.base_vectors(distinct[first:last]),
         len(distinct),
         TEXTS_A_PIECE,
         checkpoints,
+        tower.base,
     )
-    return vectors_DW[coded.indices.to_numpy()]
+    return vectors_DW[coded.indices.to_numpy()], count
 
 
 def _checkpoints(params: Params, prepared: Path, cut: str) -> Checkpoints:

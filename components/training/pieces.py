@@ -1,17 +1,23 @@
 """Long encoding in pieces, so that a killed stage encodes no piece twice."""
 
+import hashlib
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import nn
 
 from components.progress import say
 from components.training.checkpoints import Checkpoints
 
 
 def in_pieces(
-    encode: Callable[[int, int], np.ndarray], count: int, piece: int, checkpoints: Checkpoints
-) -> np.ndarray:
+    encode: Callable[[int, int], np.ndarray],
+    count: int,
+    piece: int,
+    checkpoints: Checkpoints,
+    encoder: nn.Module,
+) -> tuple[np.ndarray, int]:
     """Return one vector a row for `count` rows, with a snapshot after each `piece` of them.
 
     Args:
@@ -20,18 +26,35 @@ def in_pieces(
         count: number of rows. Up to one piece is encoded without a snapshot.
         piece: rows that are lost at most.
         checkpoints: of the stage.
+        encoder: what `encode` asks; a snapshot of other weights is not taken.
+
+    Returns:
+        The vectors, and how many of them were encoded now.
 
     """
     if count <= piece:
-        return encode(0, count)
+        return encode(0, count), count
+    weights = _digest(encoder)
     done: list[np.ndarray] = []
+    encoded = 0
     for start in range(0, count, piece):
-        name = f"vectors-{start}"
+        stop = min(start + piece, count)
+        name = f"vectors-{start}-{stop}"
         state = checkpoints.load(name)
-        if state is None:
-            done.append(encode(start, min(start + piece, count)))
-            checkpoints.save(name, {"vectors": torch.from_numpy(done[-1])})
+        if state is None or state["weights"] != weights:
+            done.append(encode(start, stop))
+            encoded += stop - start
+            vectors = torch.from_numpy(done[-1])
+            checkpoints.save(name, {"vectors": vectors, "weights": weights})
         else:
             say(f"{name}: encoded before")
             done.append(state["vectors"].numpy())
-    return np.concatenate(done)
+    return np.concatenate(done), encoded
+
+
+def _digest(encoder: nn.Module) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name, value in encoder.state_dict().items():
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        digest.update(name.encode() + b"\0" + flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

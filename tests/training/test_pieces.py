@@ -6,19 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
 from components.training.checkpoints import Checkpoints
 from components.training.pieces import in_pieces
 
 KILLED = """
-import os, signal, numpy as np
+import os, signal, torch, numpy as np
 from components.training.checkpoints import Checkpoints
 from components.training.pieces import in_pieces
 def encode(first, last):
     if first == 8:
         os.kill(os.getpid(), signal.SIGKILL)
     return np.arange(first, last, dtype=np.float32)[:, None]
-in_pieces(encode, 11, 4, Checkpoints("stage", "same"))
+in_pieces(encode, 11, 4, Checkpoints("stage", "same"), torch.nn.Identity())
 """
 
 
@@ -43,20 +44,38 @@ def test_after_kill_9_no_piece_is_encoded_twice() -> None:
     done = subprocess.run([sys.executable, "-c", KILLED], env=os.environ.copy(), check=False)
     assert done.returncode == -signal.SIGKILL
     encode = Encoder()
-    vectors = in_pieces(encode, 11, 4, Checkpoints("stage", "same"))
+    vectors, encoded = in_pieces(encode, 11, 4, Checkpoints("stage", "same"), nn.Identity())
     np.testing.assert_array_equal(vectors[:, 0], np.arange(11))
     assert encode.asked == [(8, 11)]
+    assert encoded == 3
 
 
 def test_pieces_of_another_training_are_not_taken() -> None:
-    in_pieces(Encoder(), 11, 4, Checkpoints("stage", "one"))
+    in_pieces(Encoder(), 11, 4, Checkpoints("stage", "one"), nn.Identity())
     encode = Encoder()
-    in_pieces(encode, 11, 4, Checkpoints("stage", "other"))
+    in_pieces(encode, 11, 4, Checkpoints("stage", "other"), nn.Identity())
     assert encode.asked == [(0, 4), (4, 8), (8, 11)]
+
+
+def test_pieces_of_an_encoder_with_other_weights_are_not_taken() -> None:
+    first = nn.Linear(1, 1)
+    in_pieces(Encoder(), 11, 4, Checkpoints("stage", "same"), first)
+    same, other = Encoder(), Encoder()
+    assert in_pieces(same, 11, 4, Checkpoints("stage", "same"), first)[1] == 0
+    assert same.asked == []
+    assert in_pieces(other, 11, 4, Checkpoints("stage", "same"), nn.Linear(1, 1))[1] == 11
+    assert other.asked == [(0, 4), (4, 8), (8, 11)]
+
+
+def test_pieces_of_another_size_are_not_taken() -> None:
+    in_pieces(Encoder(), 11, 4, Checkpoints("stage", "same"), nn.Identity())
+    encode = Encoder()
+    vectors, _ = in_pieces(encode, 11, 8, Checkpoints("stage", "same"), nn.Identity())
+    np.testing.assert_array_equal(vectors[:, 0], np.arange(11))
 
 
 def test_a_single_piece_leaves_no_snapshot(run_folder: Path) -> None:
     encode = Encoder()
-    assert len(in_pieces(encode, 4, 4, Checkpoints("stage", "one"))) == 4
+    assert len(in_pieces(encode, 4, 4, Checkpoints("stage", "one"), nn.Identity())[0]) == 4
     assert encode.asked == [(0, 4)]
     assert list(run_folder.iterdir()) == []

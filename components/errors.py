@@ -52,6 +52,8 @@ class RegistryError(ShopError):
 class AbsentError(RegistryError):
     """The registry answers, and has not what was asked for: asking again does not help."""
 
+    exit_code = REFUSED
+
 
 class ServiceError(ShopError):
     """A service of the platform cannot start, or does not answer as it should."""

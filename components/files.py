@@ -59,12 +59,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def scratch_folder() -> Iterator[Path]:
     """Yield a folder for files that are needed for a while, in the system's temporary folder.
 
+    Nobody else on the machine can look into it.
+
     Raises:
         StorageError: the disk refuses a write.
 
     """
     with _scratch(Path(tempfile.gettempdir()) / "shopfusion") as folder:
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
         yield folder
 
 

@@ -9,8 +9,6 @@ window's end, else a challenger would know less of the shop than the champion it
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +17,7 @@ import pyarrow.compute as pc
 from components import schemas, tracking
 from components.errors import RegistryError
 from components.feedback import orders_of, read_feedback, snapshot
+from components.files import scratch_folder
 from components.registry import Policy
 from components.tracking import Version
 
@@ -106,9 +105,9 @@ def read_fed_back(source: str, since: date | None) -> FedBack:
         DataError, StorageError: the source cannot be read.
 
     """
-    with TemporaryDirectory() as scratch:
-        snapshot(source, Path(scratch))
-        feedback = read_feedback(Path(scratch))
+    with scratch_folder() as scratch:
+        snapshot(source, scratch)
+        feedback = read_feedback(scratch)
     if feedback is None or not feedback.events.num_rows:
         return FedBack(0, None)
     bought = orders_of(feedback)["timestamp"]

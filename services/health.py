@@ -18,6 +18,7 @@ from services.settings import HOST, ServiceSettings
 
 CELERY = "apache-airflow-providers-celery"
 LINES_OF_LOG = 40
+SECONDS_OF_BROKER = 5
 FAILED = {"FATAL", "EXITED", "BACKOFF", "UNKNOWN"}
 AIRFLOW_PARTS = {
     "airflow-api-server": "metadatabase",
@@ -47,20 +48,32 @@ def require_free_ports(settings: ServiceSettings) -> None:
                 ) from error
 
 
-def require_celery(settings: ServiceSettings) -> None:
-    """Refuse a broker where Airflow could not reach it.
+def require_broker(settings: ServiceSettings) -> None:
+    """Refuse a broker that Airflow could not reach: its worker would wait for it, and seem well.
 
     Raises:
-        ServiceError: Airflow's part for Celery is not installed.
+        ServiceError: Airflow's part for Celery is not installed, or the broker does not answer.
 
     """
-    if settings.broker:
-        try:
-            metadata.version(CELERY)
-        except metadata.PackageNotFoundError as error:
-            raise ServiceError(
-                f"{CELERY}, for SHOPFUSION_BROKER", "none", "run `make install-scale`"
-            ) from error
+    if not settings.broker:
+        return
+    try:
+        metadata.version(CELERY)
+    except metadata.PackageNotFoundError as error:
+        raise ServiceError(
+            f"{CELERY}, for SHOPFUSION_BROKER", "none", "run `make install-scale`"
+        ) from error
+    from kombu import Connection
+
+    try:
+        with Connection(settings.broker, connect_timeout=SECONDS_OF_BROKER) as connection:
+            connection.ensure_connection(max_retries=1, timeout=SECONDS_OF_BROKER)
+    except Exception as error:  # of the transport that the address names
+        raise ServiceError(
+            "the broker of SHOPFUSION_BROKER to answer",
+            f"{type(error).__name__}, as kombu says",
+            "see whether it runs, or correct the address",
+        ) from error
 
 
 def wait_until_healthy(settings: ServiceSettings, started: float) -> None:

@@ -66,7 +66,7 @@ def up(settings: ServiceSettings) -> None:
         if left:
             say(f"Ended {left} processes that an earlier start had left behind.")
         health.require_free_ports(settings)
-        health.require_celery(settings)
+        health.require_broker(settings)
         if not settings.own_store:
             storage.ensure_bucket(settings.s3_bucket)
         _prepare(settings, keys)

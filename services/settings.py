@@ -165,8 +165,10 @@ def service_settings() -> ServiceSettings:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"SHOPFUSION_{'_'.join(str(part) for part in first['loc']).upper()}"
+        field = ServiceSettings.model_fields.get(str(first["loc"][0]))
+        shown = repr(first.get("input")) if field and field.repr else "another one, with a password"
         raise ServiceError(
             f"a valid {name}",
-            f"{first.get('input')!r} ({first['msg']})",
+            f"{shown} ({first['msg']})",
             "correct or unset this environment variable",
         ) from error

@@ -11,7 +11,7 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from components import schemas
-from components.errors import DataError
+from components.errors import DataError, ServiceError
 from components.settings import settings
 
 OPTIONAL = ("orders", "images")  # empty where a dataset has none
@@ -24,6 +24,7 @@ def connect() -> BaseBackend:
 
     Raises:
         DataError: Spark is asked for and not installed.
+        ServiceError: it does not start, or the master does not answer.
 
     """
     master = settings().spark_master
@@ -42,7 +43,15 @@ def _spark(master: str) -> BaseBackend:
     if master.startswith("local"):
         session = session.config("spark.driver.bindAddress", LOOPBACK)
         session = session.config("spark.driver.host", LOOPBACK).config("spark.ui.enabled", "false")
-    return ibis.pyspark.connect(session.getOrCreate())
+    try:
+        started = session.getOrCreate()
+    except Exception as error:  # of PySpark or of its bridge to Java, each with a tree of its own
+        raise ServiceError(
+            f"a Spark session of {master}",
+            " ".join(str(error).split())[:200],
+            "install Java 17 or newer, or correct SHOPFUSION_SPARK_MASTER",
+        ) from error
+    return ibis.pyspark.connect(started)
 
 
 def open_tables(con: BaseBackend, folder: Path) -> dict[str, Table]:

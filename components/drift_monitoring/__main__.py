@@ -4,13 +4,13 @@ import argparse
 import sys
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from components import tracking
 from components.drift_monitoring.alert import raise_alarm
 from components.drift_monitoring.component import alarms, run
 from components.errors import ShopError
 from components.feedback import LABELLED, snapshot
+from components.files import scratch_folder
 from components.params import load_params
 from components.pipeline import TABLES
 from components.registry import load_policy
@@ -31,8 +31,8 @@ def main() -> int:
         if not given.no_champion:
             policy = load_policy()
             champion = tracking.champion(policy.models.fused, policy.aliases.champion)
-        with TemporaryDirectory() as scratch:
-            feedback = Path(scratch) if given.feedback else None
+        with scratch_folder() as scratch:
+            feedback = scratch if given.feedback else None
             if feedback:
                 snapshot(given.feedback, feedback)
                 snapshot(given.feedback, feedback, LABELLED)

@@ -1,9 +1,7 @@
 """Feedback ingestion: segments of events into labelled rows and online metrics, a day at a time."""
 
 import json
-import tempfile
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +25,7 @@ from components.feedback_ingestion.segments import (
     read_index,
     write_index,
 )
+from components.files import scratch_folder
 from components.params import Params
 from components.progress import say, track
 
@@ -43,8 +42,7 @@ def run(params: Params, day: date | None = None) -> dict[date, dict[str, Any]]:
 
     """
     window = timedelta(days=-(-params.feedback.attribution_hours // 24))
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder)
+    with scratch_folder() as scratch:
         known = read_index()
         index = index_new(known, scratch)
         days = _touched(index, known.num_rows, day, window)

@@ -74,7 +74,7 @@ class EfficientNetLite(ImageBase):
         network = EfficientNet.from_name("efficientnet-lite0", image_size=size)
         try:
             network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        except (RuntimeError, TypeError, UnpicklingError) as error:
+        except (RuntimeError, TypeError, EOFError, UnpicklingError) as error:
             raise ModelError(
                 f"weights of EfficientNet-lite0 at {name}",
                 " ".join(str(error).split())[:200],
@@ -121,9 +121,7 @@ class VisionFolder(ImageBase):
         """Load it for square pictures of `size` pixels; positions are interpolated to them."""
         super().__init__()
         self.network = _vision_network(folder)
-        about = json.loads((folder / PIXELS).read_text()) if (folder / PIXELS).exists() else {}
-        for name in ("image_mean", "image_std"):
-            value = torch.tensor(about.get(name) or [0.5] * 3).view(3, 1, 1) * 255
+        for name, value in _scales(folder / PIXELS).items():
             self.register_buffer(name, value, persistent=False)
         name = "interpolate_pos_encoding"
         known = name in inspect.signature(self.network.forward).parameters
@@ -177,6 +175,22 @@ def load_image_base(name: str, size: int) -> ImageBase:
             "correct image.base_model",
         )
     return EfficientNetLite(name, weights[0], size)
+
+
+def _scales(path: Path) -> dict[str, Tensor]:
+    """Return mean and deviation of pixels from 0 to 255, (3, 1, 1) each; 127.5 without a file."""
+    try:
+        about = json.loads(path.read_text()) if path.exists() else {}
+        return {
+            name: torch.tensor(about.get(name) or [0.5] * 3).view(3, 1, 1) * 255
+            for name in ("image_mean", "image_std")
+        }
+    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise ModelError(
+            f"three numbers each for image_mean and image_std in {path}",
+            " ".join(str(error).split())[:200],
+            "correct the file, or image.base_model",
+        ) from error
 
 
 def _vision_network(folder: Path) -> PreTrainedModel:

@@ -11,7 +11,6 @@ had touched are not in the log.
 """
 
 import io
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import pyarrow.parquet as pq
 
 from components import schemas, storage, tracking
 from components.feedback import EVENTS, IN_S3, LABELLED, snapshot
+from components.files import scratch_folder
 from components.off_policy import choices_key
 from components.params import Params
 from components.progress import say, track
@@ -54,8 +54,7 @@ def run(params: Params, policy: Policy) -> int:
     if challenger is None or (champion and champion.version == challenger.version):
         say("no challenger beside the champion: nothing to ask")
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder)
+    with scratch_folder() as scratch:
         for file in (EVENTS, LABELLED):
             if not snapshot(PARTITIONS, scratch / "feedback", file):
                 say("no feedback yet: nothing to ask again")

@@ -36,10 +36,12 @@ def test_spark_prepares_the_same_tables(tiny_world: TinyWorld, tmp_path: Path) -
         "duckdb": {},
         "spark": {"SHOPFUSION_SPARK_MASTER": "local[2]", "SPARK_CONF_DIR": str(tmp_path)},
     }
-    duckdb, spark = (
-        run_stage(tiny_world, tmp_path / name, more) / "data" / "prepared"
-        for name, more in engines.items()
-    )
+    for name, more in engines.items():
+        done = run_stage(tiny_world, tmp_path / name, more)
+        assert done.returncode == 0, done.stderr
+        ran_there = "SparkSession" in done.stderr or "WARN" in done.stderr
+        assert ran_there == bool(more)
+    duckdb, spark = (tmp_path / name / "data" / "prepared" for name in engines)
     assert json.loads((duckdb / "cuts.json").read_text()) == json.loads(
         (spark / "cuts.json").read_text()
     )
@@ -49,14 +51,26 @@ def test_spark_prepares_the_same_tables(tiny_world: TinyWorld, tmp_path: Path) -
         assert_equal(read_table(duckdb / name), read_table(spark / name), str(name))
 
 
-def run_stage(world: TinyWorld, folder: Path, more: dict[str, str]) -> Path:
+def test_spark_without_java_is_one_line(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    pytest.importorskip("pyspark", reason="`make install-scale` installs it")
+    more = {"SHOPFUSION_SPARK_MASTER": "local[2]", "JAVA_HOME": str(tmp_path / "nowhere")}
+    done = run_stage(tiny_world, tmp_path / "shop", more)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "expected a Spark session of local[2]; found " in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "shop" / "data" / "prepared").exists()
+
+
+def run_stage(
+    world: TinyWorld, folder: Path, more: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     """Prepare the world's tables, of its last two cuts, in a process of its own."""
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "tables").symlink_to(world.path("data_preparation", "tables"))
     values = world.params.model_dump(mode="json")
     values["preparation"]["fit_cuts"] = 0
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "components", "data_preparation"],
         cwd=folder,
         env=os.environ | more,
@@ -64,11 +78,6 @@ def run_stage(world: TinyWorld, folder: Path, more: dict[str, str]) -> Path:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert ("SparkSession" in done.stderr or "WARN" in done.stderr) == bool(
-        more
-    )  # it did run there
-    return folder
 
 
 def assert_equal(left: pa.Table, right: pa.Table, name: str) -> None:

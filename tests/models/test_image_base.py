@@ -132,7 +132,7 @@ def test_a_folder_with_the_wrong_weights_is_one_line(spoil, vit: Path, capfd) ->
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("content", [b"not weights", None])
+@pytest.mark.parametrize("content", [b"not weights", b"", None])
 def test_pth_weights_of_another_network_are_one_line(content: bytes | None, tmp_path: Path) -> None:
     if content is None:
         torch.save({"layer.weight": torch.zeros(2)}, tmp_path / "weights.pth")
@@ -140,6 +140,14 @@ def test_pth_weights_of_another_network_are_one_line(content: bytes | None, tmp_
         (tmp_path / "weights.pth").write_bytes(content)
     with pytest.raises(ModelError, match="weights of EfficientNet-lite0 at") as caught:
         load_image_base(str(tmp_path), SIZE)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"image_mean": [0.5]}', '{"image_std": "x"}'])
+def test_scales_that_cannot_be_read_are_one_line(vit: Path, content: str) -> None:
+    (vit / "preprocessor_config.json").write_text(content)
+    with pytest.raises(ModelError, match="three numbers each for image_mean") as caught:
+        load_image_base(str(vit), SIZE)
     assert "\n" not in str(caught.value)
 
 

@@ -42,11 +42,12 @@ def test_two_services_on_one_port_are_refused_by_both_names(monkeypatch, taken, 
 
 
 def test_celery_without_postgresql_is_one_line_that_names_both(monkeypatch):
-    monkeypatch.setenv("SHOPFUSION_BROKER", "redis://127.0.0.1:6379/0")
+    monkeypatch.setenv("SHOPFUSION_BROKER", "redis://:secret@127.0.0.1:6379/0")
     with pytest.raises(
         ServiceError, match=r"SHOPFUSION_BROKER; .* set SHOPFUSION_DATABASE as well"
-    ):
+    ) as said:
         service_settings()
+    assert "secret" not in str(said.value)
 
 
 def test_a_server_of_databases_has_one_for_each(monkeypatch):

@@ -11,6 +11,7 @@ segments to a real SeaweedFS. Both share the machine's cores with this load gene
 import argparse
 import asyncio
 import json
+import os
 import re
 import tempfile
 import time
@@ -24,7 +25,7 @@ import numpy as np
 
 from benchmarks.serving import Running
 from components.files import read_table
-from services.store import store
+from tests.store import Store
 
 KEY = "benchmark"
 KINDS = ("view", "click", "view", "add_to_cart", "view", "purchase")
@@ -141,13 +142,19 @@ def main() -> None:
         users=read_table(ranker / "ids" / "users.parquet")["user_id"].to_pylist(),
         items=read_table(ranker / "shop" / "items.parquet", ["item_id"])["item_id"].to_pylist(),
     )
-    with tempfile.TemporaryDirectory() as home, store(Path(home)):
-        server = Running(asked.folder, {"EVENT_KEY": KEY, "SERVING_CLOCK": "real"})
+    with tempfile.TemporaryDirectory() as home:
+        store = Store(Path(home))
+        store.start()
+        os.environ |= store.environment  # the server's too
         try:
-            server.advertise(shop.items)
-            table(shop, server, asked.seconds)
+            server = Running(asked.folder, {"EVENT_KEY": KEY, "SERVING_CLOCK": "real"})
+            try:
+                server.advertise(shop.items)
+                table(shop, server, asked.seconds)
+            finally:
+                server.stop()
         finally:
-            server.stop()
+            store.kill()
 
 
 if __name__ == "__main__":

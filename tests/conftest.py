@@ -10,8 +10,7 @@ import pytest
 
 from components import storage
 from components.settings import settings
-from services import supervision
-from tests.platform import Platform, make_platform
+from tests.platform import Platform, make_platform, up
 from tests.ranking.standins import write_standins
 from tests.served import ServedShop, write_packages
 from tests.store import Store
@@ -56,15 +55,8 @@ def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Every service, real and running, on free ports and in a folder of its own."""
-    found = make_platform(tmp_path_factory.mktemp("platform"))
-    started = found.run("up")
-    try:
-        assert started.returncode == 0, started.stderr
+    with up(make_platform(tmp_path_factory.mktemp("platform"))) as found:
         yield found
-    finally:
-        stopped = found.run("down")
-    assert stopped.returncode == 0, stopped.stderr
-    assert supervision.processes(found.settings) == []  # whatever the tests were in the middle of
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,20 @@
-"""The platform's services on free ports, started once for all tests that need them."""
+"""The platform's services on free ports, started and stopped as a person would."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psutil
+
+from services import supervision
 from services.credentials import Credentials, credentials
-from services.ports import free_block
 from services.settings import ServiceSettings
+from tests.ports import free_block
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,9 +31,22 @@ class Platform:
         """Return the keys that were made at the first start."""
         return credentials(self.settings.home)[0]
 
-    def run(self, *arguments: str, timeout: float = 700) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = 580) -> subprocess.CompletedProcess[str]:
         """Run `python -m services ARGUMENTS` as a person would."""
         return run_services(self.environment, *arguments, timeout=timeout)
+
+    def programs(self) -> dict[str, Any]:
+        """Return what supervisord knows of each program it runs."""
+        control: Any = supervision._control(self.settings)
+        return {one["name"]: one for one in control.getAllProcessInfo()}
+
+    def processes(self) -> dict[int, tuple[str, list[str]]]:
+        """Return name and command line by process id of all that runs; Airflow's come and go."""
+        found = {}
+        for process in supervision.processes(self.settings):
+            with suppress(psutil.NoSuchProcess):
+                found[process.pid] = process.name(), process.cmdline()
+        return found
 
 
 def make_platform(home: Path, **more: str) -> Platform:
@@ -40,13 +59,26 @@ def make_platform(home: Path, **more: str) -> Platform:
         "mlflow_port": str(first + 6),
         "evidently_port": str(first + 7),
         "serving_port": str(first + 8),
-        "start_timeout": "600",  # tests share their cores with others
+        "start_timeout": "540",  # tests share their cores with others; pytest waits 600
         "s3_endpoint": "",
         **more,
     }
     chosen = {f"SHOPFUSION_{name.upper()}": value for name, value in values.items()}
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SHOPFUSION_", "AIRFLOW"))}
     return Platform(ServiceSettings.model_validate(values), clean | chosen)
+
+
+@contextmanager
+def up(made: Platform) -> Iterator[Platform]:
+    """Run its services, whatever the tests are in the middle of when they end."""
+    try:
+        started = made.run("up")
+        assert started.returncode == 0, started.stderr
+        yield made
+    finally:
+        stopped = made.run("down")
+    assert stopped.returncode == 0, stopped.stderr
+    assert supervision.processes(made.settings) == []
 
 
 def run_services(

@@ -15,8 +15,8 @@ from typing import Any
 import psycopg2
 import redis
 
-from services.ports import free_port
 from services.settings import HOST
+from tests.ports import free_port
 
 SECONDS_TO_START = 60
 FAST_SHUTDOWN = signal.SIGINT  # PostgreSQL's: sessions are ended, files are whole

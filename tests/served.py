@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +16,8 @@ import pytest
 from components.files import read_table, write_table
 from components.fusion_training import component
 from components.model_registration.packaging import ranker_package
-from services.ports import free_port
 from tests.platform import ROOT
+from tests.ports import free_port
 from tests.world import TinyWorld, tiny_params
 
 EVENT_KEY, ADMIN_KEY = "key-of-events", "key-of-admins"
@@ -47,6 +48,13 @@ def write_packages(world: TinyWorld, standins: dict[str, Path], folder: Path) ->
 def scripted(world: TinyWorld) -> int:
     """Return the row of the item whose title is SCRIPT: the first with a picture."""
     return int(read_table(world.prepared / "images.parquet")["item_index"][0].as_py())
+
+
+def spooled(spool: Path) -> int:
+    """Return the bytes in a spool; it also changes when a segment has gone to S3."""
+    while True:
+        with suppress(FileNotFoundError):  # shipped at this moment
+            return sum(path.stat().st_size for path in spool.glob("*.jsonl"))
 
 
 @dataclass

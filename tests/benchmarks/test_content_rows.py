@@ -17,6 +17,7 @@ from benchmarks.quality.search import tuning
 from benchmarks.quality.tuning import peft, soups
 
 DATA = Path(os.environ.get("SHOPFUSION_BENCHMARK_DATA", "../shared/data"))
+BEAUTY = DATA / "beauty" / "Beauty.txt.gz"
 
 
 def needs(name: str) -> pytest.MarkDecorator:
@@ -24,9 +25,9 @@ def needs(name: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(bool(absent), reason=f"no {', '.join(absent)} in {DATA}")
 
 
-@needs("beauty")
+@pytest.mark.skipif(not BEAUTY.exists(), reason=f"no {BEAUTY}")
 def test_next_items() -> None:
-    report = next_item.run(Task(DATA, 0.01, 0))
+    report = next_item.run(Task(BEAUTY, 0.01, 0))
     assert "Next item, Beauty: 223 shoppers" in report.title
     ndcg, recall, cost = report.tables
     names = {"sequence-kNN", "behaviour tower", "EASE with recency", "fused: all signals"}

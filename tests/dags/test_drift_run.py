@@ -66,15 +66,13 @@ class Watched:
 
     def started_by(self, run: str) -> list[str]:
         """Return the runs of `retraining` that a run's asset event started."""
-        place = "/api/v2/dags/retraining/dagRuns"
-        return [
-            one["dag_run_id"]
-            for one in runs(self.http, "retraining")
-            for event in self.http.get(f"{place}/{one['dag_run_id']}/upstreamAssetEvents").json()[
-                "asset_events"
-            ]
-            if event["source_run_id"] == run
-        ]
+        found = []
+        for one in (each["dag_run_id"] for each in runs(self.http, "retraining")):
+            asked = self.http.get(f"/api/v2/dags/retraining/dagRuns/{one}/upstreamAssetEvents")
+            # Not started yet: Airflow 3.3 answers 500 until then.
+            events = asked.json()["asset_events"] if asked.is_success else []
+            found += [one for event in events if event["source_run_id"] == run]
+        return found
 
     def pause_training(self, paused: bool) -> None:
         asked = {"is_paused": paused}

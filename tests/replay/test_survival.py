@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -22,16 +21,16 @@ from components.feedback_ingestion.partitions import key_of, partition_days, rea
 from components.params import Params
 from components.serving.events.segments import PREFIX, records_of
 from components.settings import settings as component_settings
-from services import supervision
 from services.airflow_api import AirflowApi
 from services.lifecycle import environment
 from services.replay.shop import Shop
 from services.replay.visits import read_visits
 from tests.dags.promoting import wait
-from tests.platform import ROOT, Platform, make_platform
+from tests.platform import ROOT, Platform, make_platform, up
+from tests.served import spooled
 from tests.world import TinyWorld
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 SCHEDULER = "airflow-scheduler"
 KILLED = ("serving", "s3", SCHEDULER)
 INGESTION = "feedback_ingestion"
@@ -43,13 +42,8 @@ def running(served_packages: Path, tmp_path: Path) -> Iterator[Platform]:
     """A platform of its own whose server answers with the tiny world's model."""
     made = make_platform(tmp_path / "home")
     more = {"SHOPFUSION_SERVING_PACKAGE": str(served_packages), "SHOPFUSION_SERVING_CLOCK": "data"}
-    made = replace(made, environment=made.environment | more)
-    started = made.run("up")
-    try:
-        assert started.returncode == 0, started.stderr
-        yield made
-    finally:
-        made.run("down")
+    with up(replace(made, environment=made.environment | more)) as found:
+        yield found
 
 
 def test_no_event_is_lost_and_none_counts_twice(
@@ -82,12 +76,9 @@ def test_no_event_is_lost_and_none_counts_twice(
 
 def play_and_kill(running: Platform, tables: Path) -> str:
     """Replay to the end while every program dies twice; return what the replay said."""
-    command = [sys.executable, "-m", "services", "replay", "--tables", str(tables)]
     said, killed = running.settings.home / "replay.log", []
-    with said.open("w") as log, AirflowApi(running.settings, running.keys) as airflow:
-        work = subprocess.Popen(
-            command, cwd=ROOT, env=running.environment, stdout=log, stderr=subprocess.STDOUT
-        )
+    api = AirflowApi(running.settings, running.keys)
+    with replaying(running, tables, said) as work, api as airflow:
         for program in KILLED:  # each dies somewhere in the middle ...
             wait_for_more_events(running, work)
             killed.append(kill(running, program, work))
@@ -102,8 +93,23 @@ def play_and_kill(running: Platform, tables: Path) -> str:
         wait(lambda: airflow.run(INGESTION, ingestion)["state"] in done, "the ingestion's end")
         assert airflow.run(INGESTION, ingestion)["state"] == "success"
     assert len(set(killed)) == 2 * len(KILLED)
-    assert not {state(running, program)["pid"] for program in KILLED} & set(killed)
+    assert not {running.programs()[program]["pid"] for program in KILLED} & set(killed)
     return said.read_text()
+
+
+@contextlib.contextmanager
+def replaying(running: Platform, tables: Path, said: Path) -> Iterator[subprocess.Popen]:
+    """Replay as a person would, at most as long as the block."""
+    command = [sys.executable, "-m", "services", "replay", "--tables", str(tables)]
+    with said.open("w") as log:
+        work = subprocess.Popen(
+            command, cwd=ROOT, env=running.environment, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            yield work
+        finally:
+            work.kill()
+            work.wait()
 
 
 def start_ingestion(airflow: AirflowApi) -> str:
@@ -156,26 +162,17 @@ def held(work: subprocess.Popen) -> Iterator[None]:
 
 
 def size(running: Platform) -> int:
-    """Return the bytes in the spool; it also changes when a segment has gone to S3."""
-    spool = running.settings.home / "spool"
-    while True:
-        with contextlib.suppress(FileNotFoundError):  # shipped at this moment
-            return sum(path.stat().st_size for path in spool.glob("*.jsonl"))
+    return spooled(running.settings.home / "spool")
 
 
 def kill(running: Platform, program: str, work: subprocess.Popen) -> int:
     """End a program as a power cut would, in mid-replay; supervisord starts it again."""
     with held(work):
-        wait(lambda: state(running, program)["statename"] == "RUNNING", program)
+        wait(lambda: running.programs()[program]["statename"] == "RUNNING", program)
     assert work.poll() is None
-    pid = state(running, program)["pid"]
+    pid: int = running.programs()[program]["pid"]
     os.kill(pid, signal.SIGKILL)
     return pid
-
-
-def state(running: Platform, program: str) -> dict[str, Any]:
-    """Return what supervisord knows of a program."""
-    return dict(supervision._control(running.settings).getProcessInfo(program))
 
 
 def wait_until_shipped(running: Platform, seconds: float = 120) -> list[dict]:

@@ -17,15 +17,19 @@ import httpx
 import mlflow
 import pytest
 
+from components.errors import ServiceError
 from components.settings import settings
 from services import supervision
+from services.health import require_broker
 from services.lifecycle import environment
+from services.settings import ServiceSettings
 from tests.dags.promoting import PromotionShop, promotion_shop, wait
-from tests.platform import Platform, make_platform
+from tests.platform import Platform, make_platform, up
+from tests.ports import free_port
 from tests.scaled import ask, postgres, postgres_binaries, redis_server
 from tests.store import Store
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("scale")]
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("scale"), pytest.mark.timeout(1800)]
 
 BUCKET = "elsewhere"
 POSTGRES, REDIS = postgres_binaries(), shutil.which("redis-server")
@@ -58,11 +62,7 @@ def scaled(other_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iter
             more["database"] = stack.enter_context(postgres(POSTGRES, ("airflow", "mlflow")))
         if POSTGRES and REDIS:
             more["broker"] = stack.enter_context(redis_server(REDIS))
-        found = make_platform(tmp_path_factory.mktemp("scaled"), start_timeout="550", **more)
-        stack.callback(found.run, "down")
-        started = found.run("up", timeout=590)
-        assert started.returncode == 0, started.stderr
-        yield found
+        yield stack.enter_context(up(make_platform(tmp_path_factory.mktemp("scaled"), **more)))
 
 
 @pytest.fixture
@@ -89,7 +89,8 @@ def test_airflow_and_mlflow_keep_everything_in_postgresql(
     assert kept is not None
     tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
     assert ask(kept, "airflow", tables)[0][0] > 40
-    shop.airflow.wait_for_dag("rollback", timeout=300)
+    for name in ("rollback", "training"):
+        shop.airflow.wait_for_dag(name, timeout=300)
     dags = {name for (name,) in ask(kept, "airflow", "SELECT dag_id FROM dag")}
     assert {"training", "rollback"} <= dags
     aliases = ask(kept, "mlflow", "SELECT alias, version FROM registered_model_aliases")
@@ -116,10 +117,20 @@ def test_a_celery_worker_runs_the_tasks(scaled: Platform, shop: PromotionShop) -
     assert scaled.run("status").stdout.count("running") == 8  # the worker instead of the store
 
 
+def test_a_broker_that_does_not_answer_is_one_line_without_its_password() -> None:
+    pytest.importorskip("kombu", reason="Celery is not installed (make install-scale)")
+    broker = f"redis://:secret@127.0.0.1:{free_port()}/0"
+    found = ServiceSettings(database="postgresql+psycopg2://127.0.0.1", broker=broker)
+    with pytest.raises(ServiceError, match="expected the broker of SHOPFUSION_BROKER") as said:
+        require_broker(found)
+    assert "\n" not in str(said.value)
+    assert "secret" not in str(said.value)
+
+
 def test_no_password_is_on_a_command_line_or_in_a_log(scaled: Platform) -> None:
     found = scaled.settings
     secrets = [urlsplit(address).password for address in (found.database, found.broker) if address]
-    lines = str([process.cmdline() for process in supervision.processes(found)])
+    lines = str(scaled.processes())
     logs = "".join(path.read_text() for path in found.logs.iterdir())
     for secret in filter(None, [*secrets, found.s3_secret_key]):
         assert secret not in lines
@@ -128,8 +139,7 @@ def test_no_password_is_on_a_command_line_or_in_a_log(scaled: Platform) -> None:
 
 def test_no_store_is_started_beside_another_one(scaled: Platform) -> None:
     assert "s3" not in supervision.states(scaled.settings)
-    names = [process.name() for process in supervision.processes(scaled.settings)]
-    assert "weed" not in names
+    assert "weed" not in {name for name, _ in scaled.processes().values()}
     assert not list((scaled.settings.home / "s3").iterdir())
 
 

@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from components import tracking
 from components.serving.fetching import called
-from services.ports import free_port
 from tests.browser.looks import PHONE, assert_fits, assert_readable, complaints
+from tests.ports import free_port
 from tests.serving.registered import Family, eventually
 from tests.serving.shop import app_of
 

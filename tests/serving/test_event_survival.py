@@ -22,9 +22,9 @@ from components import storage
 from components.feedback_ingestion.component import run
 from components.feedback_ingestion.partitions import key_of, partition_days, read_parquet
 from components.params import Params
-from services.ports import free_block
 from tests.platform import ROOT
-from tests.served import ADMIN_KEY, EVENT_KEY, ServedShop
+from tests.ports import free_block
+from tests.served import ADMIN_KEY, EVENT_KEY, ServedShop, spooled
 
 pytestmark = [
     pytest.mark.services,
@@ -125,7 +125,7 @@ def downstream() -> list[str]:
 
 def wait_until_shipped(spool: Path) -> None:
     for _ in range(1200):
-        if sum(path.stat().st_size for path in spool.glob("*.jsonl")) == 0:
+        if spooled(spool) == 0:
             return
         time.sleep(0.1)
     raise AssertionError("events are left in the spool")

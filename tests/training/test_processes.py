@@ -16,9 +16,9 @@ from components.errors import REFUSED
 from components.params import Params
 from components.training.checkpoints import FOLDER, seed_everything
 from components.training.loop import fit
-from services.ports import free_port
 from tests.behaviour_pretraining.chain import CUT_DAYS, chosen, events, write_chain
 from tests.platform import ROOT
+from tests.ports import free_port
 from tests.training.together import PLAN, Line, batches
 
 BEHAVIOUR = {

@@ -1,4 +1,4 @@
-"""Free ports of this machine, for programs that stand beside those of the platform."""
+"""Free ports of this machine, for programs that tests start."""
 
 import random
 import socket

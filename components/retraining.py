@@ -79,11 +79,32 @@ def decide(
     for own in OWN:
         conf.pop(own, None)
     if fed_back.last_day is not None:
+        end, earliest = fed_back.last_day + timedelta(days=1), earliest_end(champion)
+        if end < earliest:
+            return Decision(
+                f"a window until {end} begins before the champion's towers had learnt: they can "
+                f"go on in one until {earliest}; wait for feedback, or run the DAG training",
+                None,
+            )
         conf["data.feedback"] = source
         conf["preparation.final_cut"] = True
-        conf["preparation.as_of"] = (fed_back.last_day + timedelta(days=1)).isoformat()
+        conf["preparation.as_of"] = end.isoformat()
     why = asked_for or f"{fed_back.purchases:,} new purchases, at least {floor:,}"
     return Decision(why, conf)
+
+
+def earliest_end(champion: Version) -> date:
+    """Return the first day at which a window can end that the champion's towers go on in.
+
+    Its cuts lie one horizon apart before its end, and the first must not be before the champion's
+    first: no tower knows the future of a cut that it makes vectors for.
+    """
+    days = [
+        date.fromisoformat(day)
+        for name, day in champion.tags.items()
+        if name.startswith("cut_") and name != "cut_final"
+    ]
+    return min(days) + timedelta(days=int(champion.tags["horizon_days"])) * len(days)
 
 
 def refresh(champion: Version) -> dict[str, Any]:

@@ -14,5 +14,6 @@ def train(conf: Any) -> TriggerDagRunOperator:
         conf=conf,
         wait_for_completion=True,
         poke_interval=15,
+        retries=0,  # the tasks of that run have tries of their own
         execution_timeout=timedelta(hours=24),
     )

@@ -94,6 +94,23 @@ def test_drift_and_a_person_need_no_floor(who):
     }
 
 
+@pytest.mark.parametrize(
+    ("last_day", "is_due"), [(date(2017, 11, 24), False), (date(2017, 11, 25), True)]
+)
+def test_a_window_that_begins_before_the_champions_is_waited_for(last_day, is_due):
+    """Complete Journey's own cuts: a window until 26 November has its first cut on 6 August."""
+    days = {"fit_1": "2017-08-06", "fit_2": "2017-09-03", "validation": "2017-10-01",
+            "test": "2017-11-01", "final": "2017-11-29"}  # fmt: skip
+    tags = {"dataset": "complete-journey", "horizon_days": "28"}
+    tags |= {f"cut_{name}": day for name, day in days.items()}
+    champion = Version("fused-ranker", "1", "run", tags)
+    found = due(champion=champion, asked_for="by hand", fed_back=FedBack(500, last_day))
+    assert (found.conf is not None) == is_due
+    if not is_due:
+        assert "a window until 2017-11-25 begins before" in found.reason
+        assert "one until 2017-11-26" in found.reason
+
+
 def test_without_feedback_the_window_stays_and_without_a_champion_nothing_starts():
     conf = due(asked_for="by hand", fed_back=FedBack(0, None)).conf
     assert conf == {"seed": 7, "data.dataset": "tables"}

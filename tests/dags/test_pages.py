@@ -44,14 +44,25 @@ def named(shop: PromotionShop, dag: str) -> set[str]:
     return {run["dag_run_id"] for run in runs(shop.http, dag)}
 
 
-def test_a_person_triggers_reads_the_verdict_and_approves(airflow: Page, shop: PromotionShop):
+def test_a_person_triggers_reads_the_verdict_and_approves(
+    airflow: Page, platform: Platform, shop: PromotionShop
+):
+    question = "Promote fused-ranker version 2? Gate: passed"
     run = triggered(airflow, shop, "promotion", response_timeout="60")
     shop.asked(run)
+    business = airflow.context.new_page()
+    business.goto(f"{platform.settings.serving_url}/operations")
+    business.get_by_label("Admin key").fill(platform.keys.admin_key)
+    business.get_by_role("button", name="Sign in").click()
+    waiting = business.get_by_role("link", name=question)
+    expect(waiting).to_have_count(1)
+    waiting.click()
+    expect(business.get_by_role("row", name="all 0.44")).to_be_visible()  # in Airflow
     assert shop.airflow.run("promotion", run)["conf"]["response_timeout"] == 60
     airflow.get_by_role("button", name="Browse").click()
     airflow.get_by_role("menuitem", name="Required Actions").click()
     link = airflow.locator(f"a[href*='{run}'][href$=required_actions]").first
-    expect(link).to_have_text("Promote fused-ranker version 2? Gate: passed")
+    expect(link).to_have_text(question)
     link.click()
     expect(airflow.get_by_role("row", name="all 0.44")).to_be_visible()  # the gate's verdict
     assert shop.aliases() == {"champion": "1", "previous": None, "challenger": "2"}

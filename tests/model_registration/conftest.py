@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from components import tracking
 from components.settings import settings
 
 SECONDS_TO_START = 180
@@ -66,5 +67,6 @@ def mlflow(mlflow_uri, monkeypatch) -> Iterator[str]:
     """The server as the environment of a stage names it."""
     monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", mlflow_uri)
     settings.cache_clear()
+    tracking.connect()  # another test of this process may have pointed elsewhere
     yield mlflow_uri
     settings.cache_clear()

@@ -5,13 +5,19 @@ import socket
 
 from services.settings import GRPC_OFFSET, HOST
 
+EPHEMERAL = 32_768  # from here on the kernel gives ports to outgoing connections
+SIZE = 9  # ports of a block
+
 
 def free_block() -> int:
-    """Return the first of nine free ports whose gRPC twins are free too."""
+    """Return the first of nine free ports whose gRPC twins are free too.
+
+    None of them is one that the kernel may give away before the block is used.
+    """
     choose = random.SystemRandom()
     while True:
-        first = choose.randrange(20_000, 32_000, 9)
-        ports = [*range(first, first + 9), *range(first + GRPC_OFFSET, first + GRPC_OFFSET + 5)]
+        first = choose.randrange(10_000, EPHEMERAL - GRPC_OFFSET - SIZE, SIZE)
+        ports = [*range(first, first + SIZE), *range(first + GRPC_OFFSET, first + GRPC_OFFSET + 5)]
         if all(is_free(port) for port in ports):
             return first
 
@@ -24,6 +30,11 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Return whether nobody listens on a port of this machine."""
+    """Return whether a program can listen on a port of this machine."""
     with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) != 0
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True

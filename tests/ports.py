@@ -23,10 +23,11 @@ def free_block() -> int:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a free port that stays free while the program on it is killed and started again."""
+    choose = random.SystemRandom()
+    while not is_free(port := choose.randrange(10_000, EPHEMERAL)):
+        pass
+    return port
 
 
 def is_free(port: int) -> bool:

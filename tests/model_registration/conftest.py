@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 
 from components import tracking
 from components.settings import settings
+from tests.ports import free_port
 
 SECONDS_TO_START = 180
 
@@ -22,9 +22,7 @@ SECONDS_TO_START = 180
 def mlflow_uri(tmp_path_factory) -> Iterator[str]:
     """MLflow with SQLite and artifacts on disk, handed out over HTTP."""
     folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [
             *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"),

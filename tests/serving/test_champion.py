@@ -3,7 +3,6 @@
 import itertools
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from components.feedback_ingestion.partitions import key_of, partition_days, rea
 from components.params import Params
 from components.serving.fetching import called
 from tests.model_registration.handmade import ITEM_IDS, USER_IDS
+from tests.ports import free_port
 from tests.served import spooled
 from tests.serving.registered import eventually
 from tests.serving.shop import app_of, copied, make_server
@@ -112,9 +112,7 @@ class Process:
     """`python -m components.serving` on a free port."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.spool = folder / "spool"
         environment = os.environ | environment | {

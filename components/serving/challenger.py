@@ -2,11 +2,11 @@
 
 import threading
 
-from components.errors import AbsentError, ModelError, RegistryError, StorageError
+from components.errors import ModelError
 from components.files import scratch_folder
 from components.params import Params
 from components.serving.champion import Champion
-from components.serving.fetching import Refused, called, fetch, refusal
+from components.serving.fetching import Refused, called, fetch, passes, refusal
 from components.serving.live_events import LiveEvents
 from components.tracking import Version
 
@@ -48,10 +48,8 @@ class Challenger:
                         packages = fetch(found, folder)
                         self._champion = Champion.load(packages, self._live, self._params)
                         return self._champion
-                except StorageError:
-                    raise
                 except Exception as error:  # whatever is wrong with it, the page says it
-                    if isinstance(error, RegistryError) and not isinstance(error, AbsentError):
+                    if passes(error):
                         raise
                     self._refused = refusal(name, error)
             raise ModelError(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from components import tracking
+from components.errors import AbsentError, RegistryError, StorageError
 from components.serving.champion import Packages
 from components.tracking import Version
 
@@ -20,6 +21,12 @@ class Refused(NamedTuple):
 def refusal(version: str, error: Exception) -> Refused:
     """Return why a version is refused, in one line."""
     return Refused(version, " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__)
+
+
+def passes(error: Exception) -> bool:
+    """Tell whether it is no fault of the version: the disk or the registry may do better later."""
+    away = isinstance(error, RegistryError) and not isinstance(error, AbsentError)
+    return away or isinstance(error, StorageError)
 
 
 def called(version: Version) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from components import tracking
-from components.errors import AbsentError, ModelError, RegistryError, StorageError
+from components.errors import ModelError, StorageError
 from components.files import scratch_folder
 from components.params import Params
 from components.progress import say
@@ -14,7 +14,7 @@ from components.registry import Policy
 from components.serving import telemetry
 from components.serving.challenger import Challenger
 from components.serving.champion import Champion, Packages
-from components.serving.fetching import Refused, called, fetch, refusal
+from components.serving.fetching import Refused, called, fetch, passes, refusal
 from components.serving.live_events import LiveEvents
 
 POLL_SECONDS = 2.0
@@ -163,10 +163,8 @@ class ChampionHolder:
             try:
                 with scratch_folder() as folder:
                     return self.use(fetch(found, folder))
-            except StorageError:
-                raise
             except Exception as error:
-                if isinstance(error, RegistryError) and not isinstance(error, AbsentError):
+                if passes(error):
                     raise
                 self._refuse(name, error)
                 return False

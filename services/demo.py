@@ -18,6 +18,7 @@ from services.memory import PeakMemory
 from services.progress import watch
 from services.replay.command import replay
 from services.replay.settings import ReplaySettings
+from services.replay.visits import NoVisitsError
 from services.settings import ROOT, ServiceSettings
 
 DAG, FEEDBACK = "training", "feedback_ingestion"
@@ -70,7 +71,10 @@ def demo(settings: ServiceSettings, conf: dict[str, Any]) -> int:
 def _let_shoppers_come(settings: ServiceSettings, tables: Path) -> None:
     """Replay some visits, and wait until what came of them is in S3."""
     few = ReplaySettings(tables=tables, shoppers=SHOPPERS, most_seconds=SECONDS, patience=PATIENCE)
-    replay(settings, few)
+    try:
+        replay(settings, few)
+    except NoVisitsError:
+        say("Every basket of the data has been replayed: nobody is left to come.")
     deadline = time.monotonic() + PATIENCE
     while _waits(settings.home / "spool"):
         if time.monotonic() > deadline:

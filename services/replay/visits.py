@@ -45,6 +45,10 @@ class Rating:
     stars: float
 
 
+class NoVisitsError(DataError):
+    """The tables are whole, and nobody comes in the window."""
+
+
 def read_visits(
     tables: Path,
     since: datetime,
@@ -58,13 +62,14 @@ def read_visits(
     `share` is the part of the shoppers that takes part: the same ones for the same seed.
 
     Raises:
-        DataError: the folder lacks the tables, or there is no visit in the window.
+        DataError: the folder lacks the tables.
+        NoVisitsError: there is no visit in the window.
 
     """
     query = _SESSIONS if simulated else _ORDERS
     rows = _read(query, tables, since, until, share, seed)
     if not rows:
-        raise DataError(
+        raise NoVisitsError(
             f"visits in {tables} from {since:%Y-%m-%d %H:%M} on", "none", "choose earlier days"
         )
     return [

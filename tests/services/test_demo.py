@@ -5,7 +5,9 @@ import pytest
 from components.errors import RegistryError
 from components.settings import settings
 from services import __main__ as command
-from services.demo import _show_result
+from services.demo import _let_shoppers_come, _show_result
+from services.replay.visits import NoVisitsError
+from services.settings import ServiceSettings
 
 
 def test_without_a_champion_the_demo_says_so(tmp_path, monkeypatch):
@@ -13,6 +15,15 @@ def test_without_a_champion_the_demo_says_so(tmp_path, monkeypatch):
     settings.cache_clear()
     with pytest.raises(RegistryError, match="expected a champion of fused-ranker after the run"):
         _show_result(tmp_path)
+
+
+def test_after_everything_was_replayed_it_goes_on(tmp_path, monkeypatch, capsys):
+    def replay(*_):
+        raise NoVisitsError("visits", "none", "choose earlier days")
+
+    monkeypatch.setattr("services.demo.replay", replay)
+    _let_shoppers_come(ServiceSettings(home=tmp_path), tmp_path)
+    assert "nobody is left to come" in capsys.readouterr().out
 
 
 def test_and_its_exit_code_is_1(monkeypatch, capsys):

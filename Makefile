@@ -83,13 +83,15 @@ fmt: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Every platform's pins in one file; PyTorch's CUDA packages come with TORCH=cuda only.
+# Every platform's pins in one file; PyTorch's CUDA packages come with TORCH=cuda only. Pins that
+# still fit stay; make lock UPGRADE=--upgrade looks for newer ones of everything.
 lock: install
-	pins() { $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header "$$@"; }
-	{ echo "# Locked from requirements.in by make lock; universal (Python 3.11 to 3.13). CUDA's own packages are left out: see README, GPU."
-	  pins requirements.in | grep -vE '^(nvidia-|cuda-|triton)'; } > requirements.lock.new
-	{ echo "# Locked from requirements-serving.in under requirements.lock by make lock."
-	  pins -c requirements.lock.new requirements-serving.in; } > requirements-serving.lock.new
-	{ echo "# Locked from requirements-scale.in under requirements.lock by make lock."
-	  pins -c requirements.lock.new requirements-scale.in; } > requirements-scale.lock.new
+	pins() { cp $$1.lock $$1.lock.new
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header $(UPGRADE) -o $$1.lock.new "$${@:2}" $$1.in > /dev/null
+	  { echo "# Locked from $$1.in $$about"; grep -vE '^(#|nvidia-|cuda-|triton)' $$1.lock.new; } > $$1.lock.made
+	  mv $$1.lock.made $$1.lock.new; }
+	about="by make lock; universal (Python 3.11 to 3.13). CUDA's own packages are left out: see README, GPU." pins requirements
+	about="under requirements.lock by make lock."
+	pins requirements-serving -c requirements.lock.new
+	pins requirements-scale -c requirements.lock.new
 	for name in requirements requirements-serving requirements-scale; do mv $$name.lock.new $$name.lock; done

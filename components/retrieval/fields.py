@@ -8,6 +8,7 @@ import bm25s
 import numpy as np
 import numpy.typing as npt
 
+from components.compiled import compiled
 from components.models.item_orders import Floats
 from components.retrieval.mending import nearest_word
 from components.retrieval.words import words_of
@@ -33,7 +34,11 @@ class Postings:
         index.index(list(texts), show_progress=False)
         postings = index.scores
         return cls(
-            index.vocab_dict, postings["indptr"], postings["indices"], postings["data"], len(texts)
+            index.vocab_dict,
+            postings["indptr"].astype(np.int64),
+            postings["indices"],
+            postings["data"],
+            len(texts),
         )
 
     def scores(self, words: Sequence[str]) -> Floats:
@@ -48,18 +53,43 @@ class Postings:
 
     def of_words(self, rows: Sequence[int]) -> tuple[npt.NDArray[np.int32], Floats]:
         """Return the documents that have any of these words of the vocabulary, and their scores."""
-        slices = [slice(int(self.start[row]), int(self.start[row + 1])) for row in rows]
-        if not slices:
-            return np.zeros(0, np.int32), np.zeros(0, np.float32)
-        document = np.concatenate([self.document[one] for one in slices])
-        value = np.concatenate([self.value[one] for one in slices])
-        found, place = np.unique(document, return_inverse=True)
-        return found.astype(np.int32), np.bincount(place, value).astype(np.float32)
+        return _summed(self.start, self.document, self.value, np.array(rows, np.int64))
 
     def uses(self, word: str) -> int:
         """Return the number of documents that have a word."""
         row = self.vocabulary.get(word)
         return 0 if row is None else int(self.start[row + 1] - self.start[row])
+
+
+@compiled
+def _summed(
+    start: npt.NDArray[np.int64],
+    document: npt.NDArray[np.int32],
+    value: Floats,
+    words: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int32], Floats]:
+    """Return the documents of any of the words, ascending, and the sums of their values.
+
+    A merge: the documents of a word are ascending already.
+    """
+    at, end = start[words], start[words + 1]
+    found = np.empty((end - at).sum(), np.int32)
+    total = np.empty(len(found), np.float32)
+    count = 0
+    while True:
+        first = -1
+        for word in range(len(words)):
+            if at[word] < end[word] and (first < 0 or document[at[word]] < first):
+                first = document[at[word]]
+        if first < 0:
+            return found[:count], total[:count]
+        summed = 0.0
+        for word in range(len(words)):
+            if at[word] < end[word] and document[at[word]] == first:
+                summed += value[at[word]]
+                at[word] += 1
+        found[count], total[count] = first, summed
+        count += 1
 
 
 class FieldIndex:

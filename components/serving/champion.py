@@ -1,9 +1,10 @@
 """One version of the fused ranker with all it needs to answer: immutable, replaced whole."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,12 @@ class Champion:
                     )
             title = self.catalogue.title[self.scorer.popular[0]] or "a"
             self.search(SearchRequest(user_id=user, query=title), self.as_of)
+
+    def reading(self, request: RecommendRequest | SearchRequest) -> Callable[[], None] | None:
+        """Return what reads the words of a query that nobody asked yet; any thread may call it."""
+        if isinstance(request, SearchRequest) and self.searcher.is_new(request):
+            return partial(self.searcher.read, request)
+        return None
 
     def prepare(self, requests: Sequence[RecommendRequest | SearchRequest], now: datetime) -> None:
         """Compute for all requests in one batch what they share in kind, and keep it."""

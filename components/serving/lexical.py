@@ -12,6 +12,7 @@ from components.retrieval.fields import Postings
 from components.retrieval.mending import nearest_word
 from components.retrieval.words import as_written, singular, words_of
 from components.serving.catalogue import Catalogue
+from components.serving.largest import largest
 
 # Whole titles and brands say more of an item than a description that mentions other things.
 FIELDS = (("title", 3), ("brand", 2), ("category", 1), ("text", 1))
@@ -57,9 +58,12 @@ class Lexical:
             corrected=" ".join(mended.get(word, word) for word in written) if mended else None,
         )
 
-    def search(self, words: Sequence[int], allowed: npt.NDArray[np.bool_]) -> tuple[Ints, Floats]:
-        """Return the allowed items that have any of the words, and their scores, in item order."""
+    def search(
+        self, words: Sequence[int], allowed: npt.NDArray[np.bool_], count: int
+    ) -> tuple[Ints, Floats]:
+        """Return at most `count` allowed items that have any of the words, best first."""
         document, scores = self.postings.of_words(words)
         items = self.rows[document]
-        kept = allowed[items]
-        return items[kept], scores[kept]
+        best = np.sort(largest(scores, allowed[items], count))
+        best = best[np.argsort(-scores[best], kind="stable")]
+        return items[best], scores[best]

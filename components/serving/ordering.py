@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.compiled import compiled
 from components.ranking.history import Floats, Ints
 
 SMOOTHING = 60  # the constant of Cormack, Clarke and Buettcher (SIGIR 2009)
@@ -65,14 +66,23 @@ def diversified(scores: Floats, vectors: Floats, k: int, diversity: float) -> In
     if diversity == 0 or k < 2:
         return np.arange(k, dtype=np.int32)
     relevance = (1 - diversity) * _unit(scores)
-    likeness = diversity * (vectors @ vectors.T)
+    return _marginal(relevance, diversity * (vectors @ vectors.T), k)
+
+
+@compiled
+def _marginal(relevance: Floats, likeness: Floats, k: int) -> Ints:
+    """Choose k times what has the most relevance beyond its likeness to what was chosen."""
     chosen = np.empty(k, np.int32)
-    most_like = np.zeros(len(scores))
-    taken = np.zeros(len(scores))
+    most_like = np.zeros(len(relevance), np.float32)
+    taken = np.zeros(len(relevance), np.bool_)
     for place in range(k):
-        best = int(np.argmax(relevance - most_like - taken))
+        best, most = -1, -np.inf
+        for item in range(len(relevance)):
+            marginal = np.float64(relevance[item]) - np.float64(most_like[item])
+            if not taken[item] and marginal > most:
+                best, most = item, marginal
         chosen[place] = best
-        taken[best] = np.inf
+        taken[best] = True
         most_like = np.maximum(most_like, likeness[best])
     return chosen
 

@@ -1,4 +1,4 @@
-"""Nearest items by a tower's vectors, among those that may be shown: faiss, exact or by cells."""
+"""Nearest items by a tower's vectors, among those that may be shown: exact, or by cells (faiss)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,12 +7,15 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from components.compiled import compiled_sums
 from components.ranking.history import Floats, Ints
+from components.serving.largest import largest
 
 EXACT = 50_000  # more vectors than this are searched by cells
 TRAINED = 40  # vectors a cell that the cells are found with
 ROUNDS = 5  # of k-means
 PROBED = 16  # cells a search looks into
+Nearest = tuple[Ints, Floats]  # items and their scores, best first
 
 
 class VectorIndex:
@@ -23,18 +26,20 @@ class VectorIndex:
         found = np.ascontiguousarray(vectors[rows], np.float32)
         known = ~np.isnan(found).any(1)
         self.rows = rows[known]
-        found = found[known]
-        dim = vectors.shape[1]
-        self.exact = len(found) <= EXACT
-        self.index: Any = faiss.IndexFlatIP(dim) if self.exact else _cells(found, seed)
-        self.index.add(found)
+        self.vectors = found[known]
+        self.exact = len(self.rows) <= EXACT
+        self.cells: Any = None
+        if not self.exact:
+            self.cells = _cells(self.vectors, seed)
+            self.cells.add(self.vectors)
+            self.vectors = self.vectors[:0]  # the cells have them
         self.place = np.full(len(vectors), -1, np.int64)  # item_index -> row of the index
         self.place[self.rows] = np.arange(len(self.rows))
 
     def nearest(
         self, vector: Floats, k: int, *, without: Ints | None = None,
         among: npt.NDArray[np.bool_] | None = None,
-    ) -> tuple[Ints, Floats]:  # fmt: skip
+    ) -> Nearest:  # fmt: skip
         """Return at most k items and their scores, best first.
 
         Args:
@@ -44,60 +49,76 @@ class VectorIndex:
             among: (I,) items that may be found; all by default.
 
         """
-        if np.isnan(vector).any() or len(self.rows) == 0 or k == 0:
-            return np.zeros(0, np.int32), np.zeros(0, np.float32)
-        selector: Any = None
-        if among is not None:
-            kept = among[self.rows]
-            if without is not None:
-                place = self.place[without]
-                kept[place[place >= 0]] = False
-            if not kept.all():  # a selector costs a call a vector
-                bits = np.packbits(kept, bitorder="little")
-                bitmap: Any = faiss.IDSelectorBitmap  # faiss's stubs know the C++ signatures alone
-                selector = bitmap(bits)
-        elif without is not None and len(without):
-            place = self.place[without]
-            selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(place[place >= 0]))
-        query = np.ascontiguousarray(vector, np.float32)[None]
-        scores, places = self.index.search(
-            query, min(k, len(self.rows)), params=self._how(selector)
-        )
-        found = places[0] >= 0
-        return self.rows[places[0][found]], scores[0][found]
+        return self.nearest_of_all(vector[None], k, without=[without], among=[among])[0]
 
-    def nearest_of_all(self, vectors: Floats, k: int, without: Sequence[Ints]) -> list[Ints]:
-        """Return at most k items for each vector, best first, as `nearest` does one by one.
+    def nearest_of_all(
+        self, vectors: Floats, k: int, *, without: Sequence[Ints | None],
+        among: Sequence[npt.NDArray[np.bool_] | None],
+    ) -> list[Nearest]:  # fmt: skip
+        """Return for each vector what `nearest` returns, to the last bit.
 
         An exact search reads the vectors of the whole catalogue, 2 ms worth of memory for a
-        shopper: here they are read once for all shoppers.
+        shopper's three towers: here they are read once for all.
 
         Args:
             vectors: (B, D); a row of NaN finds nothing.
             k: number of items.
             without: items left out, for each vector.
+            among: (I,) items that may be found, for each vector.
 
         """
-        if not self.exact or len(self.rows) <= k:
-            return [
-                self.nearest(vector, k, without=left)[0]
-                for vector, left in zip(vectors, without, strict=True)
-            ]
-        size = self.index.ntotal, self.index.d
-        indexed = faiss.rev_swig_ptr(self.index.get_xb(), size[0] * size[1]).reshape(size)
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        if not self.exact:
+            return [self._in_cells(*one, k) for one in zip(vectors, without, among, strict=True)]
         found = []
-        for scores, left in zip(vectors @ indexed.T, without, strict=True):
-            place = self.place[left]
-            scores[place[place >= 0]] = -np.inf
-            best = np.argpartition(scores, -k)[-k:]
+        products = _products(vectors, self.vectors)
+        for scores, left, allowed in zip(products, without, among, strict=True):
+            best = np.sort(largest(scores, self._usable(left, allowed), k))
             best = best[np.argsort(-scores[best], kind="stable")]
-            found.append(self.rows[best[scores[best] > -np.inf]])  # NaN is above nothing
+            found.append((self.rows[best], scores[best]))
         return found
 
-    def _how(self, selector: Any) -> Any:
-        exact: Any = faiss.SearchParameters
-        by_cells: Any = faiss.SearchParametersIVF
-        return exact(sel=selector) if self.exact else by_cells(sel=selector, nprobe=PROBED)
+    def _usable(
+        self, without: Ints | None, among: npt.NDArray[np.bool_] | None
+    ) -> npt.NDArray[np.bool_]:
+        """Mark the rows of the index that may be found."""
+        usable = np.ones(len(self.rows), bool) if among is None else among[self.rows]
+        if without is not None:
+            place = self.place[without]
+            usable[place[place >= 0]] = False
+        return usable
+
+    def _in_cells(
+        self, vector: Floats, without: Ints | None, among: npt.NDArray[np.bool_] | None, k: int
+    ) -> Nearest:
+        if np.isnan(vector).any():
+            return np.zeros(0, np.int32), np.zeros(0, np.float32)
+        selector: Any = None  # one costs a call a vector; faiss's stubs know C++ signatures alone
+        if among is not None:
+            bitmap: Any = faiss.IDSelectorBitmap
+            selector = bitmap(np.packbits(self._usable(without, among), bitorder="little"))
+        elif without is not None and len(without):
+            place = self.place[without]
+            selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(place[place >= 0]))
+        how: Any = faiss.SearchParametersIVF
+        scores, places = self.cells.search(
+            vector[None], min(k, len(self.rows)), params=how(sel=selector, nprobe=PROBED)
+        )
+        found = places[0] >= 0
+        return self.rows[places[0][found]], scores[0][found]
+
+
+@compiled_sums
+def _products(asked: Floats, vectors: Floats) -> Floats:
+    """Return every dot product, (B, I): the same to the last bit whoever else asks."""
+    found = np.empty((len(asked), len(vectors)), np.float32)
+    for item in range(len(vectors)):
+        for row in range(len(asked)):
+            total = np.float32(0)
+            for dim in range(vectors.shape[1]):
+                total += asked[row, dim] * vectors[item, dim]
+            found[row, item] = total
+    return found
 
 
 def _cells(vectors: Floats, seed: int) -> Any:

@@ -7,7 +7,6 @@ by indexes made when the model is loaded; their features come from the code of t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from components.ranking.row_scores import score_rows
 from components.ranking.states import GROUPS, TOWERS, ItemState, ShopperState
 from components.serving.batches import joined, stacked
 from components.serving.ease_scores import EaseScores, Touched
+from components.serving.largest import largest
 from components.serving.lru import Bounded
 from components.serving.retrieval import VectorIndex
 from components.serving.trees import quickened
@@ -131,7 +131,7 @@ class Scorer:
         found = [self._near(tower, shopper, owned, bought) for tower in TOWERS]
         usable = (self.items.eligible & ~bought)[ease.items]
         found += [
-            ease.items[_first(scores, usable & (scores > 0), self.new)]  # 0 is no score
+            ease.items[largest(scores, usable & (scores > 0), self.new)]  # 0 is no score
             for scores in ease.scores.values()
         ]
         popular = self.popular[: self.new + len(owned)]
@@ -151,9 +151,10 @@ class Scorer:
             found = index.nearest_of_all(
                 np.concatenate([shopper.vectors[tower] for shopper in asked]),
                 self.new + SPARE,
-                [shopper.item[shopper.pair_column("sessions") > 0] for shopper in asked],
+                without=[shopper.item[shopper.pair_column("sessions") > 0] for shopper in asked],
+                among=[None] * len(asked),
             )
-            for key, items in zip(missing, found, strict=True):
+            for key, (items, _) in zip(missing, found, strict=True):
                 self._nearest.put(key, items)
 
     def _near(
@@ -185,25 +186,13 @@ class Scorer:
         items = self.listed[codes]
         scores = (bought[codes, None] * self.sold[items]).ravel()
         items = items.ravel()
-        return items[_first(scores, (items >= 0) & ~bought_before[items], self.new)]
+        return items[largest(scores, (items >= 0) & ~bought_before[items], self.new)]
 
     def _habits(self, shopper: ShopperState, owned: Ints) -> Ints:
         habit = shopper.pair_column("decayed_120")[shopper.pair_column("sessions") > 0]
         kept = self.items.eligible[owned]
         owned, habit = owned[kept], habit[kept]
         return owned[np.argsort(-habit, kind="stable")[: self.bought]]
-
-
-def _first(
-    scores: npt.NDArray[Any], usable: npt.NDArray[np.bool_], k: int
-) -> npt.NDArray[np.int64]:
-    """Return where the k largest usable scores are, in no order; NaN is none of them."""
-    if k == 0 or len(scores) == 0:
-        return np.zeros(0, np.int64)
-    usable = usable & ~np.isnan(scores)
-    masked = np.where(usable, scores, -np.inf)
-    found: npt.NDArray[np.int64] = np.argpartition(masked, max(len(masked) - k, 0))[-k:]
-    return found[usable[found]]
 
 
 def _pair_of(shopper: ShopperState, items: Ints) -> Ints:

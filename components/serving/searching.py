@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,8 @@ from components.serving.encoders import ImageEncoder, TextEncoder
 from components.serving.lexical import Lexical
 from components.serving.lru import Bounded
 from components.serving.ordering import personal, reciprocal_ranks, weighted_sum
-from components.serving.recommendation import Recommender
+from components.serving.recommendation import NO_FILTERS, Recommender
+from components.serving.retrieval import Nearest
 from components.serving.scoring import Scorer
 from components.serving.shoppers import Shopper
 from components.serving.slates import Slate
@@ -37,7 +37,6 @@ class Searcher:
         self.scorer, self.catalogue, self.recommender = scorer, catalogue, recommender
         self.text, self.image, self.params = text, image, params
         self.lexical = Lexical(catalogue)
-        self._encoders = ThreadPoolExecutor(2, "encode")  # the encoder lets go of the interpreter
         self._found: Bounded[tuple[str, Filters], tuple[Ints, Floats, str | None]] = Bounded(
             RESULTS
         )
@@ -62,7 +61,7 @@ class Searcher:
         items, scores, corrected = (
             self._found_by_words(query, request.filters)
             if asked
-            else self.find(query, request.image, mask)
+            else self.find(query, request.filters, request.image)
         )
         if shopper.has_history and len(items):
             order, fused = self._orders.get(
@@ -75,10 +74,25 @@ class Searcher:
         policy = "hybrid+fused" if shopper.has_history else "hybrid"
         return _page(items, scores, policy, slice(start, end), len(items), corrected, fused)
 
+    def is_new(self, request: SearchRequest) -> bool:
+        """Return whether the encoder has still to read the words of a request."""
+        query = request.query.strip()
+        if self.text is None or request.image is not None or not query:
+            return False
+        return bool(self._found.missing([(query, request.filters)]))
+
+    def read(self, request: SearchRequest) -> None:
+        """Make the vector of a query, which is kept."""
+        self._vector(request.query.strip())
+
     def prepare(self, asked: Sequence[tuple[SearchRequest, Shopper]]) -> None:
         """Find what the words of queries match, and score it for all shoppers in one batch."""
-        self._encode(
-            {(request.query.strip(), request.filters) for request, _ in asked if not request.image}
+        self._find_all(
+            {
+                (query, request.filters): None
+                for request, _ in asked
+                if request.image is None and (query := request.query.strip())
+            }
         )
         results: dict[object, tuple[Shopper, Ints]] = {}
         for request, shopper in asked:
@@ -96,16 +110,30 @@ class Searcher:
         for key, fused in zip(missing, scores, strict=True):
             self._orders.put(key, self._mixed(results[key][1], fused))
 
-    def _encode(self, asked: Iterable[tuple[str, Filters]]) -> None:
-        """Make the vectors of queries that nobody asked yet, on both cores of a small machine."""
-        queries = {query for query, _ in self._found.missing(asked) if query}
-        if self.text is not None and len(queries) > 1:
-            read = {self.lexical.understand(query).corrected or query for query in queries}
-            list(self._encoders.map(self.text.encode, read))
+    def _find_all(self, asked: Iterable[tuple[str, Filters]]) -> None:
+        """Find what `_found_by_words` would find one by one, the vectors' nearest in one pass."""
+        missing = self._found.missing(asked)
+        if self.text is None or not missing:
+            return
+        near = self.scorer.indexes["text"].nearest_of_all(
+            np.stack([self._vector(query) for query, _ in missing]),
+            NEAREST,
+            without=[None] * len(missing),
+            among=[self._among(filters) for _, filters in missing],
+        )
+        for key, nearest in zip(missing, near, strict=True):
+            self._found.put(key, self.find(*key, nearest=nearest))
+
+    def _vector(self, query: str) -> Floats:
+        assert self.text is not None
+        return self.text.encode(self.lexical.understand(query).corrected or query)
 
     def _found_by_words(self, query: str, filters: Filters) -> tuple[Ints, Floats, str | None]:
-        mask = self.catalogue.allowed(filters)
-        return self._found.get((query, filters), lambda: self.find(query, None, mask))
+        return self._found.get((query, filters), lambda: self.find(query, filters))
+
+    def _among(self, filters: Filters) -> Mask | None:
+        """Return which items the towers may find: None for all of theirs, which is quicker."""
+        return None if filters == NO_FILTERS else self.catalogue.allowed(filters)
 
     def _to_taste(self, shopper: Shopper, items: Ints) -> tuple[npt.NDArray[np.int64], Floats]:
         """Return the order of the results for this shopper, and the fused scores in it."""
@@ -117,25 +145,37 @@ class Searcher:
         none = np.full(len(items) - len(fused), np.nan, np.float32)
         return order, np.concatenate([fused, none])[order]
 
-    def find(self, query: str, image: str | None, mask: Mask) -> tuple[Ints, Floats, str | None]:
-        """Return the allowed items that match, best first, and the query as understood."""
+    def find(
+        self, query: str, filters: Filters, image: str | None = None,
+        nearest: Nearest | None = None,
+    ) -> tuple[Ints, Floats, str | None]:  # fmt: skip
+        """Return the allowed items that match, best first, and the query as understood.
+
+        Args:
+            query: words.
+            filters: what is allowed.
+            image: an example picture in base64.
+            nearest: those to the words by the text tower, where they are known already.
+
+        """
+        mask, among = self.catalogue.allowed(filters), self._among(filters)
         lists: list[tuple[Ints, Floats]] = []
         weights: list[float] = []
         corrected = None
         if query:
             understood = self.lexical.understand(query)
             corrected = understood.corrected
-            items, scores = self.lexical.search(understood.words, mask)
-            best = np.argsort(-scores, kind="stable")[:MATCHED]
-            lists.append((items[best], scores[best]))
+            lists.append(self.lexical.search(understood.words, mask, MATCHED))
             weights.append(self.params.lexical_weight)
             if self.text is not None:
-                vector = self.text.encode(corrected or query)
-                lists.append(self.scorer.indexes["text"].nearest(vector, NEAREST, among=mask))
+                if nearest is None:
+                    vector = self.text.encode(corrected or query)
+                    nearest = self.scorer.indexes["text"].nearest(vector, NEAREST, among=among)
+                lists.append(nearest)
                 weights.append(1 - self.params.lexical_weight)
         if image is not None:
             vector = self._picture(image)
-            lists.append(self.scorer.indexes["image"].nearest(vector, NEAREST, among=mask))
+            lists.append(self.scorer.indexes["image"].nearest(vector, NEAREST, among=among))
             weights.append(1.0)
         if self.params.search_fusion == "weighted-sum":
             return *weighted_sum(lists, weights), corrected

@@ -1,28 +1,33 @@
-"""The stacking's trees as two graphs of ONNX Runtime: the same log-odds in half the time.
+"""The stacking's trees without a branch: the same log-odds in a fifth of the time.
 
-LightGBM walks 38 ns a row and tree, ONNX Runtime 22 (nodes lie side by side, and the rows of
-all waiting shoppers go through one tree after another). A feature is a float32, so a threshold
-in double precision splits as the largest float32 that is not above it.
+QuickScorer (Lucchese et al., SIGIR 2015) asks all nodes of a tree at once. Each node knows which
+leaves are out of reach where its answer is no; the first leaf that no node rules out is the
+tree's. Here a node is asked for all rows before the next one is, so that an instruction answers
+for 8 or 16 of them (Lucchese et al., SIGIR 2016). LightGBM walks a row through a tree in 38 ns,
+ONNX Runtime in 22, this takes 2 to 4. A feature is a float32, so a threshold in double precision
+splits as the largest float32 that is not above it.
 """
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
-from onnx import TensorProto, helper
+import numpy.typing as npt
 
+from components.compiled import compiled
 from components.models.fusion.interface import Fusion
 from components.models.fusion.lists import SEGMENTS, rows_of
 from components.models.fusion.stacking import Stacking
 from components.ranking.candidate_sets import CandidateSet
-from components.ranking.feature_names import FEATURES
 from components.ranking.history import Floats
 
-THREADS = 2  # a batch of waiting shoppers keeps both of a small machine's cores busy
-NODE = ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids",
-        "missing_value_tracks_true")  # fmt: skip
-LEAF = ("treeids", "nodeids", "ids", "weights")
+LEAVES = 32  # of a tree, at most: a bit each
+ALL = 0xFFFFFFFF
+# De Bruijn's sequence: its product with a single bit has another number in its upper five bits
+# for each of the 32 places the bit may have.
+SEQUENCE = 0x077CB531
+PLACE = np.zeros(LEAVES, np.int64)
+PLACE[[((SEQUENCE << place) & ALL) >> 27 for place in range(LEAVES)]] = np.arange(LEAVES)
 
 
 class Trees:
@@ -33,89 +38,115 @@ class Trees:
         for segment in SEGMENTS:
             heads = [name for name in stacking.heads if name.startswith(segment)]
             if heads:
-                ensemble = _Ensemble()
+                forest = _Forest()
                 for name in heads:
                     slope, offset = stacking.scales[name]
                     dumped = stacking.heads[name].dump_model(num_iteration=stacking.rounds)
-                    ensemble.add(dumped["tree_info"], slope / len(heads), offset / len(heads))
-                self.segments[segment] = ensemble.compiled()
+                    forest.add(dumped["tree_info"], slope / len(heads), offset / len(heads))
+                self.segments[segment] = forest.packed()
 
     def score(self, candidates: CandidateSet) -> Floats:
         """Return the log-odds of being wanted, (rows,): Stacking.score to about 1e-6."""
         total = np.zeros(len(candidates), np.float32)
-        for segment, session in self.segments.items():
+        for segment, packed in self.segments.items():
             rows = rows_of(candidates, segment)
             if rows.any():
-                total[rows] = session.run(None, {"features": candidates.features[rows]})[0][:, 0]
+                total[rows] = _score(np.ascontiguousarray(candidates.features[rows].T), *packed)
         return total
 
 
-class _Ensemble:
-    """Trees of several heads, added up."""
+@dataclass
+class _Forest:
+    """Trees of several heads, added up: a list entry a node, or a tree."""
 
-    def __init__(self) -> None:
-        self.nodes: dict[str, list[Any]] = {f"nodes_{name}": [] for name in NODE}
-        self.leaves: dict[str, list[Any]] = {f"target_{name}": [] for name in LEAF}
-        self.trees, self.offset = 0, 0.0
+    feature: list[int] = field(default_factory=list)
+    threshold: list[np.float32] = field(default_factory=list)
+    missing_left: list[bool] = field(default_factory=list)
+    reach: list[int] = field(default_factory=list)  # leaves that are left where the answer is no
+    ends: list[int] = field(default_factory=list)  # of each tree's nodes
+    leaves: list[list[float]] = field(default_factory=list)
+    offset: float = 0.0
 
     def add(self, trees: list[dict[str, Any]], slope: float, offset: float) -> None:
         """Add slope x the sum of the trees + offset."""
         self.offset += offset
         for tree in trees:
-            self._node(tree["tree_structure"], slope, number=0)
-            self.trees += 1
+            values: list[float] = []
+            self._below(tree["tree_structure"], values)
+            assert len(values) <= LEAVES, f"a tree of {len(values)} leaves; num_leaves is 31"
+            self.leaves.append([slope * value for value in values] + [0.0] * (LEAVES - len(values)))
+            self.ends.append(len(self.feature))
 
-    def _node(self, node: dict[str, Any], slope: float, number: int) -> int:
-        """Write a node and all below it; return the next free number of the tree."""
+    def _below(self, node: dict[str, Any], values: list[float]) -> int:
+        """Write a node and all below it; return its leaves, a bit each, numbered from the left."""
         split = node.get("split_feature")
-        row: dict[str, Any] = dict.fromkeys(NODE, 0) | {"modes": "LEAF", "values": 0.0}
-        row |= {"treeids": self.trees, "nodeids": number}
-        following = number + 1
         if split is None:
-            leaf = (self.trees, number, 0, slope * node["leaf_value"])
-            for name, value in zip(LEAF, leaf, strict=True):
-                self.leaves[f"target_{name}"].append(value)
-        else:
-            assert node["decision_type"] == "<=", "no feature is a category"
-            # LightGBM reads NaN as 0 where a feature was never missing in training.
-            zero = node["missing_type"] == "None"
-            left = node["threshold"] >= 0 if zero else node["default_left"]
-            row |= {"featureids": split, "modes": "BRANCH_LEQ", "truenodeids": following,
-                    "values": float(_not_above(node["threshold"])),
-                    "missing_value_tracks_true": int(left)}  # fmt: skip
-        for name, value in row.items():
-            self.nodes[f"nodes_{name}"].append(value)
-        if split is not None:
-            place = len(self.nodes["nodes_nodeids"]) - 1
-            following = self._node(node["left_child"], slope, following)
-            self.nodes["nodes_falsenodeids"][place] = following
-            following = self._node(node["right_child"], slope, following)
-        return following
+            values.append(node["leaf_value"])
+            return 1 << (len(values) - 1)
+        assert node["decision_type"] == "<=", "no feature is a category"
+        # LightGBM reads NaN as 0 where a feature was never missing in training.
+        zero = node["missing_type"] == "None"
+        left = self._below(node["left_child"], values)
+        right = self._below(node["right_child"], values)
+        self.feature.append(split)
+        self.threshold.append(_not_above(node["threshold"]))
+        self.missing_left.append(node["threshold"] >= 0 if zero else node["default_left"])
+        self.reach.append(ALL & ~left)
+        return left | right
 
-    def compiled(self) -> onnxruntime.InferenceSession:
-        """Return a session: features (n, len(FEATURES)) to scores (n, 1)."""
-        attributes: dict[str, Any] = {**self.nodes, **self.leaves}
-        node = helper.make_node(
-            "TreeEnsembleRegressor", ["features"], ["scores"], domain="ai.onnx.ml", n_targets=1,
-            aggregate_function="SUM", post_transform="NONE", base_values=[self.offset],
-            **attributes,
-        )  # fmt: skip
-        shapes = (("features", [None, len(FEATURES)]), ("scores", [None, 1]))
-        given, made = (
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes
+    def packed(self) -> tuple[Any, ...]:
+        """Return what `_score` wants behind the features."""
+        return (
+            np.array([0, *self.ends], np.int64),
+            np.array(self.feature, np.int64),
+            np.array(self.threshold, np.float32),
+            np.array(self.missing_left, bool),
+            np.array(self.reach, np.uint32),
+            np.array(self.leaves, np.float64),
+            self.offset,
         )
-        graph = helper.make_graph([node], "trees", [given], [made])
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("ai.onnx.ml", 3)], ir_version=8
-        )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = THREADS, 1
-        # A thread that waits for work must not take a core from the one that answers.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        onnx.checker.check_model(model)
-        return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+
+
+@compiled
+def _rule_out_above(live: Any, x: Any, threshold: Any, reach: Any) -> None:
+    for row in range(len(x)):
+        live[row] &= reach if x[row] > threshold else np.uint32(ALL)
+
+
+@compiled
+def _rule_out_above_or_missing(live: Any, x: Any, threshold: Any, reach: Any) -> None:
+    for row in range(len(x)):
+        live[row] &= np.uint32(ALL) if x[row] <= threshold else reach
+
+
+@compiled
+def _score(
+    features: Floats,  # (features, rows)
+    start: npt.NDArray[np.int64],  # (trees + 1,)
+    feature: npt.NDArray[np.int64],  # (nodes,), as all up to `reach`
+    threshold: Floats,
+    missing_left: npt.NDArray[np.bool_],
+    reach: npt.NDArray[np.uint32],
+    leaves: npt.NDArray[np.float64],  # (trees, LEAVES)
+    offset: float,
+) -> Floats:
+    """Return offset + the trees' sum for each row."""
+    rows = features.shape[1]
+    total = np.full(rows, offset)
+    live = np.empty(rows, np.uint32)
+    for tree in range(len(start) - 1):
+        live[:] = np.uint32(ALL)
+        for node in range(start[tree], start[tree + 1]):
+            x = features[feature[node]]
+            if missing_left[node]:
+                _rule_out_above(live, x, threshold[node], reach[node])
+            else:
+                _rule_out_above_or_missing(live, x, threshold[node], reach[node])
+        values = leaves[tree]
+        for row in range(rows):
+            first = live[row] & (~live[row] + np.uint32(1))
+            total[row] += values[PLACE[np.uint32(first * np.uint32(SEQUENCE)) >> np.uint32(27)]]
+    return total.astype(np.float32)
 
 
 def quickened(fusion: Fusion) -> Fusion | Trees:

@@ -34,23 +34,27 @@ def test_the_nearest_of_many_are_those_of_each(index):
     made, vectors = index
     asked = np.random.default_rng(1).standard_normal((5, DIM), np.float32)
     without = [np.arange(n * 20, dtype=np.int32) for n in range(5)]
-    found = made.nearest_of_all(asked, 30, without)
-    for vector, left, items in zip(asked, without, found, strict=True):
+    found = made.nearest_of_all(asked, 30, without=without, among=[None] * 5)
+    for vector, left, (items, scores) in zip(asked, without, found, strict=True):
         assert items.tolist() == by_hand(vectors, vector, left, 30)
-        assert items.tolist() == made.nearest(vector, 30, without=left)[0].tolist()
+        alone = made.nearest(vector, 30, without=left)
+        assert items.tolist() == alone[0].tolist()
+        assert np.array_equal(scores, alone[1])  # to the last bit
 
 
 def test_a_vector_of_nan_finds_nothing_and_troubles_no_other(index):
     made, vectors = index
     asked = np.stack([np.full(DIM, np.nan, np.float32), vectors[4]])
-    nothing, some = made.nearest_of_all(asked, 30, [np.zeros(0, np.int32)] * 2)
+    (nothing, _), (some, _) = made.nearest_of_all(
+        asked, 30, without=[None, np.zeros(0, np.int32)], among=[None] * 2
+    )
     assert len(nothing) == 0
     assert some.tolist() == by_hand(vectors, vectors[4], [], 30)
 
 
 def test_all_items_are_found_where_more_are_asked_for(index):
     made, vectors = index
-    (found,) = made.nearest_of_all(vectors[4:5], ITEMS, [np.array([0, 2], np.int32)])
+    found, _ = made.nearest(vectors[4], ITEMS, without=np.array([0, 2], np.int32))
     assert sorted(found.tolist()) == [item for item in range(4, ITEMS, 2) if item != 10]
 
 
@@ -63,6 +67,25 @@ def test_only_what_a_mask_allows_is_found(index, allowed):
         vectors, vectors[4], np.flatnonzero(~mask), min(30, allowed // 2)
     )
     np.testing.assert_allclose(scores, (vectors @ vectors[4])[items], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dim", [1, 64, 65, 256])
+def test_the_same_items_score_the_same_whoever_else_asks(dim):
+    """Equal vectors have equal scores, so that their order never depends on the batch."""
+    rng = np.random.default_rng(2)
+    vectors = np.tile(rng.standard_normal((50, dim), np.float32), (4, 1))
+    made = VectorIndex(vectors, np.arange(200, dtype=np.int32))
+    asked = rng.standard_normal((9, dim), np.float32)
+    for vector, (items, scores) in zip(
+        asked,
+        made.nearest_of_all(asked, 200, without=[None] * 9, among=[None] * 9),
+        strict=True,
+    ):
+        own = np.empty(200, np.float32)
+        own[items] = scores
+        assert np.array_equal(own, np.tile(own[:50], 4))
+        np.testing.assert_allclose(own, vectors @ vector, rtol=1e-4, atol=1e-4)
+        assert np.array_equal(scores, made.nearest(vector, 200)[1])
 
 
 def test_the_server_proposes_what_training_did(champion):

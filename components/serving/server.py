@@ -32,5 +32,6 @@ class Server:
     def __post_init__(self) -> None:
         """Let requests of every kind that wait at one moment be made ready together."""
         self.waiting = Waiting(
-            lambda requests: self.champion.current().prepare(requests, self.clock.now())
+            lambda requests: self.champion.current().prepare(requests, self.clock.now()),
+            lambda request: self.champion.current().reading(request),
         )

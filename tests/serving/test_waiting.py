@@ -1,21 +1,26 @@
 """Requests that wait together are answered from one batch, as if each had come alone."""
 
 import asyncio
+import threading
 from datetime import timedelta
 
 import numpy as np
 
 from components.pseudonyms import at_the_door
 from components.serving.api import RecommendRequest, SearchRequest
-from components.serving.waiting import TOGETHER, Waiting
+from components.serving.waiting import ENOUGH, TOGETHER, Waiting
 from tests.serving.shop import user_ids
+
+
+def nothing_to_read(request):
+    return None
 
 
 def test_what_waits_together_is_one_batch():
     batches = []
 
     async def ask():
-        waiting = Waiting(lambda requests: batches.append(len(requests)))
+        waiting = Waiting(lambda requests: batches.append(len(requests)), nothing_to_read)
         await asyncio.gather(*(waiting.ready(RecommendRequest()) for _ in range(TOGETHER + 3)))
         await waiting.ready(RecommendRequest())
 
@@ -27,7 +32,72 @@ def test_a_batch_that_fails_lets_each_answer_alone():
     def fail(requests):
         raise ValueError("no batch today")
 
-    asyncio.run(asyncio.wait_for(Waiting(fail).ready(RecommendRequest()), 5))
+    asyncio.run(asyncio.wait_for(Waiting(fail, nothing_to_read).ready(RecommendRequest()), 5))
+
+
+def test_queries_are_read_before_their_batch_and_beside_it():
+    """A batch waits for queries that are being read, but not for all where several are ready."""
+    read, batches, held = [], [], threading.Event()
+
+    def reading(request):
+        if not request.query:
+            return None
+        return lambda: (
+            held.wait(5) if request.query == "slow" else None,
+            read.append(request.query),
+        )
+
+    async def ask():
+        waiting = Waiting(lambda requests: batches.append([one.query for one in requests]), reading)
+        slow = asyncio.create_task(waiting.ready(SearchRequest(query="slow")))
+        await asyncio.sleep(0.05)
+        few = [asyncio.create_task(waiting.ready(SearchRequest(query=f"{n}"))) for n in range(2)]
+        await asyncio.sleep(0.2)
+        assert batches == []  # they wait for the slow one
+        more = [asyncio.create_task(waiting.ready(SearchRequest())) for _ in range(ENOUGH - 2)]
+        await asyncio.wait_for(asyncio.gather(*few, *more), 5)
+        assert [sorted(batch) for batch in batches] == [["", "", "0", "1"]]
+        held.set()
+        await asyncio.wait_for(slow, 5)
+        assert batches[1:] == [["slow"]]
+
+    asyncio.run(ask())
+    assert sorted(read) == ["0", "1", "slow"]
+
+
+def test_nobody_waits_for_a_client_that_has_gone_or_a_query_that_cannot_be_read():
+    held, batches = threading.Event(), []
+
+    def reading(request):
+        return {"held": lambda: held.wait(5), "bad": lambda: 1 / 0}[request.query]
+
+    async def ask():
+        waiting = Waiting(lambda requests: batches.append(len(requests)), reading)
+        gone = asyncio.create_task(waiting.ready(SearchRequest(query="held")))
+        bad = asyncio.create_task(waiting.ready(SearchRequest(query="bad")))
+        await asyncio.sleep(0.2)
+        assert not bad.done()
+        gone.cancel()
+        await asyncio.wait_for(bad, 5)
+        held.set()
+
+    asyncio.run(ask())
+    assert batches == [1]
+
+
+def test_a_new_query_is_read_once(champion):
+    known = SearchRequest(query=champion.catalogue.title[0])
+    new = SearchRequest(query="words that nobody has asked before")
+    assert champion.reading(RecommendRequest()) is None
+    assert champion.reading(SearchRequest(query=" ")) is None
+    read = champion.reading(new)
+    before = champion.searcher.text.encode.cache_info().misses
+    read()
+    champion.prepare([new, known], champion.as_of)
+    assert champion.searcher.text.encode.cache_info().misses == before + 2
+    assert champion.reading(new) is None
+    champion.search(new, champion.as_of)
+    assert champion.searcher.text.encode.cache_info().misses == before + 2
 
 
 def test_a_batch_leaves_the_very_scores_of_shoppers_alone(champion):

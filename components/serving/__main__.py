@@ -18,6 +18,7 @@ from components.serving.clock import Clock
 from components.serving.events.log import EventLog
 from components.serving.events.past import past
 from components.serving.events.shipper import Shipper
+from components.serving.garbage import Garbage
 from components.serving.holder import ChampionHolder
 from components.serving.impressions import Impressions
 from components.serving.live_events import LiveEvents, moment_of
@@ -54,6 +55,8 @@ def main() -> int:
     if replicas:
         replicas.subscribe(ahead.accept)
     ahead.start()
+    garbage = Garbage(ahead.idle_seconds)
+    garbage.start()
     shipper = Shipper(log) if found.s3_endpoint else None
     if shipper:
         shipper.start()
@@ -74,6 +77,7 @@ def main() -> int:
         print(f"serving: {error}", file=sys.stderr)
         return 1
     finally:
+        garbage.stop()
         ahead.stop()
         holder.close()
         if replicas:

@@ -83,14 +83,15 @@ class Ahead:
         DUE.set(len(self._due))
         if not self._due:
             self._wait(LOOK_SECONDS)
-        elif (left := PAUSE_SECONDS - self._idle_seconds()) > 0:
+        elif (left := PAUSE_SECONDS - self.idle_seconds()) > 0:
             self._wait(left)
         else:
             with self._changed:
                 user, _ = self._due.popitem()
             champion.prepare([RecommendRequest(user_id=user)], now)
 
-    def _idle_seconds(self) -> float:
+    def idle_seconds(self) -> float:
+        """Return for how long neither request nor event has come."""
         return min(self._server.waiting.idle_seconds(), time.monotonic() - self._told)
 
     def _all_are_due(self, champion: "Champion") -> None:

@@ -1,6 +1,5 @@
 """The champion that answers now, and how the next one takes over without a request failing."""
 
-import gc
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from components.serving import telemetry
 from components.serving.challenger import Challenger
 from components.serving.champion import Champion, Packages
 from components.serving.fetching import Refused, called, fetch, passes, refusal
+from components.serving.garbage import collect_everything
 from components.serving.live_events import LiveEvents
 
 POLL_SECONDS = 2.0
@@ -89,11 +89,7 @@ class ChampionHolder:
                 self._refuse(version, error)
                 return False
         say(f"champion {version} answers after {time.perf_counter() - started:.1f} s")
-        # The old one holds itself in cycles; the new one stays, and is not to be looked through
-        # again at every full collection: 0.2 s in which nobody is answered.
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
+        collect_everything()  # the old one holds itself in cycles
         return True
 
     def _swap(self, champion: Champion) -> None:
@@ -176,7 +172,7 @@ class ChampionHolder:
         found = tracking.aliased(self.policy.models.fused, self.policy.aliases.challenger)
         mine = found is None or self._current is None or called(found) == self._current.version
         if self._challenger.follow(None if mine or found is None else called(found)):
-            gc.collect()  # it holds itself in cycles
+            collect_everything()  # it holds itself in cycles
 
     def watch(self) -> None:
         """Follow the alias from now on, in a thread of its own."""

@@ -28,7 +28,11 @@ class EaseScores:
     def __init__(self, items: ItemState) -> None:
         self.items = items
         ease = items.ease
-        self.ease = ease.indptr.astype(np.int64), ease.indices.astype(np.int32), ease.data
+        self.ease = (
+            ease.indptr.astype(np.int64),
+            ease.indices.astype(np.int32, copy=False),
+            ease.data,
+        )
         self.everything = np.arange(len(items.eligible), dtype=np.int32)
 
     def touched(self, shopper: ShopperState) -> Touched:

@@ -32,7 +32,7 @@ class VectorIndex:
         if not self.exact:
             self.cells = _cells(self.vectors, seed)
             self.cells.add(self.vectors)
-            self.vectors = self.vectors[:0]  # the cells have them
+            self.vectors = np.empty((0, vectors.shape[1]), np.float32)  # the cells have them
         self.place = np.full(len(vectors), -1, np.int64)  # item_index -> row of the index
         self.place[self.rows] = np.arange(len(self.rows))
 

@@ -30,6 +30,22 @@ def compiled_sums(loop: Loop) -> Loop:
 
 
 def _kept(made: Any) -> Any:
+    """Let the code be kept on disk where that can be done; a full disk or a torn file is no fault.
+
+    numba itself raises what reading and writing raises, to whoever calls the function first.
+    """
     with suppress(RuntimeError):  # nowhere to write it: compiled at every start
         made.enable_caching()
+    cache = made._cache
+    cache.load_overload = _or_none(cache.load_overload)
+    cache.save_overload = _or_none(cache.save_overload)
     return made
+
+
+def _or_none(method: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*given: Any) -> Any:
+        with suppress(Exception):
+            return method(*given)
+        return None
+
+    return call

@@ -13,6 +13,8 @@ from components.models.item_orders import Floats
 from components.retrieval.mending import nearest_word
 from components.retrieval.words import words_of
 
+MERGED = 12  # lists of more words are sorted together, which is quicker then
+
 
 @dataclass(frozen=True)
 class Postings:
@@ -53,7 +55,13 @@ class Postings:
 
     def of_words(self, rows: Sequence[int]) -> tuple[npt.NDArray[np.int32], Floats]:
         """Return the documents that have any of these words of the vocabulary, and their scores."""
-        return _summed(self.start, self.document, self.value, np.array(rows, np.int64))
+        if len(rows) <= MERGED:
+            return _merged(self.start, self.document, self.value, np.array(rows, np.int64))
+        slices = [slice(int(self.start[row]), int(self.start[row + 1])) for row in rows]
+        document = np.concatenate([self.document[one] for one in slices])
+        value = np.concatenate([self.value[one] for one in slices])
+        found, place = np.unique(document, return_inverse=True)
+        return found.astype(np.int32), np.bincount(place, value).astype(np.float32)
 
     def uses(self, word: str) -> int:
         """Return the number of documents that have a word."""
@@ -62,7 +70,7 @@ class Postings:
 
 
 @compiled
-def _summed(
+def _merged(
     start: npt.NDArray[np.int64],
     document: npt.NDArray[np.int32],
     value: Floats,
@@ -70,7 +78,7 @@ def _summed(
 ) -> tuple[npt.NDArray[np.int32], Floats]:
     """Return the documents of any of the words, ascending, and the sums of their values.
 
-    A merge: the documents of a word are ascending already.
+    The documents of a word are ascending already. A step looks at every word.
     """
     at, end = start[words], start[words + 1]
     found = np.empty((end - at).sum(), np.int32)

@@ -67,14 +67,17 @@ class Ahead:
     def _work(self) -> None:
         while not self._stopped:
             try:
-                self._step()
+                pause = self._step()
             except (ModelError, ServiceError):  # no champion, or no time yet
-                self._wait(LOOK_SECONDS)
+                pause = LOOK_SECONDS
             except Exception as error:  # a request for this shopper would say the same
                 say(f"a row is not made ready: {type(error).__name__}: {error}")
+                continue
+            if pause > 0:  # meanwhile no champion is held, which may be replaced
+                self._wait(pause)
 
-    def _step(self) -> None:
-        """Make one shopper ready, or wait for a pause, or for something to do."""
+    def _step(self) -> float:
+        """Make one shopper ready, or return for how long to wait for a pause, or for work."""
         champion, now = self._server.champion.current(), self._server.clock.now()
         version_and_day = champion.version, champion.shoppers.day(now)
         if version_and_day != self._made_for:
@@ -82,13 +85,13 @@ class Ahead:
             self._made_for = version_and_day
         DUE.set(len(self._due))
         if not self._due:
-            self._wait(LOOK_SECONDS)
-        elif (left := PAUSE_SECONDS - self.idle_seconds()) > 0:
-            self._wait(left)
-        else:
-            with self._changed:
-                user, _ = self._due.popitem()
-            champion.prepare([RecommendRequest(user_id=user)], now)
+            return LOOK_SECONDS
+        if (left := PAUSE_SECONDS - self.idle_seconds()) > 0:
+            return left
+        with self._changed:
+            user, _ = self._due.popitem()
+        champion.prepare([RecommendRequest(user_id=user)], now)
+        return 0.0
 
     def idle_seconds(self) -> float:
         """Return for how long neither request nor event has come."""

@@ -7,6 +7,7 @@ from components.files import scratch_folder
 from components.params import Params
 from components.serving.champion import Champion
 from components.serving.fetching import Refused, called, fetch, passes, refusal
+from components.serving.garbage import collect_soon
 from components.serving.live_events import LiveEvents
 from components.tracking import Version
 
@@ -42,7 +43,8 @@ class Challenger:
             if self._champion is not None and self._champion.version == name:
                 return self._champion
             if self._refused is None or self._refused.version != name:
-                self._champion = self._refused = None  # its memory first
+                self._drop()  # its memory first
+                self._refused = None
                 try:
                     with scratch_folder() as folder:
                         packages = fetch(found, folder)
@@ -52,16 +54,20 @@ class Challenger:
                     if passes(error):
                         raise
                     self._refused = refusal(name, error)
+                    collect_soon()  # what was loaded of it
             raise ModelError(
                 f"a challenger {name} that answers", self._refused.reason, "train it again"
             )
 
-    def follow(self, version: str | None) -> bool:
-        """Let go of what is not this version, and return whether there was such a thing."""
-        gone = self._champion is not None and self._champion.version != version
-        if gone:
+    def follow(self, version: str | None) -> None:
+        """Let go of what is not this version."""
+        if self._champion is not None and self._champion.version != version:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._champion is not None:
             self._champion = None
-        return gone
+            collect_soon()  # it holds itself in cycles
 
     def take(self, version: str) -> Champion | None:
         """Return and let go of the challenger if it is this version: it becomes the champion."""

@@ -33,6 +33,7 @@ class EaseScores:
             ease.indices.astype(np.int32, copy=False),
             ease.data,
         )
+        _mark(*self.ease[:2], np.zeros(0, np.int32), 0)  # compiled now: few shoppers need it
         self.everything = np.arange(len(items.eligible), dtype=np.int32)
 
     def touched(self, shopper: ShopperState) -> Touched:

@@ -14,7 +14,7 @@ from components.serving import telemetry
 from components.serving.challenger import Challenger
 from components.serving.champion import Champion, Packages
 from components.serving.fetching import Refused, called, fetch, passes, refusal
-from components.serving.garbage import collect_everything
+from components.serving.garbage import collect_soon
 from components.serving.live_events import LiveEvents
 
 POLL_SECONDS = 2.0
@@ -89,7 +89,7 @@ class ChampionHolder:
                 self._refuse(version, error)
                 return False
         say(f"champion {version} answers after {time.perf_counter() - started:.1f} s")
-        collect_everything()  # the old one holds itself in cycles
+        collect_soon()  # the old one holds itself in cycles
         return True
 
     def _swap(self, champion: Champion) -> None:
@@ -104,6 +104,7 @@ class ChampionHolder:
     def _refuse(self, version: str, error: Exception) -> None:
         self.refused = refusal(version, error)
         telemetry.FAILURES.inc()
+        collect_soon()  # what was loaded of it
         say(f"champion {version} refused: {type(error).__name__}: {error}")
 
     def challenger(self) -> Champion | None:
@@ -171,8 +172,7 @@ class ChampionHolder:
             return
         found = tracking.aliased(self.policy.models.fused, self.policy.aliases.challenger)
         mine = found is None or self._current is None or called(found) == self._current.version
-        if self._challenger.follow(None if mine or found is None else called(found)):
-            collect_everything()  # it holds itself in cycles
+        self._challenger.follow(None if mine or found is None else called(found))
 
     def watch(self) -> None:
         """Follow the alias from now on, in a thread of its own."""

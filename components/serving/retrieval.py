@@ -1,7 +1,7 @@
 """Nearest items by a tower's vectors, among those that may be shown: exact, or by cells (faiss)."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import faiss
 import numpy as np
@@ -25,14 +25,14 @@ class VectorIndex:
         """Index the vectors of `rows`; those of NaN are left out."""
         found = np.ascontiguousarray(vectors[rows], np.float32)
         known = ~np.isnan(found).any(1)
-        self.rows = rows[known]
+        self.rows, self.dim = rows[known], vectors.shape[1]
         self.vectors = found[known]
         self.exact = len(self.rows) <= EXACT
         self.cells: Any = None
         if not self.exact:
             self.cells = _cells(self.vectors, seed)
             self.cells.add(self.vectors)
-            self.vectors = np.empty((0, vectors.shape[1]), np.float32)  # the cells have them
+            self.vectors = np.empty((0, self.dim), np.float32)  # the cells have them
         self.place = np.full(len(vectors), -1, np.int64)  # item_index -> row of the index
         self.place[self.rows] = np.arange(len(self.rows))
 
@@ -68,6 +68,9 @@ class VectorIndex:
 
         """
         vectors = np.ascontiguousarray(vectors, np.float32)
+        assert vectors.shape[1] == self.dim, (
+            f"vectors of {vectors.shape[1]}, not {self.dim} numbers"
+        )
         if not self.exact:
             return [self._in_cells(*one, k) for one in zip(vectors, without, among, strict=True)]
         found = []
@@ -91,12 +94,13 @@ class VectorIndex:
     def _in_cells(
         self, vector: Floats, without: Ints | None, among: npt.NDArray[np.bool_] | None, k: int
     ) -> Nearest:
-        if np.isnan(vector).any():
+        if np.isnan(vector).any() or k == 0:
             return np.zeros(0, np.int32), np.zeros(0, np.float32)
         selector: Any = None  # one costs a call a vector; faiss's stubs know C++ signatures alone
         if among is not None:
-            bitmap: Any = faiss.IDSelectorBitmap
-            selector = bitmap(np.packbits(self._usable(without, among), bitorder="little"))
+            usable, bitmap = self._usable(without, among), cast("Any", faiss.IDSelectorBitmap)
+            if not usable.all():
+                selector = bitmap(np.packbits(usable, bitorder="little"))
         elif without is not None and len(without):
             place = self.place[without]
             selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(place[place >= 0]))

@@ -37,14 +37,15 @@ class Waiting:
         """
         self._prepare, self._reading = prepare, reading
         self._readers = ThreadPoolExecutor(READERS, "read")
+        self._inside = 0  # requests that are not ready yet
         self._unread = 0  # requests whose words are being read
         self._waiting: list[tuple[Request, asyncio.Future[None]]] = []
         self._due = False  # the event loop is about to flush
         self._asked = float("-inf")  # when the last request came
 
     def idle_seconds(self) -> float:
-        """Return for how long no request has come."""
-        return time.monotonic() - self._asked
+        """Return for how long no request has come; 0 while one waits to be ready."""
+        return 0.0 if self._inside else time.monotonic() - self._asked
 
     def asked(self) -> None:
         """Note that a request is answered, by whichever way it came."""
@@ -54,19 +55,23 @@ class Waiting:
         """Return once the request can be answered from what is kept."""
         self.asked()
         loop = asyncio.get_running_loop()
-        await self._read(request, loop)
-        future: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((request, future))
-        self._flush_soon(loop)
-        await future
+        self._inside += 1
+        try:
+            await self._read(request, loop)
+            future: asyncio.Future[None] = loop.create_future()
+            self._waiting.append((request, future))
+            self._flush_soon(loop)
+            await future
+        finally:
+            self._inside -= 1
 
     async def _read(self, request: Request, loop: asyncio.AbstractEventLoop) -> None:
         self._unread += 1
         try:
             if (read := self._reading(request)) is not None:
                 await loop.run_in_executor(self._readers, read)
-        except Exception as error:  # the answer will say it to the client
-            say(f"a query is read late: {type(error).__name__}: {error}")
+        except Exception:  # noqa: S110 - whatever it is, it happens again to the batch or the answer
+            pass
         finally:  # also where the client has gone: nobody else may wait for this one
             self._unread -= 1
             self._flush_soon(loop)

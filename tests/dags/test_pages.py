@@ -21,7 +21,7 @@ def airflow(page: Page, platform: Platform) -> Page:
     page.locator("input[name=username]").fill(USER)
     page.locator("input[name=password]").fill(platform.keys.airflow_password)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("link", name="Dags")).to_be_visible()
+    expect(page.get_by_role("link", name="Dags", exact=True)).to_be_visible()
     return page
 
 

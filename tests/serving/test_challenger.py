@@ -157,8 +157,8 @@ def test_a_challenger_takes_over_as_it_is_and_is_let_go_of(server, family):
 
 def test_a_challenger_that_the_alias_has_left_is_freed(server, family):
     tracking.move_alias("challenger", family.second)
-    scorer = weakref.ref(server.champion.challenger().scorer)
+    catalogue = weakref.ref(server.champion.challenger().catalogue)
     server.champion.watch()
     tracking.move_alias("challenger", family.first)
     assert eventually(lambda: server.champion._challenger.loaded is None)
-    assert eventually(lambda: gc.collect() is not None and scorer() is None)
+    assert eventually(lambda: gc.collect() is not None and catalogue() is None)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from components import tracking
 from components.feedback_ingestion.component import run
 from components.feedback_ingestion.partitions import key_of, partition_days, read_parquet
 from components.params import Params
+from components.serving.ahead import Ahead
 from components.serving.fetching import called
+from components.serving.garbage import Garbage
 from tests.model_registration.handmade import ITEM_IDS, USER_IDS
 from tests.ports import free_port
 from tests.served import spooled
@@ -96,13 +99,25 @@ def test_a_champion_that_fails_never_replaces_one_that_works(own, packages, tmp_
 
 
 def test_what_was_replaced_is_released(own, packages, tmp_path):
-    import gc
-    import weakref
-
-    old = weakref.ref(own.champion.current().scorer)
-    assert own.champion.use(copied(packages, tmp_path, "fused-ranker/2"))
-    gc.collect()
-    assert old() is None
+    """While the thread that makes rows ready is at work, and full collections wait for a pause."""
+    ahead = Ahead(own)
+    garbage = Garbage(lambda: 1.0)
+    ahead.start()
+    garbage.start()
+    try:
+        champion = own.champion.current()
+        parts = (champion.scorer, champion.catalogue, champion.searcher.lexical,
+                 champion.searcher.text, champion.shoppers)  # fmt: skip
+        old = [weakref.ref(part) for part in parts]
+        del champion, parts
+        assert own.champion.use(copied(packages, tmp_path, "fused-ranker/2"))
+        end = time.monotonic() + 20
+        while any(part() is not None for part in old):
+            assert time.monotonic() < end, [part() for part in old]
+            time.sleep(0.05)
+    finally:
+        garbage.stop()
+        ahead.stop()
 
 
 # --- a real registry, a real process --------------------------------------------------------------

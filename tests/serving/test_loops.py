@@ -16,7 +16,9 @@ from components.serving.largest import largest
 from components.serving.ordering import diversified
 from tests.serving.shop import user_ids
 
-SCORES = st.lists(st.just(np.nan) | st.floats(-8, 8, width=32), max_size=60)
+SCORES = st.lists(
+    st.just(np.nan) | st.sampled_from([0.0, -0.0, 1.0]) | st.floats(-8, 8, width=32), max_size=60
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -27,9 +29,7 @@ def test_the_largest_are_those_of_a_stable_sort(values, k, seed, kind):
     found = largest(scores, usable, k)
     allowed = np.flatnonzero(usable & ~np.isnan(scores))
     expected = allowed[np.argsort(-scores[allowed], kind="stable")][:k]
-    assert sorted(scores[found]) == sorted(scores[expected])
-    assert len(set(found.tolist())) == len(found)
-    assert usable[found].all()
+    assert sorted(found.tolist()) == sorted(expected.tolist())
 
 
 def by_hand(scores, vectors, k, diversity):
@@ -79,8 +79,10 @@ def test_ease_is_the_sparse_product(champion, monkeypatch, crowded):
             assert not expected[rest].any()
 
 
-def test_words_are_added_up_document_by_document():
-    """Postings of 0 to 5 words, some in no document."""
+@pytest.mark.parametrize("merged", [0, 12])
+def test_words_are_added_up_document_by_document(monkeypatch, merged):
+    """Postings of 1 to 5 words, some in no document, merged and sorted together."""
+    monkeypatch.setattr("components.retrieval.fields.MERGED", merged)
     rng = np.random.default_rng(4)
     matrix = csr_array(random_array((12, 40), density=0.3, rng=rng, dtype=np.float32))
     matrix = csr_array(matrix.multiply(np.arange(12)[:, None] != 3))
@@ -89,13 +91,33 @@ def test_words_are_added_up_document_by_document():
     postings = Postings(
         {}, matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data, 40
     )
-    for count in range(6):
+    for count in range(1, 6):
         rows = rng.choice(12, count, replace=False).tolist()
         document, scores = postings.of_words(rows)
-        expected = matrix[rows].sum(axis=0) if rows else np.zeros(40)
+        expected = matrix[rows].sum(axis=0)
         assert document.tolist() == np.flatnonzero(expected).tolist()
         np.testing.assert_allclose(scores, expected[document], rtol=1e-6)
     assert len(postings.of_words([3])[0]) == 0
+
+
+def test_no_words_are_in_no_document():
+    assert [len(part) for part in Postings.of([["a"], ["b"]]).of_words([])] == [0, 0]
+
+
+def test_a_full_disk_and_a_torn_file_are_no_fault(monkeypatch):
+    """What numba would have raised to the first request, or while a champion warms up."""
+
+    def refuse(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.FunctionCache.save_overload", refuse)
+    monkeypatch.setattr("numba.core.caching.FunctionCache.load_overload", refuse)
+
+    @compiled
+    def treble(x):
+        return 3 * x
+
+    assert treble(4) == 12
 
 
 def test_a_loop_is_compiled_where_nothing_can_be_written(monkeypatch):

@@ -19,12 +19,12 @@ from components.serving.api import RecommendRequest
 from components.serving.events.segments import Record
 from components.serving.live_events import HISTORY
 from components.serving.recommendation import RANKINGS
+from components.serving.waiting import PAUSE_SECONDS
 
 if TYPE_CHECKING:
     from components.serving.champion import Champion
     from components.serving.server import Server
 
-PAUSE_SECONDS = 0.02  # so long neither request nor event has come when a shopper is made ready
 LOOK_SECONDS = 0.2  # between looks for an event, a new champion or day while all are ready
 DUE = Gauge("shopfusion_shoppers_due", "Shoppers whose row has still to be made ready")
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -119,11 +118,9 @@ class Champion:
             title = self.catalogue.title[self.scorer.popular[0]] or "a"
             self.search(SearchRequest(user_id=user, query=title), self.as_of)
 
-    def reading(self, request: RecommendRequest | SearchRequest) -> Callable[[], None] | None:
+    def reading(self, request: RecommendRequest | SearchRequest) -> Callable[[], object] | None:
         """Return what reads the words of a query that nobody asked yet; any thread may call it."""
-        if isinstance(request, SearchRequest) and self.searcher.is_new(request):
-            return partial(self.searcher.read, request)
-        return None
+        return self.searcher.reading(request) if isinstance(request, SearchRequest) else None
 
     def prepare(self, requests: Sequence[RecommendRequest | SearchRequest], now: datetime) -> None:
         """Compute for all requests in one batch what they share in kind, and keep it."""

@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from components.serving.waiting import PAUSE_SECONDS
+
 EVERY_SECONDS = 600.0
-PAUSE_SECONDS = 0.02  # so long nobody has asked, and nobody waits for an answer
 LATEST_SECONDS = 600.0  # a server without a pause is not left to grow for longer
 LOOK_SECONDS = 0.005
 NEVER = 1 << 30

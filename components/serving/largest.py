@@ -47,3 +47,11 @@ def largest(
                 at = below
             heap[at] = place
     return heap[:size]
+
+
+def best_first(
+    scores: npt.NDArray[Any], usable: npt.NDArray[np.bool_], k: int
+) -> npt.NDArray[np.int64]:
+    """Return where the k largest usable scores are, best first, of equal ones the first first."""
+    found = np.sort(largest(scores, usable, k))
+    return found[np.argsort(-scores[found], kind="stable")]

@@ -12,11 +12,11 @@ from components.retrieval.fields import Postings
 from components.retrieval.mending import nearest_word
 from components.retrieval.words import as_written, singular, words_of
 from components.serving.catalogue import Catalogue
-from components.serving.largest import largest
+from components.serving.largest import best_first
 
 # Whole titles and brands say more of an item than a description that mentions other things.
 FIELDS = (("title", 3), ("brand", 2), ("category", 1), ("text", 1))
-UNDERSTOOD = 10_000  # words whose mending is kept
+UNDERSTOOD = 10_000  # words and queries whose reading is kept
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,13 @@ class Lexical:
             ]
         )
         self.known = [word for word in self.postings.vocabulary if word]
+        # A new query is read once for its vector and once for its words.
+        self.understand = lru_cache(UNDERSTOOD)(self._understand)
         self._mend = lru_cache(UNDERSTOOD)(
             lambda word: nearest_word(word, self.known, self.postings.uses)
         )
 
-    def understand(self, query: str) -> Understood:
+    def _understand(self, query: str) -> Understood:
         """Read a query; a word the vocabulary lacks becomes the nearest word that it has."""
         written = as_written(query)
         mended = {
@@ -64,6 +66,5 @@ class Lexical:
         """Return at most `count` allowed items that have any of the words, best first."""
         document, scores = self.postings.of_words(words)
         items = self.rows[document]
-        best = np.sort(largest(scores, allowed[items], count))
-        best = best[np.argsort(-scores[best], kind="stable")]
+        best = best_first(scores, allowed[items], count)
         return items[best], scores[best]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from components.compiled import compiled_sums
 from components.ranking.history import Floats, Ints
-from components.serving.largest import largest
+from components.serving.largest import best_first
 
 EXACT = 50_000  # more vectors than this are searched by cells
 TRAINED = 40  # vectors a cell that the cells are found with
@@ -76,8 +76,7 @@ class VectorIndex:
         found = []
         products = _products(vectors, self.vectors)
         for scores, left, allowed in zip(products, without, among, strict=True):
-            best = np.sort(largest(scores, self._usable(left, allowed), k))
-            best = best[np.argsort(-scores[best], kind="stable")]
+            best = best_first(scores, self._usable(left, allowed), k)
             found.append((self.rows[best], scores[best]))
         return found
 

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -52,16 +53,15 @@ class Searcher:
         mask = self.catalogue.allowed(request.filters)
         start = (request.page - 1) * request.page_size
         end = start + request.page_size
-        query = request.query.strip()
+        query, asked = request.query.strip(), _words(request)
         if not query and request.image is None:
             items, scores = self.recommender.home(shopper, request.filters, end)
             total = int(mask.sum())
             return _page(items, scores, "browse", slice(start, end), total, None)
-        asked = None if request.image else (query, request.filters)
         items, scores, corrected = (
-            self._found_by_words(query, request.filters)
+            self._found_by_words(*asked)
             if asked
-            else self.find(query, request.filters, request.image)
+            else self.find(query, request.filters, request.image or None)
         )
         if shopper.has_history and len(items):
             order, fused = self._orders.get(
@@ -74,34 +74,24 @@ class Searcher:
         policy = "hybrid+fused" if shopper.has_history else "hybrid"
         return _page(items, scores, policy, slice(start, end), len(items), corrected, fused)
 
-    def is_new(self, request: SearchRequest) -> bool:
-        """Return whether the encoder has still to read the words of a request."""
-        query = request.query.strip()
-        if self.text is None or request.image is not None or not query:
-            return False
-        return bool(self._found.missing([(query, request.filters)]))
-
-    def read(self, request: SearchRequest) -> None:
-        """Make the vector of a query, which is kept."""
-        self._vector(request.query.strip())
+    def reading(self, request: SearchRequest) -> Callable[[], object] | None:
+        """Return what lets the encoder read the words, None where that is done or not needed."""
+        asked = _words(request)
+        if self.text is None or asked is None or not self._found.missing([asked]):
+            return None
+        return partial(self._vector, asked[0])
 
     def prepare(self, asked: Sequence[tuple[SearchRequest, Shopper]]) -> None:
         """Find what the words of queries match, and score it for all shoppers in one batch."""
-        self._find_all(
-            {
-                (query, request.filters): None
-                for request, _ in asked
-                if request.image is None and (query := request.query.strip())
-            }
-        )
+        by_words = [
+            (words, shopper) for request, shopper in asked if (words := _words(request)) is not None
+        ]
+        self._find_all(words for words, _ in by_words)
         results: dict[object, tuple[Shopper, Ints]] = {}
-        for request, shopper in asked:
-            query = request.query.strip()
-            if request.image is not None or not query:
-                continue
-            items = self._found_by_words(query, request.filters)[0]
+        for words, shopper in by_words:
+            items = self._found_by_words(*words)[0]
             if shopper.key and shopper.has_history and len(items):
-                results[(shopper.key, query, request.filters)] = shopper, items
+                results[(shopper.key, *words)] = shopper, items
         missing = self._orders.missing(results)
         scores = self.scorer.score_all(
             [(shopper.state, items[: self.params.personal_first])
@@ -189,6 +179,12 @@ class Searcher:
         except (binascii.Error, ValueError) as error:
             raise DataError("a picture in base64", str(error), "encode its bytes") from error
         return self.image.encode(picture)
+
+
+def _words(request: SearchRequest) -> tuple[str, Filters] | None:
+    """Return what a search by words alone is kept under; None for pictures and for browsing."""
+    query = request.query.strip()
+    return (query, request.filters) if query and not request.image else None
 
 
 def _page(

@@ -17,6 +17,7 @@ from components.serving.api import RecommendRequest, SearchRequest
 TOGETHER = 16  # requests of one batch: the first of them waits for the last
 ENOUGH = 4  # so many do not wait until the queries of others are read
 READERS = 2  # threads
+PAUSE_SECONDS = 0.02  # so long nobody has asked when what can wait is done
 Request = RecommendRequest | SearchRequest
 
 
@@ -26,7 +27,7 @@ class Waiting:
     def __init__(
         self,
         prepare: Callable[[Sequence[Request]], None],
-        reading: Callable[[Request], Callable[[], None] | None],
+        reading: Callable[[Request], Callable[[], object] | None],
     ) -> None:
         """Both leave in caches what answering the requests needs.
 

@@ -7,9 +7,9 @@ Reads data/prepared and models/ of the current folder; run it after `dvc repro f
 
 import sys
 
-from components import pipeline
-from components.fusion_training.ablation import ablate
-from components.params import load_params
+from components.shop_ranking import pipeline
+from components.shop_ranking.fusion_training.ablation import ablate
+from components.shop_ranking.params import load_params
 
 TOWERS = {"behaviour": pipeline.BEHAVIOUR, "text": pipeline.TEXT, "image": pipeline.IMAGE}
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.serving import Running
-from components.files import read_table
+from components.platform.files import read_table
 from tests.store import Store
 
 KEY = "benchmark"

@@ -23,7 +23,7 @@ import httpx
 import numpy as np
 import pandas as pd
 
-from components.progress import track
+from components.platform.progress import track
 from services.replay.outcome import AT, estimate
 from services.replay.run import Replay
 from services.replay.settings import ReplaySettings
@@ -103,7 +103,7 @@ class Served:
 
     def __enter__(self) -> Shop:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "components.serving"], env=self._environment
+            [sys.executable, "-m", "components.server"], env=self._environment
         )
         url = f"http://127.0.0.1:{self._port}"
         deadline = time.monotonic() + SECONDS_TO_START

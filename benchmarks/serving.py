@@ -30,12 +30,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
-from components import pipeline, schemas
-from components.files import write_json, write_table
-from components.model_registration.packaging import ranker_package, tower_package
-from components.ranking.history import summarise
-from components.ranking.reading import events_of
-from components.ranking.states import GROUPS, ITEM_COLUMNS, ItemState, ShopperState
+from components.platform import schemas
+from components.platform.files import write_json, write_table
+from components.platform.packaging.packaging import ranker_package, tower_package
+from components.shop_ranking import pipeline
+from components.shop_ranking.engine.history import summarise
+from components.shop_ranking.engine.reading import events_of
+from components.shop_ranking.engine.states import GROUPS, ITEM_COLUMNS, ItemState, ShopperState
 
 CONNECTIONS = (1, 8, 64)
 SIMULATED = (100_000, 1_000_000)  # items
@@ -163,7 +164,7 @@ class Running:
         values |= more or {}
         environment = os.environ | {f"SHOPFUSION_{name}": value for name, value in values.items()}
         started = time.perf_counter()
-        self.process = subprocess.Popen([sys.executable, "-m", "components.serving"],
+        self.process = subprocess.Popen([sys.executable, "-m", "components.server"],
                                         env=environment)  # fmt: skip
         while True:
             try:

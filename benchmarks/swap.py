@@ -26,13 +26,14 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from components import pipeline, tracking
-from components.champions import promote
-from components.errors import DataError, ServiceError, ShopError
-from components.model_registration.packaging import ranker_package, tower_package
-from components.params import Params
-from components.progress import say
-from components.registry import Policy, load_policy
+from components.platform import tracking
+from components.platform.errors import DataError, ServiceError, ShopError
+from components.platform.packaging.packaging import ranker_package, tower_package
+from components.platform.progress import say
+from components.platform.promotion import promote
+from components.platform.registry.policy import Policy, load_policy
+from components.shop_ranking import pipeline
+from components.shop_ranking.params import Params
 from services import lifecycle
 from services.airflow_api import AirflowApi
 from services.credentials import credentials

@@ -30,21 +30,21 @@ import pandas as pd
 import yaml
 
 from benchmarks.loop_gain import FIRST, LAST, SHARE, Served, moment, replayed, report
-from components import storage, tracking
-from components.champions import promote
-from components.feedback_ingestion import component as feedback_ingestion
-from components.feedback_ingestion.partitions import publish_items
-from components.files import read_table, write_json
-from components.model_registration.shop import last_cut
-from components.params import load_params
-from components.pipeline import PREPARED, TABLES
-from components.progress import say
-from components.registry import POLICY, Policy, load_policy
-from components.retraining import champion_of, decide, read_fed_back, refresh, window_end
-from components.serving.events.segments import PREFIX, framed, records_of
-from components.serving.fetching import fetch
-from components.settings import settings
-from components.tracking import Version
+from components.platform import storage, tracking
+from components.platform.feedback import ingestion as feedback_ingestion
+from components.platform.feedback.partitions import publish_items
+from components.platform.files import read_table, write_json
+from components.platform.progress import say
+from components.platform.promotion import promote
+from components.platform.registry.policy import POLICY, Policy, load_policy
+from components.platform.retraining import champion_of, decide, read_fed_back, refresh, window_end
+from components.platform.serving.segments import PREFIX, framed, records_of
+from components.platform.settings import settings
+from components.platform.tracking import Version
+from components.server.fetching import fetch
+from components.shop_ranking.model_registration.shop import last_cut
+from components.shop_ranking.params import load_params
+from components.shop_ranking.pipeline import PREPARED, TABLES
 from orchestration.form import WARM_START
 from orchestration.runs import ORIGIN
 from orchestration.workspace import create

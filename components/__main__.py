@@ -2,9 +2,9 @@
 
 import sys
 
-from components.errors import ShopError
-from components.params import load_params
-from components.pipeline import STAGES, TRAINED, run_stage
+from components.platform.errors import ShopError
+from components.shop_ranking.params import load_params
+from components.shop_ranking.pipeline import STAGES, TRAINED, run_stage
 
 
 def main(arguments: list[str]) -> int:
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
 
 def _trained(stage: str) -> int:
     """Run a stage that may have a process a device."""
-    from components.training import processes
+    from components.platform.training import processes
 
     count = processes.wanted()
     if count > 1:

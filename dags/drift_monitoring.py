@@ -6,7 +6,7 @@ from typing import Any
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from components.errors import ParamsError
+from components.platform.errors import ParamsError
 from orchestration.assets import DRIFT
 from orchestration.registry import final
 
@@ -49,7 +49,7 @@ def measure() -> list[str]:
 @task(outlets=[DRIFT], execution_timeout=timedelta(minutes=5))
 def alert(alarms: list[str]) -> list[str]:
     """Raise the alarm; skipped, and without an asset event, where there is none."""
-    from components.drift_monitoring.alert import raise_alarm
+    from components.platform.drift.alert import raise_alarm
 
     if not alarms:
         raise AirflowSkipException("no statistic is beyond its threshold")

@@ -26,7 +26,7 @@ time of the answer, the run fails and says so.
 @task(execution_timeout=timedelta(minutes=10))
 def question() -> dict[str, Any]:
     """Return what is asked; skip where there is nothing to ask."""
-    from components.model_registration.approval import ask
+    from components.platform.registry.approval import ask
 
     wanted = get_current_context()["params"]["version"]
     with final():
@@ -39,8 +39,8 @@ def question() -> dict[str, Any]:
 @task(execution_timeout=timedelta(minutes=10))
 def promote(asked: dict[str, Any]) -> str:
     """Set the aliases; return the new champion's version."""
-    from components.champions import promote as promoted
-    from components.progress import say
+    from components.platform.progress import say
+    from components.platform.promotion import promote as promoted
 
     with final():
         now = promoted(policy(), asked["version"], asked["instead_of"])

@@ -18,9 +18,9 @@ def rollback() -> dict[str, str | float]:
     """Let the aliases change places; return who is champion now, and how long it took."""
     import time
 
-    from components.champions import champions
-    from components.champions import rollback as rolled_back
-    from components.progress import say
+    from components.platform.progress import say
+    from components.platform.promotion import champions
+    from components.platform.promotion import rollback as rolled_back
 
     started = time.monotonic()
     with final():

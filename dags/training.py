@@ -6,8 +6,8 @@ from pathlib import Path
 from airflow.sdk import DAG, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from components.errors import ParamsError, RegistryError
-from components.params import load_params
+from components.platform.errors import ParamsError, RegistryError
+from components.shop_ranking.params import load_params
 from orchestration.assets import CHALLENGER, PREPARED_DATA
 from orchestration.cores import threads
 from orchestration.form import trigger_form

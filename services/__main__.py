@@ -5,7 +5,7 @@ import shlex
 import sys
 from typing import Any
 
-from components.errors import ServiceError, ShopError
+from components.platform.errors import ServiceError, ShopError
 from services import lifecycle
 from services.settings import service_settings
 

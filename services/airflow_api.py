@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import httpx
 
-from components.errors import ServiceError
+from components.platform.errors import ServiceError
 from services.credentials import USER, Credentials
 from services.settings import ServiceSettings
 

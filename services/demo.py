@@ -4,13 +4,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from components import tracking
-from components.errors import RegistryError
-from components.evaluation.leaderboard import print_leaderboard
-from components.files import write_json
-from components.pipeline import REPORTS
-from components.progress import say
-from components.registry import POLICY, load_policy
+from components.platform import tracking
+from components.platform.errors import RegistryError
+from components.platform.files import write_json
+from components.platform.progress import say
+from components.platform.registry.policy import POLICY, load_policy
+from components.shop_ranking.evaluation.leaderboard import print_leaderboard
+from components.shop_ranking.pipeline import REPORTS
 from services import lifecycle
 from services.airflow_api import AirflowApi, TaskRun
 from services.credentials import credentials

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 
-from components import storage
-from components.errors import ServiceError, StorageError
-from components.progress import say
+from components.platform import storage
+from components.platform.errors import ServiceError, StorageError
+from components.platform.progress import say
 from services import supervision
 from services.programs import SERVING
 from services.settings import HOST, ServiceSettings

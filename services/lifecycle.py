@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from components import storage
-from components.errors import ServiceError
-from components.progress import say
-from components.settings import settings as component_settings
+from components.platform import storage
+from components.platform.errors import ServiceError
+from components.platform.progress import say
+from components.platform.settings import settings as component_settings
 from services import health, supervision
 from services.credentials import USER, Credentials, credentials, write_private
 from services.programs import (

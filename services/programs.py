@@ -72,7 +72,7 @@ def serving(settings: ServiceSettings, keys: Credentials) -> Program:
         "SHOPFUSION_AIRFLOW_PASSWORD": keys.airflow_password,
         "SHOPFUSION_EVIDENTLY_URL": settings.evidently_url,
     }
-    command = (str(BIN / "python"), "-m", "components.serving")
+    command = (str(BIN / "python"), "-m", "components.server")
     return Program(SERVING, "serving", command, environment, ROOT)  # reads params.yaml
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from rich.live import Live
 from rich.table import Table
 
-from components.progress import say
+from components.platform.progress import say
 from services.airflow_api import AirflowApi, TaskRun
 
 SECONDS_BETWEEN_LOOKS = 1.0

@@ -6,15 +6,15 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from components.params import Params
-from components.settings import Settings
+from components.platform.settings import Settings
+from components.shop_ranking.params import Params
 from services.replay.settings import ReplaySettings
 from services.settings import ServiceSettings
 
 HEAD = """# Reference
 
 Every param and every setting. Written by `python -m services.reference > docs/reference.md`; a test
-holds it equal to the models in `components/params/`, `components/settings.py` and
+holds it equal to the models in `components/*/params/`, `components/platform/settings.py` and
 `services/settings.py`.
 
 ## Params

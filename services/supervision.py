@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from components.errors import ServiceError
+from components.platform.errors import ServiceError
 from services.credentials import write_private
 from services.programs import BIN, MARK, Program
 from services.settings import ROOT, ServiceSettings

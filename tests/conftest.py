@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from components import storage
-from components.settings import settings
-from tests.platform import Platform, make_platform, up
-from tests.ranking.standins import write_standins
+from components.platform import storage
+from components.platform.settings import settings
+from tests.running import Platform, make_platform, up
 from tests.served import ServedShop, write_packages
+from tests.shop_ranking.engine.standins import write_standins
 from tests.store import Store
 from tests.world import TinyWorld, make_world, tiny_params
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytest_plugins = ["tests.fixtures.registry", "tests.fixtures.serving"]
 SYS_PATH = list(sys.path)
 SHOPS = ("SHOPFUSION_", "AWS_", "AIRFLOW", "MLFLOW_")
 KEPT = ("SHOPFUSION_TEST_DATA", "SHOPFUSION_BENCHMARK_DATA")  # where tests find real data

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from components.params import Params
-from components.settings import settings
-from components.training import meter
+from components.platform.settings import settings
+from components.platform.training import meter
+from components.shop_ranking.params import Params
 from tests.world import TinyWorld
 
 
@@ -52,7 +52,7 @@ def logged(tower: Path, metric: str) -> list[float]:
 
 KILLED = """
 import signal
-from components.training.checkpoints import Checkpoints
+from components.platform.training.checkpoints import Checkpoints
 Checkpoints.due = lambda self: True
 saved = Checkpoints.save
 def save(self, name, state):
@@ -61,8 +61,8 @@ def save(self, name, state):
         print("waiting", flush=True)
         signal.pause()
 Checkpoints.save = save
-from components.params import load_params
-from components.pipeline import run_stage
+from components.shop_ranking.params import load_params
+from components.shop_ranking.pipeline import run_stage
 run_stage("{stage}", load_params())
 """
 

@@ -13,11 +13,11 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from components.files import read_table, write_table
-from components.fusion_training import component
-from components.model_registration.packaging import ranker_package
-from tests.platform import ROOT
+from components.platform.files import read_table, write_table
+from components.platform.packaging.packaging import ranker_package
+from components.shop_ranking.fusion_training import component
 from tests.ports import free_port
+from tests.running import ROOT
 from tests.world import TinyWorld, tiny_params
 
 EVENT_KEY, ADMIN_KEY = "key-of-events", "key-of-admins"
@@ -94,7 +94,7 @@ class ServedShop:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "components.serving"],
+                [sys.executable, "-m", "components.server"],
                 cwd=ROOT,
                 env=clean | mine | self.more,
                 stdout=log,

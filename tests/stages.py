@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from components.params import Params
-from components.pipeline import STAGES
+from components.shop_ranking.params import Params
+from components.shop_ranking.pipeline import STAGES
 
 LIMITED = """
 import resource, runpy, sys

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.credentials import Credentials
 from services.programs import programs
-from tests.platform import make_platform
+from tests.running import make_platform
 
 
 @dataclass

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from components.params import Params
+from components.shop_ranking.params import Params
 from services import reference, supervision
-from tests.serving.shop import app_of, make_server
+from tests.shop_ranking.serving.shop import app_of, make_server
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("mlflow/*.md")])

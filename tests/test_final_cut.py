@@ -6,17 +6,17 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from components.baseline_training import component as baseline_training
-from components.files import read_table
-from components.fusion_training import component as fusion_training
-from components.model_registration.packaging import ranker_package
-from components.model_registration.provenance import provenance
-from components.pipeline import TABLES
-from components.ranking.ranker import FusedRanker
-from components.ranking.reading import read_cuts, read_states
-from components.ranking.test_rows import rows_digest
-from components.tracking import Version
-from tests.ranking.standins import write_standins
+from components.platform.files import read_table
+from components.platform.packaging.packaging import ranker_package
+from components.platform.tracking import Version
+from components.shop_ranking.baseline_training import component as baseline_training
+from components.shop_ranking.engine.ranker import FusedRanker
+from components.shop_ranking.engine.reading import read_cuts, read_states
+from components.shop_ranking.engine.test_rows import rows_digest
+from components.shop_ranking.fusion_training import component as fusion_training
+from components.shop_ranking.model_registration.provenance import provenance
+from components.shop_ranking.pipeline import TABLES
+from tests.shop_ranking.engine.standins import write_standins
 from tests.world import make_world, tiny_params
 
 PARAMS = tiny_params(preparation={"final_cut": True})

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 from scipy.sparse import csr_array, save_npz
 
-from components.errors import DataError, StorageError
-from components.files import atomic_file, atomic_folder, scratch_folder, write_json
+from components.platform.errors import DataError, StorageError
+from components.platform.files import atomic_file, atomic_folder, scratch_folder, write_json
 from tests.stages import full_disk, lay_out, refused
 from tests.world import TinyWorld, tiny_params
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components import pipeline
-from components.fusion_training import component as fusion_training
-from components.params import Params
-from components.ranking.rankings import Rankings
-from components.settings import settings
+from components.platform.settings import settings
+from components.shop_ranking import pipeline
+from components.shop_ranking.engine.rankings import Rankings
+from components.shop_ranking.fusion_training import component as fusion_training
+from components.shop_ranking.params import Params
 
 PAGE = Path(__file__).parents[1] / "docs" / "ready-made-vectors.md"
 PRODUCTS, SHOPPERS, CLUSTERS, WIDTH = 48, 30, 4, 24

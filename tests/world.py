@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from components.data_ingestion import acquisition
-from components.data_ingestion import component as ingestion
-from components.data_ingestion.adapters.simulated_shop import truth as read_truth
-from components.data_ingestion.simulator.catalogue import START
-from components.data_ingestion.simulator.shoppers import Truth
-from components.data_preparation import component as preparation
-from components.files import read_table
-from components.params import Params
-from components.pipeline import STAGES
-from components.pseudonyms import pseudonym
+from components.platform.files import read_table
+from components.platform.pseudonyms import pseudonym
+from components.shop_ranking.data_ingestion import acquisition
+from components.shop_ranking.data_ingestion import component as ingestion
+from components.shop_ranking.data_ingestion.adapters.simulated_shop import truth as read_truth
+from components.shop_ranking.data_ingestion.simulator.catalogue import START
+from components.shop_ranking.data_ingestion.simulator.shoppers import Truth
+from components.shop_ranking.data_preparation import component as preparation
+from components.shop_ranking.params import Params
+from components.shop_ranking.pipeline import STAGES
 
 TINY = {"shoppers": 120, "items": 120, "days": 98}
 HORIZON_DAYS = 14

@@ -19,7 +19,7 @@ from benchmarks.quality.rows import ROWS, Task
 from benchmarks.quality.running import run_apart, told
 from benchmarks.quality.shop import finished_run
 from benchmarks.quality.writing import PRINTED, Facts, write_row
-from components.progress import say, track
+from components.platform.progress import say, track
 
 DATA = Path(os.environ.get("SHOPFUSION_BENCHMARK_DATA", "../shared/data"))
 PAGE = Path("docs/benchmarks.md")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from components.errors import DataError
+from components.platform.errors import DataError
 
 BROKEN = (
     OSError, EOFError, zlib.error, csv.Error, ValueError, LookupError, TypeError, AttributeError,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from components.evaluation.intervals import draw, interval
+from components.platform.metrics.intervals import draw, interval
 
 SAMPLES = 500  # bootstrap samples of a table; 95% percentile intervals
 Floats = npt.NDArray[np.float64]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks.quality.report import Report
 from benchmarks.quality.rows import Task
-from components.errors import ShopError
-from components.files import atomic_file
+from components.platform.errors import ShopError
+from components.platform.files import atomic_file
 
 # glibc hands large freed blocks back to the system at once, and the next one is zeroed page by page
 # again: an epoch of row 1 took half as long again. Read by a process when it starts.

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.quality.report import Report
 from benchmarks.quality.rows import Task
-from components.files import atomic_file
+from components.platform.files import atomic_file
 
 PACKAGES = ("numpy", "scipy", "torch", "transformers", "peft", "lightgbm", "implicit", "bm25s")
 PRINTED = Path("-")  # as a page: print only

@@ -16,8 +16,8 @@ def due(context: Context) -> dict[str, Any]:
         AirflowSkipException: none is.
 
     """
-    from components.progress import say
-    from components.retraining import champion_of, decide, read_fed_back, window_end
+    from components.platform.progress import say
+    from components.platform.retraining import champion_of, decide, read_fed_back, window_end
 
     params = context["params"]
     with final():
@@ -39,7 +39,7 @@ def due(context: Context) -> dict[str, Any]:
 
 def refreshed(conf: dict[str, Any]) -> dict[str, Any]:
     """Return the conf of a training that fits the fusion alone, as the champion's is."""
-    from components.retraining import champion_of, refresh
+    from components.platform.retraining import champion_of, refresh
 
     with final():
         champion, _ = champion_of(policy())

@@ -3,8 +3,8 @@
 from datetime import date
 from pathlib import Path
 
-from components.params import load_params
-from components.pipeline import TABLES
+from components.shop_ranking.params import load_params
+from components.shop_ranking.pipeline import TABLES
 from orchestration.registry import policy
 from orchestration.runs import folder
 
@@ -21,10 +21,10 @@ def ingest(day: date | None) -> list[str]:
         StorageError: S3 cannot be reached.
 
     """
-    from components import tracking
-    from components.feedback_ingestion.component import run
-    from components.feedback_ingestion.partitions import publish_items
-    from components.files import read_table
+    from components.platform import tracking
+    from components.platform.feedback.ingestion import run
+    from components.platform.feedback.partitions import publish_items
+    from components.platform.files import read_table
 
     rules = policy()
     champion = tracking.champion(rules.models.fused, rules.aliases.champion)
@@ -38,14 +38,14 @@ def ingest(day: date | None) -> list[str]:
 
 def choose() -> int:
     """Write what the challenger would have shown; return for how many logged answers."""
-    from components.serving.choices import run
+    from components.shop_ranking.serving.counterfactual import run
 
     return run(load_params(ROOT / "params.yaml"), policy())
 
 
 def judge() -> list[str]:
     """Write the off-policy value of every challenger; return a line for each."""
-    from components.feedback_ingestion.judging import judge as judged
+    from components.platform.feedback.judging import judge as judged
 
     found = judged(load_params(ROOT / "params.yaml"))
     return [f"{version}: {value['conclusion']}" for version, value in found.items()]

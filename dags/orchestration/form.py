@@ -4,7 +4,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from components.params import Params
+from components.shop_ranking.params import Params
 
 RETRAIN = "retrain"
 WARM_START = "warm_start"

@@ -4,9 +4,9 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from components.errors import StorageError
-from components.params import load_params
-from components.pipeline import TABLES
+from components.platform.errors import StorageError
+from components.shop_ranking.params import load_params
+from components.shop_ranking.pipeline import TABLES
 from orchestration.registry import policy
 from orchestration.runs import folder
 
@@ -21,9 +21,9 @@ def measure(week: date | None, feedback: str | None) -> list[str] | None:
         DataError, ParamsError: a table is absent, or the week is not complete in the data.
 
     """
-    from components import tracking
-    from components.drift_monitoring.component import alarms, run
-    from components.feedback import LABELLED, snapshot
+    from components.platform import tracking
+    from components.platform.drift.monitoring import alarms, run
+    from components.platform.feedback.served_events import LABELLED, snapshot
 
     rules = policy()
     champion = tracking.champion(rules.models.fused, rules.aliases.champion)

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from components.errors import StorageError
-from components.params import load_params
-from components.progress import say
-from components.settings import settings
+from components.platform.errors import StorageError
+from components.platform.progress import say
+from components.platform.settings import settings
+from components.shop_ranking.params import load_params
 from orchestration.graph import load_pipeline
 from orchestration.runs import folder, origin
 from orchestration.workspace import source_files
@@ -58,7 +58,7 @@ def publish(run_id: str) -> str:
 
 
 def _log(run_id: str, target: Path) -> str:
-    from components import tracking  # MLflow takes 3 s to import; the push runs meanwhile
+    from components.platform import tracking  # MLflow takes 3 s to import; the push runs meanwhile
 
     params, made = load_params(target / "params.yaml"), origin(run_id)
     with (

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from components.errors import ShopError
-from components.pipeline import POLICY
-from components.registry import Policy, load_policy
+from components.platform.errors import ShopError
+from components.platform.registry.policy import Policy, load_policy
+from components.shop_ranking.pipeline import POLICY
 
 ROOT = Path(__file__).resolve().parents[2]
 

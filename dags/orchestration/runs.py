@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.errors import StorageError
+from components.platform.errors import StorageError
 
 ORIGIN = Path(".run.json")
 

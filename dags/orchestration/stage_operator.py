@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from components.errors import REFUSED
+from components.platform.errors import REFUSED
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -14,12 +14,12 @@ from typing import Any
 
 import yaml
 
-from components.errors import RegistryError
-from components.feedback import IN_S3
-from components.files import write_json
-from components.params import load_params
-from components.progress import say
-from components.settings import settings
+from components.platform.errors import RegistryError
+from components.platform.feedback.served_events import IN_S3
+from components.platform.files import write_json
+from components.platform.progress import say
+from components.platform.settings import settings
+from components.shop_ranking.params import load_params
 from orchestration.form import RETRAIN, TOWERS, WARM_START
 from orchestration.runs import ORIGIN, Origin, folder, state
 
@@ -75,7 +75,7 @@ def prune(keep: int, run_id: str) -> list[str]:
 
 def _served() -> set[Path]:
     """Return the workspaces that the champion and the one before it come from."""
-    from components import tracking  # MLflow takes 3 s to import
+    from components.platform import tracking  # MLflow takes 3 s to import
     from orchestration.registry import policy
 
     rules = policy()
@@ -151,8 +151,8 @@ def _taken_over(source: Path, towers: Sequence[str], dataset: str) -> dict[str, 
     """Return the registry address of the champion's version of each of these towers."""
     if not towers:
         return {}
-    from components import tracking  # MLflow takes 3 s to import
-    from components.registry import POLICY, load_policy
+    from components.platform import tracking  # MLflow takes 3 s to import
+    from components.platform.registry.policy import POLICY, load_policy
 
     name = load_policy(source / POLICY).models.fused
     champion = tracking.champion(name)

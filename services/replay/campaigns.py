@@ -5,9 +5,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from components import schemas
-from components.files import read_table
-from components.serving.ads.campaigns import simulated
+from components.platform import schemas
+from components.platform.files import read_table
+from components.shop_ranking.ads.campaigns import simulated
 
 BRANDS = 12  # that advertise where the data names no campaign at all
 

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from components.errors import DataError
-from components.files import read_table
-from components.progress import SECONDS_BETWEEN_LINES, say
+from components.platform.errors import DataError
+from components.platform.files import read_table
+from components.platform.progress import SECONDS_BETWEEN_LINES, say
 from services.credentials import credentials
 from services.replay.campaigns import simulated_campaigns
 from services.replay.outcome import Outcome, as_table

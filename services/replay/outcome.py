@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from rich.table import Table
 
-from components.evaluation.intervals import CONFIDENCE, draw
-from components.files import write_table
+from components.platform.files import write_table
+from components.platform.metrics.intervals import CONFIDENCE, draw
 from services.replay.visits import Visit
 
 AT = 10

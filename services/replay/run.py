@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from components.serving.events.door import BEHIND
+from components.server.events.validation import BEHIND
 from services.replay.outcome import Outcome
 from services.replay.settings import ReplaySettings
 from services.replay.shop import Json, Shop

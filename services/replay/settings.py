@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from components.errors import ServiceError
+from components.platform.errors import ServiceError
 
 
 class ReplaySettings(BaseSettings):

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import httpx
 
-from components.errors import ServiceError
+from components.platform.errors import ServiceError
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
 TRIES = 3  # of a batch of which something is refused

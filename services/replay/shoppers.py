@@ -8,12 +8,16 @@ from typing import Protocol
 
 import numpy as np
 
-from components.data_ingestion.adapters.simulated_shop import truth as read_truth
-from components.data_ingestion.simulator.catalogue import START
-from components.data_ingestion.simulator.shoppers import APPEAL_WEIGHT, REBUY_SHARE, Truth
-from components.data_ingestion.simulator.visits import react
-from components.errors import DataError
-from components.pseudonyms import pseudonym
+from components.platform.errors import DataError
+from components.platform.pseudonyms import pseudonym
+from components.shop_ranking.data_ingestion.adapters.simulated_shop import truth as read_truth
+from components.shop_ranking.data_ingestion.simulator.catalogue import START
+from components.shop_ranking.data_ingestion.simulator.shoppers import (
+    APPEAL_WEIGHT,
+    REBUY_SHARE,
+    Truth,
+)
+from components.shop_ranking.data_ingestion.simulator.visits import react
 from services.replay.visits import Visit
 
 DAY = 86_400  # seconds

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from components.errors import DataError
+from components.platform.errors import DataError
 
 BUCKETS = 1_000_000  # a shopper's place among these decides whether it takes part: see the SQL
 

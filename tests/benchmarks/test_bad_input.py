@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.quality import __main__ as runner
 from benchmarks.quality.rows import ROWS, Row
-from components.data_ingestion.adapters.fashion_product_images import COLUMNS
+from components.shop_ranking.data_ingestion.adapters.fashion_product_images import COLUMNS
 
 Write = Callable[[Path], None]
 PRODUCT = {"id": "1", "title": "a laptop", "price": 10}

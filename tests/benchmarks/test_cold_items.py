@@ -11,8 +11,8 @@ from benchmarks.quality.shop.cold_content import (
     untuned_vectors,
 )
 from benchmarks.quality.shop.cold_shop import Shop
-from components.models.histories import Histories
-from components.params import TextParams
+from components.shop_ranking.engine.towers.histories import Histories
+from components.shop_ranking.params import TextParams
 
 PLAIN = ("mug", "plate", "bowl", "cup", "jar", "tray")
 

@@ -9,9 +9,9 @@ import pytest
 from benchmarks.quality.next_item import methods, row
 from benchmarks.quality.next_item.leave_one_out import K, LeaveOneOut, ranks, read_orders
 from benchmarks.quality.rows import Task
-from components.errors import DataError
-from components.evaluation.metrics import shopper_metrics
-from components.models.item_orders import Orders
+from components.platform.errors import DataError
+from components.platform.metrics.ranking import shopper_metrics
+from components.shop_ranking.engine.towers.item_orders import Orders
 
 ITEMS, SHOPPERS = 60, 150
 

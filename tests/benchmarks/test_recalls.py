@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.fashion.measures import matched_names, recalls
-from components.errors import ModelError
+from components.platform.errors import ModelError
 
 
 def test_ties_count_at_their_worst() -> None:

@@ -14,7 +14,7 @@ from benchmarks.quality.search.learning import linear, out_of_fold, trees
 from benchmarks.quality.search.reading import Shop, read_shop
 from benchmarks.quality.search.signals import Asked
 from benchmarks.quality.search.tuning import pseudo_queries
-from components.models.list_stacking import Candidates
+from components.shop_ranking.engine.towers.list_stacking import Candidates
 
 KINDS = ("laptop", "laptop bag", "headset", "camera", "tripod", "printer", "toner", "keyboard")
 

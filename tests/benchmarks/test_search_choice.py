@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.quality.search.learning import Chosen, both, linear, out_of_fold, remembered
 from benchmarks.quality.search.signals import Asked, by_document
-from components.models.list_stacking import Candidates
+from components.shop_ranking.engine.towers.list_stacking import Candidates
 
 QUERIES, EACH = 30, 20
 

@@ -8,11 +8,11 @@ import pytest
 
 from benchmarks.quality.rows import Task
 from benchmarks.quality.shop import cold, journey, missing
-from components import pipeline
-from components.baseline_training import component as baseline_training
-from components.fusion_training import component as fusion_training
-from components.params import load_params
-from components.settings import settings
+from components.platform.settings import settings
+from components.shop_ranking import pipeline
+from components.shop_ranking.baseline_training import component as baseline_training
+from components.shop_ranking.fusion_training import component as fusion_training
+from components.shop_ranking.params import load_params
 from tests.world import TinyWorld
 
 

@@ -11,7 +11,7 @@ import torch
 from benchmarks.quality.rows import Task
 from benchmarks.quality.speed import row
 from benchmarks.quality.speed.environment import rectools_python
-from components.errors import ServiceError
+from components.platform.errors import ServiceError
 
 SHOPPERS, ITEMS = 300, 80
 DATA = Path(os.environ.get("SHOPFUSION_BENCHMARK_DATA", "../shared/data"))

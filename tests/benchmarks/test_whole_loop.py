@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from benchmarks.whole_loop import CHALLENGERS, keep_overrides
-from components import tracking
-from components.params import Params
-from components.settings import settings
-from components.tracking import Version
+from components.platform import tracking
+from components.platform.settings import settings
+from components.platform.tracking import Version
+from components.shop_ranking.params import Params
 
 
 def test_challengers_are_told_what_the_frozen_run_was_and_what_their_dags_add(

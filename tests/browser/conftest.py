@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from components import storage
-from components.files import read_table
-from components.settings import settings
+from components.platform import storage
+from components.platform.files import read_table
+from components.platform.settings import settings
 from tests.browser.trading import OTHER_PAGES, offer, write_feedback
 from tests.served import ServedShop
 from tests.store import Store

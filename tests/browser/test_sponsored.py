@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from components.files import read_table
+from components.platform.files import read_table
 from tests.browser.looks import PHONE, assert_fits, assert_readable
 from tests.browser.trading import SLOTS, admin
 from tests.served import ServedShop

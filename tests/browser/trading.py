@@ -11,11 +11,11 @@ from datetime import UTC, date, datetime, time, timedelta
 import httpx
 import pyarrow as pa
 
-from components import storage
-from components.feedback_ingestion.component import run
-from components.off_policy import VALUES
-from components.params import Params
-from tests.feedback_ingestion.test_component import START, impression, record, ship
+from components.platform import storage
+from components.platform.feedback.ingestion import run
+from components.platform.feedback.off_policy import VALUES
+from components.shop_ranking.params import Params
+from tests.platform.feedback.test_ingestion import START, impression, record, ship
 from tests.served import ADMIN_KEY, ServedShop
 
 FIRST = date(2024, 2, 19)  # the tiny world's champion answers from April on

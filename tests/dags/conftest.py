@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from components.settings import settings
+from components.platform.settings import settings
 from services.lifecycle import environment
-from tests.platform import Platform
+from tests.running import Platform
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag

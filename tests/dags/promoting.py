@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import mlflow
 
-from components import tracking
-from components.champions import SEEN, champions
-from components.registry import load_policy
+from components.platform import tracking
+from components.platform.promotion import SEEN, champions
+from components.platform.registry.policy import load_policy
 from services.airflow_api import AirflowApi
 from services.credentials import USER
-from tests.platform import Platform
+from tests.running import Platform
 
 TABLE = "Gate: **passed**\n\n| rule | challenger |\n|---|---|\n| all | 0.44 |"
 

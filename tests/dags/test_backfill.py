@@ -8,13 +8,13 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from components import schemas, storage
-from components.feedback_ingestion.partitions import key_of
-from components.serving.events.segments import PREFIX, framed, shipped_form
-from components.settings import settings
+from components.platform import schemas, storage
+from components.platform.feedback.partitions import key_of
+from components.platform.serving.segments import PREFIX, framed, shipped_form
+from components.platform.settings import settings
 from services.lifecycle import environment
 from tests.dags.promoting import runs, signed_in, wait
-from tests.platform import Platform
+from tests.running import Platform
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 DAG = "feedback_ingestion"

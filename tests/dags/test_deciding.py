@@ -9,11 +9,11 @@ import mlflow
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from components import tracking
-from components.settings import settings
+from components.platform import tracking
+from components.platform.settings import settings
 from orchestration.assets import DRIFT, FEEDBACK
 from orchestration.deciding import due
-from tests.test_feedback import served, write
+from tests.platform.feedback.test_served_events import served, write
 
 NAME = "fused-ranker"
 TAGS = {

@@ -10,17 +10,17 @@ import mlflow
 import pytest
 import yaml
 
-from components import storage, tracking
-from components.pipeline import TABLES
-from components.retraining import COUNTED
-from components.settings import settings
+from components.platform import storage, tracking
+from components.platform.retraining import COUNTED
+from components.platform.settings import settings
+from components.shop_ranking.pipeline import TABLES
 from services.airflow_api import AirflowApi
 from services.lifecycle import environment
 from tests.dags.promoting import runs, signed_in, wait
-from tests.drift_monitoring.known_weeks import monday, register, write_tables
-from tests.platform import Platform
+from tests.platform.feedback.test_served_events import served, write
+from tests.running import Platform
 from tests.served import WAY
-from tests.test_feedback import served, write
+from tests.shop_ranking.drift.known_weeks import monday, register, write_tables
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 RUN = "watched"  # of the pipeline, that the champion comes from

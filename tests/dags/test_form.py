@@ -5,7 +5,7 @@ import typing
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
-from components.params import Dataset, FusionMethod, load_params
+from components.shop_ranking.params import Dataset, FusionMethod, load_params
 from orchestration.form import FIELDS, RETRAIN, TOWERS, WARM_START
 
 

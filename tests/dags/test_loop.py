@@ -5,11 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from components.baseline_training.component import every_baseline
-from components.params import Params
-from components.retraining import COUNTED, FedBack, decide, read_fed_back, refresh, window_end
-from components.tracking import Version
-from tests.test_feedback import served, write
+from components.platform.retraining import (
+    COUNTED,
+    FedBack,
+    decide,
+    read_fed_back,
+    refresh,
+    window_end,
+)
+from components.platform.tracking import Version
+from components.shop_ranking.baseline_training.component import every_baseline
+from components.shop_ranking.params import Params
+from tests.platform.feedback.test_served_events import served, write
 
 LOOP = ("drift_monitoring", "retraining", "fusion_refresh", "promotion", "rollback")
 CHAMPION = Version(

@@ -3,11 +3,11 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from components.champions import reconcile
-from components.registry import load_policy
+from components.platform.promotion import reconcile
+from components.platform.registry.policy import load_policy
 from services.credentials import USER
 from tests.dags.promoting import PromotionShop, runs, wait
-from tests.platform import Platform
+from tests.running import Platform
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 

@@ -3,11 +3,11 @@
 import mlflow
 import pytest
 
-from components.serving.pages.approvals import Approval, open_approvals
-from components.settings import Settings
+from components.platform.settings import Settings
+from components.shop_ranking.pages.approvals import Approval, open_approvals
 from services.credentials import USER
 from tests.dags.promoting import PromotionShop
-from tests.platform import Platform
+from tests.running import Platform
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 DAYS = 4320  # minutes: nobody's patience ends in this test

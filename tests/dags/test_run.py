@@ -12,13 +12,13 @@ import httpx
 import pytest
 import yaml
 
-from components.model_registration.provenance import lock_digest
-from components.params import load_params
-from components.settings import settings
+from components.platform.settings import settings
+from components.shop_ranking.model_registration.provenance import lock_digest
+from components.shop_ranking.params import load_params
 from orchestration.workspace import create
 from services.lifecycle import environment
 from services.programs import BIN
-from tests.platform import ROOT, Platform
+from tests.running import ROOT, Platform
 from tests.world import HORIZON_DAYS, TINY
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]

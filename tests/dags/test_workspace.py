@@ -8,10 +8,10 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from components.errors import ParamsError, RegistryError, StorageError
-from components.params import load_params
-from components.settings import settings
-from components.tracking.connection import connect
+from components.platform.errors import ParamsError, RegistryError, StorageError
+from components.platform.settings import settings
+from components.platform.tracking.connection import connect
+from components.shop_ranking.params import load_params
 from orchestration.runs import folder, origin
 from orchestration.workspace import create, prune
 

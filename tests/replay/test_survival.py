@@ -14,19 +14,19 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from components import storage
-from components.errors import StorageError
-from components.feedback_ingestion import component as feedback_ingestion
-from components.feedback_ingestion.partitions import key_of, partition_days, read_parquet
-from components.params import Params
-from components.serving.events.segments import PREFIX, records_of
-from components.settings import settings as component_settings
+from components.platform import storage
+from components.platform.errors import StorageError
+from components.platform.feedback import ingestion as feedback_ingestion
+from components.platform.feedback.partitions import key_of, partition_days, read_parquet
+from components.platform.serving.segments import PREFIX, records_of
+from components.platform.settings import settings as component_settings
+from components.shop_ranking.params import Params
 from services.airflow_api import AirflowApi
 from services.lifecycle import environment
 from services.replay.shop import Shop
 from services.replay.visits import read_visits
 from tests.dags.promoting import wait
-from tests.platform import ROOT, Platform, make_platform, up
+from tests.running import ROOT, Platform, make_platform, up
 from tests.served import spooled
 from tests.world import TinyWorld
 

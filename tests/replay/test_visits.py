@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components import schemas
-from components.errors import DataError
-from components.files import read_table, write_table
+from components.platform import schemas
+from components.platform.errors import DataError
+from components.platform.files import read_table, write_table
 from services.replay.outcome import Outcome, by_week, ndcg
 from services.replay.shoppers import RealBaskets, SimulatedShoppers
 from services.replay.visits import Line, Visit, is_simulated, read_ratings, read_visits

@@ -2,8 +2,8 @@
 
 import pytest
 
-from components.errors import RegistryError
-from components.settings import settings
+from components.platform.errors import RegistryError
+from components.platform.settings import settings
 from services import __main__ as command
 from services.demo import _let_shoppers_come, _show_result
 from services.replay.visits import NoVisitsError

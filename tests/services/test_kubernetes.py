@@ -8,7 +8,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
-from components.settings import Settings
+from components.platform.settings import Settings
 from tests.services.test_containers import COMPOSE
 
 ROOT = Path(__file__).resolve().parents[2]

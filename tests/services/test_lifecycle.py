@@ -13,7 +13,7 @@ import pytest
 
 from services import supervision
 from services.settings import HOST
-from tests.platform import Platform, make_platform, run_services
+from tests.running import Platform, make_platform, run_services
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
 

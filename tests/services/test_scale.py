@@ -17,15 +17,15 @@ import httpx
 import mlflow
 import pytest
 
-from components.errors import ServiceError
-from components.settings import settings
+from components.platform.errors import ServiceError
+from components.platform.settings import settings
 from services import supervision
 from services.health import require_broker
 from services.lifecycle import environment
 from services.settings import ServiceSettings
 from tests.dags.promoting import PromotionShop, promotion_shop, wait
-from tests.platform import Platform, make_platform, up
 from tests.ports import free_port
+from tests.running import Platform, make_platform, up
 from tests.scaled import ask, postgres, postgres_binaries, redis_server
 from tests.store import Store
 

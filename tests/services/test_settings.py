@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.errors import ServiceError
+from components.platform.errors import ServiceError
 from services.settings import ROOT, service_settings
 
 

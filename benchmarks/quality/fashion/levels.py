@@ -16,11 +16,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.quality.fashion.measures import unit
-from components.image_pretraining.augmentation import augmented
-from components.models.image_base import MEAN, SCALE, EfficientNetLite
-from components.models.image_pictures import decode_all
-from components.models.item_orders import Floats, Ints
-from components.progress import track
+from components.platform.encoders.image_base import MEAN, SCALE, EfficientNetLite
+from components.platform.encoders.image_pictures import decode_all
+from components.platform.progress import track
+from components.shop_ranking.engine.towers.item_orders import Floats, Ints
+from components.shop_ranking.image_pretraining.augmentation import augmented
 
 TALL, WIDE = 128, 96  # pixels: the shape of a product's photograph, multiples of 32
 DEPTHS, GRID = (0, 2, 4, 7), 3  # blocks that are read, and the stem; none of them is trained

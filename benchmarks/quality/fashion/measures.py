@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.quality.fashion.reading import Photographs
-from components.errors import ModelError
-from components.models.item_orders import Floats, Ints
+from components.platform.errors import ModelError
+from components.shop_ranking.engine.towers.item_orders import Floats, Ints
 
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)  # of the ridge map, as a share of the mean eigenvalue
 FIRST = (1, 5, 10)

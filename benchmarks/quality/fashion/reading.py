@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.quality.layouts import layout
-from components.data_ingestion.adapters import fashion_product_images
-from components.errors import DataError
-from components.models.item_orders import Ints
-from components.params import DataParams, Params
+from components.platform.errors import DataError
+from components.shop_ranking.data_ingestion.adapters import fashion_product_images
+from components.shop_ranking.engine.towers.item_orders import Ints
+from components.shop_ranking.params import DataParams, Params
 
 PARTS = {"train": 0.7, "validation": 0.1, "test": 0.2}
 LABELS = ("articleType", "baseColour")  # columns of styles.csv

@@ -19,12 +19,12 @@ from benchmarks.quality.fashion.reading import LABELS, Photographs, read_photogr
 from benchmarks.quality.fashion.training import DIM, EPOCHS, Alignment, mean_recall, train
 from benchmarks.quality.report import Report, Table, short, with_interval
 from benchmarks.quality.rows import Task
-from components.models.image_base import EfficientNetLite, load_image_base
-from components.models.item_orders import Floats
-from components.models.text import TextTower
-from components.progress import say
-from components.training.checkpoints import seed_everything
-from components.training.loop import best_device
+from components.platform.encoders.image_base import EfficientNetLite, load_image_base
+from components.platform.encoders.text import TextTower
+from components.platform.progress import say
+from components.platform.training.checkpoints import seed_everything
+from components.platform.training.loop import best_device
+from components.shop_ranking.engine.towers.item_orders import Floats
 
 TRAINED_BLOCKS = 5
 LABEL_WEIGHTS = (0.1, 0.3)  # of the labels' loss, chosen on validation

@@ -16,14 +16,14 @@ from torch.nn import functional
 from benchmarks.quality.fashion.levels import VIEWS, States
 from benchmarks.quality.fashion.measures import recalls
 from benchmarks.quality.fashion.reading import Photographs
-from components.models.image_base import EfficientNetLite
-from components.models.item_orders import Floats, Ints
-from components.models.projection import Projection
-from components.progress import say
-from components.training.batches import Batches
-from components.training.frozen import PartlyFrozen
-from components.training.loop import Plan, fit
-from components.training.losses import in_batch_contrast
+from components.platform.encoders.image_base import EfficientNetLite
+from components.platform.encoders.projection import Projection
+from components.platform.progress import say
+from components.platform.training.batches import Batches
+from components.platform.training.frozen import PartlyFrozen
+from components.platform.training.loop import Plan, fit
+from components.platform.training.losses import in_batch_contrast
+from components.shop_ranking.engine.towers.item_orders import Floats, Ints
 
 BATCH, EPOCHS, DIM = 128, 15, 256
 RATE, BASE_SHARE, DECAY = 2e-3, 0.2, 0.05

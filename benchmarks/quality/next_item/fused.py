@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.quality.next_item.leave_one_out import BATCH, LeaveOneOut, Score
-from components.models.item_orders import Floats, Ints, Orders
-from components.models.list_stacking import Candidates, ListStacking, gather
+from components.shop_ranking.engine.towers.item_orders import Floats, Ints, Orders
+from components.shop_ranking.engine.towers.list_stacking import Candidates, ListStacking, gather
 
 EACH = 40  # candidates that every signal proposes
 LEARNT_FROM = 12_000  # shoppers of validation: trees of this size need no more

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.quality.layouts import layout
-from components.errors import DataError
-from components.models.item_orders import Floats, Ints, Orders
+from components.platform.errors import DataError
+from components.shop_ranking.engine.towers.item_orders import Floats, Ints, Orders
 
 K = 10
 BATCH = 512

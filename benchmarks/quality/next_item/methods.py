@@ -13,8 +13,8 @@ from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
 from benchmarks.quality.next_item.leave_one_out import LeaveOneOut, Score, ranks
-from components.models.item_orders import Floats, Orders
-from components.models.transitions import (
+from components.shop_ranking.engine.towers.item_orders import Floats, Orders
+from components.shop_ranking.engine.towers.transitions import (
     TransitionConfig,
     markov_weights,
     transition_scores,
@@ -52,7 +52,7 @@ def best(options: Iterable[Any], value: Callable[[Any], float]) -> Any:
 
 @dataclass
 class SequenceKnn:
-    """What came after (and before) the latest items, see components.models.transitions."""
+    """What came after (and before) the latest items, see engine/towers/transitions.py."""
 
     name: str = "sequence-kNN"
     config: TransitionConfig = field(default_factory=TransitionConfig)

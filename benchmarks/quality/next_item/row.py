@@ -33,7 +33,7 @@ from benchmarks.quality.next_item.tower import SHRINKS, Tower
 from benchmarks.quality.report import Report, with_interval
 from benchmarks.quality.report import seconds as in_seconds
 from benchmarks.quality.rows import Task
-from components.progress import say
+from components.platform.progress import say
 
 VIEWS = ("kept", "removed")
 PARTS = ("train", "train + validation")

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from benchmarks.quality.next_item.leave_one_out import LeaveOneOut, Score
 from benchmarks.quality.next_item.methods import tried
-from components.models.item_orders import Orders
-from components.models.order_tower import OrderTower, OrderTowerConfig
-from components.models.spectral import spectral_vectors
-from components.models.transitions import TransitionConfig, transition_weights
-from components.progress import say
-from components.training.checkpoints import seed_everything
-from components.training.next_item import NextItemPlan, train_order_tower
+from components.platform.progress import say
+from components.platform.training.checkpoints import seed_everything
+from components.shop_ranking.engine.towers.item_orders import Orders
+from components.shop_ranking.engine.towers.next_item import NextItemPlan, train_order_tower
+from components.shop_ranking.engine.towers.order_tower import OrderTower, OrderTowerConfig
+from components.shop_ranking.engine.towers.spectral import spectral_vectors
+from components.shop_ranking.engine.towers.transitions import TransitionConfig, transition_weights
 
 SHRINKS = (2.0, 5.0, 10.0, 20.0)  # of the counts that items start from
 RATES = (2e-3, 7e-4)
@@ -22,7 +22,7 @@ PATIENCE = 2  # epochs without a better one
 
 @dataclass
 class Tower:
-    """components.models.order_tower, its items started from transitions."""
+    """components.shop_ranking.engine.towers.order_tower, its items started from transitions."""
 
     name: str = "behaviour tower"
     config: OrderTowerConfig = field(default_factory=OrderTowerConfig)

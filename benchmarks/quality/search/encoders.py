@@ -10,9 +10,9 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from components.model_registration.encoders import export, quantise
-from components.models.item_orders import Floats
-from components.models.text import TextTower, mean_pooling
+from components.platform.encoders.onnx import export, quantise
+from components.platform.encoders.text import TextTower, mean_pooling
+from components.shop_ranking.engine.towers.item_orders import Floats
 
 REPEATS = 3
 SMALL = "ONNX, int8"

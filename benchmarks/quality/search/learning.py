@@ -10,8 +10,8 @@ import scipy.optimize
 from threadpoolctl import threadpool_limits
 
 from benchmarks.quality.search.signals import Asked
-from components.models.item_orders import Floats, Ints
-from components.models.list_stacking import Candidates, ListStacking
+from components.shop_ranking.engine.towers.item_orders import Floats, Ints
+from components.shop_ranking.engine.towers.list_stacking import Candidates, ListStacking
 
 FOLDS, INNER_FOLDS = 5, 4
 CHOOSING_FOLDS = 2  # inside a fold, to choose the learner: every fold more is minutes more

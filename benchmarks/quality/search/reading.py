@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.quality.layouts import layout
-from components.errors import DataError
-from components.models.item_orders import Floats, Ints
-from components.retrieval.product_type import product_type
+from components.platform.errors import DataError
+from components.shop_ranking.engine.towers.item_orders import Floats, Ints
+from components.shop_ranking.search.product_type import product_type
 
 K = 10
 MOST = 10  # of a grade: its gain is 2^grade - 1

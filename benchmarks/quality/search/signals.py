@@ -8,12 +8,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.quality.search.reading import Shop
-from components.models.item_orders import Floats, Ints
-from components.models.list_stacking import Candidates
-from components.models.text import TextTower
-from components.retrieval.fields import FieldIndex, Postings
-from components.retrieval.hybrid import HybridSearch, Scores, reciprocal_ranks
-from components.retrieval.words import words_of
+from components.platform.encoders.text import TextTower
+from components.shop_ranking.engine.towers.item_orders import Floats, Ints
+from components.shop_ranking.engine.towers.list_stacking import Candidates
+from components.shop_ranking.search.fields import FieldIndex, Postings
+from components.shop_ranking.search.hybrid import HybridSearch, Scores, reciprocal_ranks
+from components.shop_ranking.search.words import words_of
 
 REPEATS = 3  # of every whole query
 EACH = 100  # places that reciprocal rank fusion looks at, and candidates of every signal

@@ -26,18 +26,18 @@ from benchmarks.quality.shop.cold_content import (
     untuned_vectors,
 )
 from benchmarks.quality.shop.cold_shop import Shop, read_without_cold
-from components import tracking
-from components.behaviour_pretraining.component import Training, tower_config
-from components.evaluation.metrics import Floats as Doubles
-from components.evaluation.metrics import shopper_metrics
-from components.models.behaviour import BehaviourTower
-from components.models.histories import Sessions
-from components.models.item_orders import Floats, Ints
-from components.params import Params, load_params
-from components.progress import say
-from components.ranking.rankings import top_k
-from components.training.checkpoints import Checkpoints, seed_everything
-from components.training.loop import best_device
+from components.platform import tracking
+from components.platform.metrics.ranking import Floats as Doubles
+from components.platform.metrics.ranking import shopper_metrics
+from components.platform.progress import say
+from components.platform.training.checkpoints import Checkpoints, seed_everything
+from components.platform.training.loop import best_device
+from components.shop_ranking.behaviour_pretraining.component import Training, tower_config
+from components.shop_ranking.engine.rankings import top_k
+from components.shop_ranking.engine.towers.behaviour import BehaviourTower
+from components.shop_ranking.engine.towers.histories import Sessions
+from components.shop_ranking.engine.towers.item_orders import Floats, Ints
+from components.shop_ranking.params import Params, load_params
 
 K = 10
 VALIDATION, TEST = "validation", "test"  # cuts

@@ -9,14 +9,19 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 
 from benchmarks.quality.shop.cold_shop import Shop
-from components.models.content_tower import present_texts, ready_made, spread, whitened
-from components.models.item_orders import Floats, Ints
-from components.models.item_words import item_words
-from components.models.profile import profile_vectors
-from components.models.text import TextTower
-from components.params import TextParams
-from components.progress import say
-from components.training.loop import best_device
+from components.platform.encoders.text import TextTower
+from components.platform.progress import say
+from components.platform.training.loop import best_device
+from components.shop_ranking.engine.towers.content_tower import (
+    present_texts,
+    ready_made,
+    spread,
+    whitened,
+)
+from components.shop_ranking.engine.towers.item_orders import Floats, Ints
+from components.shop_ranking.engine.towers.item_words import item_words
+from components.shop_ranking.engine.towers.profile import profile_vectors
+from components.shop_ranking.params import TextParams
 
 CODES, LEVELS = 64, 3  # of the semantic ids
 WORDS, PENALTIES = 1 << 14, (1.0, 3.0, 10.0, 30.0, 100.0)  # of the expected popularity

@@ -8,11 +8,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from benchmarks.quality.rows import Task
-from components import pipeline
-from components.files import read_table
-from components.models.histories import Histories, read_histories
-from components.models.item_orders import Ints
-from components.ranking.rankings import read_candidates
+from components.platform.files import read_table
+from components.shop_ranking import pipeline
+from components.shop_ranking.engine.rankings import read_candidates
+from components.shop_ranking.engine.towers.histories import Histories, read_histories
+from components.shop_ranking.engine.towers.item_orders import Ints
 
 HELD_OUT, FEWEST = 0.05, 11  # share of the catalogue, and items at least
 SESSIONS = ("day", "session", "kind")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from benchmarks.quality.report import Report
 from benchmarks.quality.rows import Task
-from components.errors import DataError, ModelError, ParamsError
-from components.params import load_params
-from components.progress import say
+from components.platform.errors import DataError, ModelError, ParamsError
+from components.platform.progress import say
+from components.shop_ranking.params import load_params
 
 LAST = "fusion_training"  # the stages up to it; rows measure for themselves
 RUNNING = re.compile(r"Running stage '(\w+)'")  # said by DVC; a stage that is cached is not run

@@ -14,15 +14,15 @@ import pandas as pd
 
 from benchmarks.quality.report import Report, short, with_interval
 from benchmarks.quality.rows import Task
-from components import pipeline
-from components.behaviour_pretraining import component as behaviour_pretraining
-from components.evaluation.comparison import compare, measure
-from components.evaluation.views import TestRows, read_test_rows
-from components.fusion_training import component as fusion_training
-from components.fusion_training.ablation import ablate
-from components.params import Params, load_params
-from components.progress import say
-from components.ranking.rankings import Rankings
+from components.platform.progress import say
+from components.shop_ranking import pipeline
+from components.shop_ranking.behaviour_pretraining import component as behaviour_pretraining
+from components.shop_ranking.engine.rankings import Rankings
+from components.shop_ranking.evaluation.comparison import compare, measure
+from components.shop_ranking.evaluation.views import TestRows, read_test_rows
+from components.shop_ranking.fusion_training import component as fusion_training
+from components.shop_ranking.fusion_training.ablation import ablate
+from components.shop_ranking.params import Params, load_params
 
 SEEDS = 3
 VIEWS = ("all", "novel")

@@ -12,16 +12,16 @@ import numpy.typing as npt
 
 from benchmarks.quality.report import Report, with_interval
 from benchmarks.quality.rows import Task
-from components import pipeline
-from components.fusion_training.component import read_cut
-from components.models.fusion.gated_attention import GatedAttention
-from components.models.fusion.lists import shopper_ndcg
-from components.params import load_params
-from components.progress import say
-from components.ranking.candidate_sets import CandidateSet
-from components.ranking.feature_names import FEATURE_GROUPS, FEATURES
-from components.ranking.reading import read_cuts
-from components.ranking.signals import SIGNALS
+from components.platform.progress import say
+from components.shop_ranking import pipeline
+from components.shop_ranking.engine.candidate_sets import CandidateSet
+from components.shop_ranking.engine.feature_names import FEATURE_GROUPS, FEATURES
+from components.shop_ranking.engine.fusion.gated_attention import GatedAttention
+from components.shop_ranking.engine.fusion.lists import shopper_ndcg
+from components.shop_ranking.engine.reading import read_cuts
+from components.shop_ranking.engine.signals import SIGNALS
+from components.shop_ranking.fusion_training.component import read_cut
+from components.shop_ranking.params import load_params
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 TOWERS = {"behaviour": pipeline.BEHAVIOUR, "text": pipeline.TEXT, "image": pipeline.IMAGE}

@@ -6,8 +6,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from components.errors import ServiceError
-from components.progress import say
+from components.platform.errors import ServiceError
+from components.platform.progress import say
 
 LOCK = Path(__file__).with_name("rectools.lock")
 NO_TORCH = 'torch; sys_platform == "never"\n'  # both sides must run the very same torch

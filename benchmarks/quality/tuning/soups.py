@@ -24,10 +24,10 @@ from benchmarks.quality.tuning.intents import (
     said_of_unknown,
     tune,
 )
-from components.errors import ModelError
-from components.models.fusion.parameter_averaging import average, digest
-from components.params import TextParams
-from components.progress import say
+from components.platform.errors import ModelError
+from components.platform.progress import say
+from components.shop_ranking.engine.fusion.parameter_averaging import average, digest
+from components.shop_ranking.params import TextParams
 
 LAYERS = 2  # trained ones, the last
 RATES = (2e-4, 4e-4, 8e-4)  # the members also differ in the order of their batches

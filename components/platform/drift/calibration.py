@@ -1,0 +1,143 @@
+"""Alarm or noise: every threshold comes from the reference weeks themselves.
+
+Each reference week is compared with the other reference weeks (leave one out). Their statistics,
+as multiples of what chance would make of that many rows, are like chi-squared variables, whose
+fourth root is about normal for few values and for many (Hawkins and Wixley 1986). The threshold
+is the upper end of the prediction interval for one more such week (Student's t; Hahn and Meeker
+1991). So a noisy statistic needs a larger change, and a week of few rows too. The level is shared
+by the statistics of a week (Bonferroni), so that `drift.false_alarms` is the rate of weeks with any
+false alarm. Nothing below a floor is an alarm: what is surely unlike may still be too small to
+matter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from scipy import stats
+
+from components.platform.drift.statistics import (
+    Group,
+    Histogram,
+    Means,
+    Quality,
+    Share,
+    Statistic,
+    Weeks,
+)
+from components.shop_ranking.params import DriftParams
+
+FEWEST = 6  # reference weeks below which a statistic is shown, but not judged
+FEWEST_LABELLED = 2  # of Quality, which brings its own noise: that between shoppers
+ROOT = 1 / 4
+FLOORS = {Histogram: "psi_floor", Means: "distance_floor", Share: "share_floor"}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One statistic of one week; `threshold` is None while there is too little to compare with."""
+
+    week: date
+    number: int  # of the week
+    name: str
+    group: Group
+    value: float
+    threshold: float | None
+    alarm: bool
+    rows: int
+    reference: tuple[int, ...] = ()  # numbers of the reference weeks
+
+
+def judge_weeks(
+    statistics: Sequence[Statistic],
+    weeks: Sequence[date],
+    params: DriftParams,
+    champion_day: date | None = None,
+) -> list[Judgement]:
+    """Judge every week that has data, in time order.
+
+    The reference of a week are the latest `drift.reference_weeks` before it; once there is a
+    champion, the latest before the day up to which it learnt, because drift is what the champion
+    does not know. Weeks that raised an alarm are no reference, unless they are the most of them:
+    a change that lasts is the new normal.
+    """
+    judged: list[Judgement] = []
+    alarmed: dict[str, set[int]] = {one.name: set() for one in statistics}
+    known = len(weeks) if champion_day is None else sum(day < champion_day for day in weeks)
+    for week, day in enumerate(weeks):
+        present = [one for one in statistics if one.rows[week] > 0]
+        level = params.false_alarms / max(len(present), 1)
+        for one in present:
+            reference = _reference(one, week, known, alarmed[one.name], params.reference_weeks)
+            if not len(reference) and isinstance(one, Histogram | Means):
+                continue  # its first week: unlike what?
+            value, threshold = _judge(one, week, reference, level, params)
+            sign = -1 if isinstance(one, Quality) else 1
+            alarm = threshold is not None and sign * value > sign * threshold
+            if alarm:
+                alarmed[one.name].add(week)
+            judged.append(
+                Judgement(
+                    week=day,
+                    number=week,
+                    name=one.name,
+                    group=one.group,
+                    value=value,
+                    threshold=threshold,
+                    alarm=alarm,
+                    rows=int(one.rows[week]),
+                    reference=tuple(int(number) for number in reference),
+                )
+            )
+    return judged
+
+
+def _reference(one: Statistic, week: int, known: int, alarmed: set[int], most: int) -> Weeks:
+    present = np.flatnonzero(one.rows[:week] > 0)
+    learnt = present[present < known]
+    latest = (learnt if len(learnt) >= FEWEST else present)[-most:]
+    calm = np.array([number for number in latest if number not in alarmed], np.int64)
+    return calm if 2 * len(calm) >= len(latest) else latest
+
+
+def _judge(
+    one: Statistic, week: int, reference: Weeks, level: float, params: DriftParams
+) -> tuple[float, float | None]:
+    """Return the value, and the threshold where there is enough to compare with."""
+    if isinstance(one, Quality):
+        return _quality(one, week, reference, level, params.quality_margin)
+    floor = float(getattr(params, FLOORS[type(one)]))
+    if isinstance(one, Share):
+        value = one.value(week)
+        if len(reference) < FEWEST:
+            return value, None
+        shares = np.array([one.value(number) for number in reference])
+        chance = np.sqrt(max(shares.mean() * (1 - shares.mean()), 0.0) / one.rows[week])
+        spread = max(float(shares.std(ddof=1)), float(chance))
+        return value, max(floor, float(shares.mean()) + _t(level, len(shares)) * spread)
+    value, chance = one.compare(reference, week)
+    if len(reference) < FEWEST:
+        return value, None
+    left_out = [one.compare(reference[reference != number], int(number)) for number in reference]
+    roots = np.array([(found / by_chance) ** ROOT for found, by_chance in left_out])
+    bound = chance * float(roots.mean() + _t(level, len(roots)) * roots.std(ddof=1)) ** (1 / ROOT)
+    return value, max(floor, bound)
+
+
+def _quality(
+    one: Quality, week: int, reference: Weeks, level: float, margin: float
+) -> tuple[float, float | None]:
+    """Welch's test against the rankings of all reference weeks, beyond the margin."""
+    now = one.ndcg_W[week]
+    if len(reference) < FEWEST_LABELLED:
+        return float(now.mean()), None
+    before = np.concatenate([one.ndcg_W[number] for number in reference])
+    error = float(np.sqrt(now.var() / len(now) + before.var() / len(before)))
+    mean = float(before.mean())
+    return float(now.mean()), min(mean * (1 - margin), mean - stats.norm.isf(level) * error)
+
+
+def _t(level: float, count: int) -> float:
+    """Half width of the one-sided prediction interval for one more of `count`, in deviations."""
+    return float(stats.t.isf(level, count - 1) * np.sqrt(1 + 1 / count))

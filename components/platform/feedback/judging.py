@@ -1,0 +1,74 @@
+"""Off-policy value of challengers, from labelled impressions and what they would have shown."""
+
+import json
+import re
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.platform import schemas, storage
+from components.platform.feedback.off_policy import (
+    CHOICES,
+    VALUES,
+    OffPolicyValue,
+    challenger_value,
+)
+from components.platform.feedback.partitions import latest_labelled, read_parquet
+from components.platform.progress import say
+from components.shop_ranking.params import Params
+
+PLACE = re.compile(rf"{CHOICES}(?P<version>.+)/[^/]+\.parquet")
+
+
+def judge(params: Params) -> dict[str, dict[str, Any]]:
+    """Estimate the click share a slot of every challenger with choices; write and return them.
+
+    Sponsored slots are left out: their order is the auction's. Answers of the latest
+    feedback.click_model_days days on which anything was shown count.
+
+    Raises:
+        StorageError: S3 cannot be reached.
+
+    """
+    choices = _choices()
+    labelled = latest_labelled(params.feedback.click_model_days) if choices else None
+    if labelled is None:
+        say("nothing to estimate: no challenger said what it would have shown, or nothing was")
+        return {}
+    organic = labelled.filter(pc.is_null(labelled["campaign_id"]))
+    found = {}
+    for version, table in choices.items():
+        value = challenger_value(organic, table, params.feedback.min_effective_samples)
+        found[version] = asdict(value) | {"conclusion": conclusion(value)}
+        say(f"{version}: {found[version]['conclusion']}")
+    storage.put(json.dumps(found, sort_keys=True).encode(), VALUES)
+    return found
+
+
+def conclusion(value: OffPolicyValue) -> str:
+    """Say in one line what the logs say: both estimates, and how much they stand on."""
+    worth = f"{value.answers:,} answers worth {value.effective_samples:,.0f}"
+    robust, snips = value.doubly_robust, value.snips
+    if robust is None or snips is None:
+        return f"nothing is concluded from {worth}: {value.refused}"
+    side = "no sure difference"
+    if robust.low > value.logged:
+        side = "better"
+    if robust.high < value.logged:
+        side = "worse"
+    return (
+        f"clicks a slot {robust.value:.4f} ({robust.low:.4f} to {robust.high:.4f}) doubly robust, "
+        f"{snips.value:.4f} ({snips.low:.4f} to {snips.high:.4f}) by SNIPS, against "
+        f"{value.logged:.4f} logged, from {worth}: {side}"
+    )
+
+
+def _choices() -> dict[str, pa.Table]:
+    found: dict[str, list[pa.Table]] = {}
+    for one in storage.stored(CHOICES):
+        if place := PLACE.fullmatch(one.key):
+            table = read_parquet(one.key).cast(schemas.CHOICES)
+            found.setdefault(place["version"], []).append(table)
+    return {version: pa.concat_tables(tables) for version, tables in found.items()}

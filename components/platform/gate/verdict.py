@@ -1,0 +1,54 @@
+"""The verdict as a person reads it (Markdown) and as DVC compares it (plain values)."""
+
+from dataclasses import asdict
+from typing import Any
+
+from components.platform.gate.comparison import Line, Verdict
+
+COLUMNS = ("rule", "view", "slice", "metric", "challenger", "reference", "difference", "limit", "")
+
+
+def as_values(verdict: Verdict) -> dict[str, Any]:
+    """Return the verdict as nested plain values: one entry a line, keyed by what it compares."""
+    return {
+        "gate": verdict.outcome,
+        "against": verdict.against,
+        "reasons": " | ".join(verdict.reasons) or "none",
+        "lines": {
+            f"{line.rule}/{line.view}/{line.slice}/{line.metric}": {
+                key: value
+                for key, value in asdict(line).items()
+                if value is not None and key not in {"rule", "view", "slice", "metric"}
+            }
+            for line in verdict.lines
+        },
+    }
+
+
+def as_markdown(verdict: Verdict, confidence: float) -> str:
+    """Return the table a person approves by; MLflow and Airflow both render it."""
+    rows = [_row(line) for line in verdict.lines]
+    return "\n".join(
+        [
+            f"Gate against {verdict.against}: **{verdict.outcome}**",
+            "",
+            *(f"- {reason}" for reason in verdict.reasons),
+            "",
+            f"| {' | '.join(COLUMNS)} |",
+            "|---" * len(COLUMNS) + "|",
+            *rows,
+            "",
+            f"Differences are {confidence:.0%} intervals, paired by shopper.",
+            "",
+        ]
+    )
+
+
+def _row(line: Line) -> str:
+    reference = "-" if line.reference_value is None else f"{line.reference_value:.4g}"
+    between = "-" if line.ci_low is None else f"{line.ci_low:+.4f} to {line.ci_high:+.4f}"
+    mark = ("better" if line.better else "ok") if line.passed else "**FAILS**"
+    return (
+        f"| {line.rule} | {line.view} | {line.slice} | {line.metric} | {line.value:.4g} "
+        f"| {reference} ({line.reference}) | {between} | {line.limit:+.4g} | {mark} |"
+    )

@@ -1,0 +1,53 @@
+"""Ranking metrics of a shopper's first k items against the wanted ones, binary relevance.
+
+NDCG: Järvelin and Kekäläinen 2002, gain 1, discount log2(rank + 1), ideal over min(k, wanted).
+Values equal those of ir-measures (tests/platform/metrics/test_ranking.py).
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+METRICS = ("ndcg", "recall", "hit_rate", "mrr")
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+
+def hits(ranked_NK: Ints, wanted_NI: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Tell for every place of every list whether its item is wanted; -1 (padding) never is."""
+    found = np.take_along_axis(wanted_NI, np.maximum(ranked_NK, 0), axis=1)
+    return found & (ranked_NK >= 0)
+
+
+def shopper_metrics(ranked_NK: Ints, wanted_NI: npt.NDArray[np.bool_]) -> dict[str, Floats]:
+    """Return every metric at k = K, (N,) each; NaN for a shopper who wants nothing."""
+    hit_NK = hits(ranked_NK, wanted_NI)
+    length = ranked_NK.shape[1]
+    discount_K = 1.0 / np.log2(np.arange(2, length + 2))
+    ideal = np.concatenate([[0.0], np.cumsum(discount_K)])
+    wanted_N = wanted_NI.sum(axis=1)
+    first_N = np.where(hit_NK.any(axis=1), hit_NK.argmax(axis=1) + 1, np.inf)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = {
+            "ndcg": (hit_NK @ discount_K) / ideal[np.minimum(wanted_N, length)],
+            "recall": hit_NK.sum(axis=1) / wanted_N,
+            "hit_rate": hit_NK.any(axis=1).astype(np.float64),
+            "mrr": 1.0 / first_N,
+        }
+    return {name: np.where(wanted_N > 0, value, np.nan) for name, value in values.items()}
+
+
+def coverage(ranked_NK: Ints, eligible: int) -> float:
+    """Return the share of the eligible catalogue that is shown to at least one shopper."""
+    shown = np.unique(ranked_NK)
+    return float((shown >= 0).sum() / eligible)
+
+
+def popularity_bias(ranked_NK: Ints, percentile_I: Floats) -> Floats:
+    """Return the mean popularity percentile of each shopper's list, (N,).
+
+    Half is a list without bias, 1 a list of the most popular item only. The average
+    recommendation popularity of Yin et al. 2012, on ranks so that shops can be compared.
+    """
+    shown = ranked_NK >= 0
+    total = np.where(shown, percentile_I[np.maximum(ranked_NK, 0)], 0.0).sum(axis=1)
+    return total / np.maximum(shown.sum(axis=1), 1)

@@ -1,0 +1,72 @@
+"""What a person is asked before a version becomes champion."""
+
+from components.platform import tracking
+from components.platform.errors import RegistryError, StorageError
+from components.platform.feedback.off_policy import concluded
+from components.platform.promotion import reconcile
+from components.platform.registry.policy import Policy
+from components.platform.registry.registering import RECORD
+from components.platform.tracking import Version
+
+WINDOW = ("dataset", "data_first_event", "data_as_of", "cut_test", "git_revision", "pipeline_run")
+
+
+def ask(policy: Policy, version: str | None = None) -> dict[str, str | None] | None:
+    """Return the question about a version, or about the challenger.
+
+    Keys: version, instead_of (the champion it would replace, None where there is none), subject,
+    and body in Markdown: the verdict table, what logged answers say, and where the version comes
+    from.
+
+    None where there is nothing to ask: the version is champion already; or nobody named it, and
+    the gate rejected it.
+
+    Raises:
+        RegistryError: there is no such version, or MLflow does not answer.
+
+    """
+    now, name = reconcile(policy), policy.models.fused
+    candidate = tracking.version(name, version) if version else now.challenger
+    if candidate is None:
+        raise RegistryError(f"a challenger of {name}", "none", "run the DAG training")
+    champion = now.champion
+    if champion is not None and champion.version == candidate.version:
+        return None
+    gate = candidate.tags.get("gate", "unknown")
+    if version is None and gate == "rejected":
+        return None
+    return {
+        "version": candidate.version,
+        "instead_of": champion.version if champion else None,
+        "subject": f"Promote {name} version {candidate.version}? Gate: {gate}",
+        "body": _body(candidate, champion),
+    }
+
+
+def _body(candidate: Version, champion: Version | None) -> str:
+    verdict = (tracking.run_folder(candidate, RECORD) / "verdict.md").read_text()
+    facts = [
+        f"| {name} | {candidate.tags.get(name, '-')} | "
+        f"{champion.tags.get(name, '-') if champion else '-'} |"
+        for name in WINDOW
+    ]
+    return "\n".join(
+        [
+            verdict,
+            f"Off policy, from logged answers: {_off_policy(candidate)}",
+            "",
+            f"| | version {candidate.version} | "
+            f"champion {champion.version if champion else 'none'} |",
+            "|---|---|---|",
+            *facts,
+        ]
+    )
+
+
+def _off_policy(candidate: Version) -> str:
+    """Return what feedback ingestion concluded last about a version, in one line."""
+    try:
+        found = concluded()
+    except StorageError as error:
+        return f"unknown ({error})"
+    return found.get(f"{candidate.name}/{candidate.version}", "not estimated yet")

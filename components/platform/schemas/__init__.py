@@ -1,0 +1,76 @@
+"""Arrow schemas of the tables that stages read and write.
+
+The data contract first, then what the server's feedback becomes, then what data preparation makes.
+"""
+
+from components.platform.schemas.contract import (
+    CAMPAIGN_SHOPPERS,
+    CAMPAIGNS,
+    COUPONS,
+    EVENT_TYPES,
+    EVENTS,
+    IMAGES,
+    JUDGMENTS,
+    ORDERS,
+    PRODUCTS,
+    PROMOTIONS,
+    QUARANTINE,
+    REDEMPTIONS,
+    SHOPPERS,
+    TABLES,
+    UTC,
+)
+from components.platform.schemas.feedback import (
+    CHOICES,
+    LABELLED,
+    LOGGED_EVENTS,
+    ONLINE_METRICS,
+    SERVED_EVENTS,
+)
+from components.platform.schemas.prepared import (
+    CUT_TABLES,
+    ITEM_IMAGES,
+    ITEM_PAIRS,
+    ITEM_STATS,
+    ITEMS,
+    QUERY_ITEMS,
+    SEQUENCES,
+    TARGETS,
+    USER_ITEM,
+    USER_STATS,
+    USERS,
+)
+
+__all__ = [
+    "CAMPAIGNS",
+    "CAMPAIGN_SHOPPERS",
+    "CHOICES",
+    "COUPONS",
+    "CUT_TABLES",
+    "EVENTS",
+    "EVENT_TYPES",
+    "IMAGES",
+    "ITEMS",
+    "ITEM_IMAGES",
+    "ITEM_PAIRS",
+    "ITEM_STATS",
+    "JUDGMENTS",
+    "LABELLED",
+    "LOGGED_EVENTS",
+    "ONLINE_METRICS",
+    "ORDERS",
+    "PRODUCTS",
+    "PROMOTIONS",
+    "QUARANTINE",
+    "QUERY_ITEMS",
+    "REDEMPTIONS",
+    "SEQUENCES",
+    "SERVED_EVENTS",
+    "SHOPPERS",
+    "TABLES",
+    "TARGETS",
+    "USERS",
+    "USER_ITEM",
+    "USER_STATS",
+    "UTC",
+]

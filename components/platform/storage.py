@@ -1,0 +1,170 @@
+"""S3 behind one module: nothing else imports boto3."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from components.platform.errors import StorageError
+from components.platform.settings import Settings, settings
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One object of the bucket."""
+
+    key: str
+    size: int
+    modified: datetime  # by the store's clock
+
+
+def client() -> Any:
+    """Return an S3 client for the endpoint and keys of the environment; threads may share it."""
+    return _client(settings())
+
+
+@lru_cache(maxsize=8)
+def _client(found: Settings) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=found.s3_endpoint or None,
+        aws_access_key_id=found.s3_access_key and found.s3_access_key.get_secret_value(),
+        aws_secret_access_key=found.s3_secret_key and found.s3_secret_key.get_secret_value(),
+        config=Config(
+            retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=5, read_timeout=60
+        ),
+    )
+
+
+def ensure_bucket(name: str) -> None:
+    """Create the bucket unless it is there.
+
+    Raises:
+        StorageError: the store cannot be reached or refuses the keys.
+
+    """
+    store = client()
+    try:
+        store.head_bucket(Bucket=name)  # keys of one bucket may not list them all
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != HTTPStatus.NOT_FOUND:
+            raise _refused(error) from error
+        _create(name)
+    except BotoCoreError as error:
+        raise _refused(error) from error
+
+
+def _create(bucket: str) -> None:
+    try:
+        client().create_bucket(Bucket=bucket)
+    except (BotoCoreError, ClientError) as error:
+        raise _refused(error) from error
+
+
+def upload(path: Path, key: str) -> None:
+    """Copy one local file to the bucket of the environment.
+
+    Raises:
+        StorageError: the store cannot be reached or refuses the write.
+
+    """
+    try:
+        client().upload_file(str(path), settings().s3_bucket, key)
+    except (BotoCoreError, ClientError) as error:
+        raise _refused(error) from error
+
+
+def put(data: bytes, key: str) -> None:
+    """Write one object whole and confirm that the store holds exactly these bytes.
+
+    Raises:
+        StorageError: the store cannot be reached, refuses the write, or holds something else.
+
+    """
+    digest = hashlib.md5(data, usedforsecurity=False).hexdigest()  # what S3 calls the ETag
+    bucket = settings().s3_bucket
+    try:
+        client().put_object(Bucket=bucket, Key=key, Body=data)
+        found = client().head_object(Bucket=bucket, Key=key)
+    except (BotoCoreError, ClientError) as error:
+        raise _refused(error) from error
+    if (found["ContentLength"], found["ETag"].strip('"')) != (len(data), digest):
+        raise StorageError(
+            f"{key} of {len(data)} bytes with MD5 {digest}",
+            f"{found['ContentLength']} bytes with ETag {found['ETag']}",
+            "write it again",
+        )
+
+
+def get(key: str) -> bytes:
+    """Read one object.
+
+    Raises:
+        StorageError: there is none, or the store cannot be reached.
+
+    """
+    try:
+        found = client().get_object(Bucket=settings().s3_bucket, Key=key)
+        content: bytes = found["Body"].read()
+    except (BotoCoreError, ClientError) as error:
+        raise _refused(error) from error
+    return content
+
+
+def stored(prefix: str) -> list[Stored]:
+    """Return what lies below a prefix, in the order of keys; nothing where no bucket is.
+
+    Raises:
+        StorageError: the store cannot be reached or refuses the keys.
+
+    """
+    asked = {"Bucket": settings().s3_bucket, "Prefix": prefix}
+    try:
+        pages = client().get_paginator("list_objects_v2").paginate(**asked)
+        return [
+            Stored(one["Key"], one["Size"], one["LastModified"])
+            for page in pages
+            for one in page.get("Contents", [])
+        ]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "NoSuchBucket":
+            return []
+        raise _refused(error) from error
+    except BotoCoreError as error:
+        raise _refused(error) from error
+
+
+def download_all(prefix: str, folder: Path, ending: str = "") -> list[Path]:
+    """Copy every object below a prefix whose key has this ending; the rest of the key is kept.
+
+    Raises:
+        StorageError: the store cannot be reached or refuses the keys.
+
+    """
+    store, bucket, copied = client(), settings().s3_bucket, []
+    for one in stored(prefix):
+        if not one.key.endswith(ending):
+            continue
+        target = folder / one.key.removeprefix(prefix).lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            store.download_file(bucket, one.key, str(target))
+        except (BotoCoreError, ClientError) as error:
+            raise _refused(error) from error
+        copied.append(target)
+    return copied
+
+
+def _refused(error: Exception) -> StorageError:
+    return StorageError(
+        f"an S3 store at {settings().s3_endpoint or 'AWS'}",
+        " ".join(str(error).split()),
+        "check SHOPFUSION_S3_ENDPOINT and its keys, and that the store is up",
+    )

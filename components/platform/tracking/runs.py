@@ -1,0 +1,88 @@
+"""Runs: what stages log."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+
+from components.platform.settings import settings, writes
+from components.platform.tracking.connection import answering, connect
+from components.shop_ranking.params import Params
+
+
+@contextmanager
+def stage_run(stage: str, params: Params, section: str | None = None) -> Iterator[str]:
+    """Open the MLflow run of one stage; yields its run id.
+
+    The run is tagged with the stage, the dataset and the pipeline run it belongs to, and carries
+    the params of `section` (and the seed), so that two runs of a tower can be compared. Of several
+    processes that train together only the first one has a run.
+    """
+    if not writes():
+        yield ""
+        return
+    connect()
+    name = f"{stage} {settings().run_id}".rstrip()  # the stage first: lists cut names short
+    tags = {
+        "stage": stage,
+        "pipeline_run": settings().run_id or "none",
+        "dataset": params.data.dataset,
+        "simulated": str(params.data.dataset == "simulated-shop").lower(),
+    }
+    with answering(), mlflow.start_run(run_name=name, tags=tags) as run:
+        values = getattr(params, section).model_dump(mode="json") if section else {}
+        mlflow.log_params({"seed": params.seed, **values})
+        yield run.info.run_id
+
+
+def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
+    """Log metrics to the open run."""
+    if writes():
+        mlflow.log_metrics({name: float(value) for name, value in values.items()}, step=step)
+
+
+def curve(name: str) -> Callable[[Mapping[str, float], int], None]:
+    """Return a logger of one training's metrics by step, apart from other trainings of the run."""
+    return lambda values, step: log_metrics({f"{name}_{k}": v for k, v in values.items()}, step)
+
+
+def log_artifact(path: Path, folder: str | None = None) -> None:
+    """Attach a file, or a folder's content, to the open run."""
+    if not writes():
+        return
+    if path.is_dir():
+        mlflow.log_artifacts(str(path), folder or path.name)
+    else:
+        mlflow.log_artifact(str(path), folder)
+
+
+def set_tags(tags: Mapping[str, Any]) -> None:
+    """Tag the open run."""
+    mlflow.set_tags({name: str(value) for name, value in tags.items()})
+
+
+def log_dataset(name: str, digest: str, source: Mapping[str, Any], context: str) -> None:
+    """Name the data that the open run read; `source` says where it came from."""
+    origin = CodeDatasetSource(dict(source))
+    dataset = MetaDataset(origin, name=name, digest=digest[:36])  # type: ignore[abstract]
+    mlflow.log_input(dataset, context=context)
+
+
+def run_tags(stage: str, pipeline_run: str) -> dict[str, str]:
+    """Return the tags of the newest MLflow run of a stage in a pipeline run; empty without one.
+
+    Raises:
+        RegistryError: the server does not answer.
+
+    """
+    connect()
+    chosen = f"tags.stage = '{stage}' and tags.pipeline_run = '{pipeline_run}'"
+    with answering():
+        found = mlflow.search_runs(
+            filter_string=chosen, max_results=1, order_by=["start_time DESC"], output_format="list"
+        )
+    return dict(found[0].data.tags) if found else {}

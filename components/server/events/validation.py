@@ -1,0 +1,72 @@
+"""What may pass the door: one event of a batch becomes a record of the log, or a reason."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+from pydantic import ValidationError
+
+from components.platform.pseudonyms import at_the_door
+from components.platform.serving.segments import Record
+from components.shop_ranking.serving.api import Event
+
+AHEAD = timedelta(minutes=5)  # clocks differ by so much; anything later is a mistake
+BEHIND = timedelta(days=30)  # partitions older than this are settled
+
+
+class Refused(Exception):  # noqa: N818 - not a fault of the server
+    """The event is not taken; the message says why."""
+
+
+def record_of(given: dict[str, object], now: datetime) -> Record:
+    """Return the SERVED_EVENTS record of an event, its shopper a pseudonym, times as ISO texts.
+
+    Raises:
+        Refused: the event breaks a rule; nothing of the shopper is in the message.
+
+    """
+    try:
+        event = Event.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Refused(f"{where}: {first['msg']}") from error
+    about = event.event_attributes
+    if about.object is None:
+        raise Refused("event_attributes.object: an item is missing")
+    if event.action_name == "rating" and about.value is None:
+        raise Refused("event_attributes.value: the stars of a rating are missing")
+    if not all(math.isfinite(x) for x in (about.value, about.price) if x is not None):
+        raise Refused("event_attributes: value and price must be finite")
+    return {
+        "event_id": event.event_id,
+        "user_id": at_the_door(event.user_id),
+        "session_id": event.session_id,
+        "timestamp": _moment(event.timestamp, now).isoformat(),
+        "event_type": event.action_name,
+        "item_id": about.object.object_id,
+        "query": None,
+        "surface": None,
+        "position": about.position.ordinal if about.position else None,
+        "propensity": None,
+        "model_version": None,
+        "value": about.value,
+        "impression_id": event.query_id,
+        "policy": None,
+        "campaign_id": None,
+        "price": about.price if event.action_name == "purchase" else None,  # ads price a click
+        "received_at": now.isoformat(),
+    }
+
+
+def _moment(given: datetime, now: datetime) -> datetime:
+    if given.tzinfo is None:
+        raise Refused("timestamp: it has no offset from UTC")
+    try:
+        moment = given.astimezone(UTC)
+    except OverflowError as error:
+        raise Refused("timestamp: it is out of range") from error
+    if moment > now + AHEAD:
+        raise Refused(f"timestamp: it is later than {AHEAD} after the server's clock")
+    if moment < now - BEHIND:
+        raise Refused(f"timestamp: it is more than {BEHIND.days} days old")
+    return moment

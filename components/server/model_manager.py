@@ -1,0 +1,200 @@
+"""The champion that answers now, and how the next one takes over without a request failing."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from components.platform import tracking
+from components.platform.errors import ModelError, StorageError
+from components.platform.files import scratch_folder
+from components.platform.progress import say
+from components.platform.registry.policy import Policy
+from components.platform.serving import telemetry
+from components.platform.serving.live_events import LiveEvents
+from components.server.challenger import Challenger
+from components.server.fetching import Refused, called, fetch, passes, refusal
+from components.server.gc_pauses import collect_soon
+from components.shop_ranking.params import Params
+from components.shop_ranking.serving.champion import Champion, Packages
+
+POLL_SECONDS = 2.0
+LONGEST_PAUSE = 8.0  # seconds between looks that fail: a registry that is back is soon followed
+
+
+class ChampionHolder:
+    """Watches an alias; loads aside, warms up, then swaps one reference.
+
+    A request reads the reference once, so it is answered by one version from start to end; the
+    old one is freed when its last request is done. What does not load or does not answer its
+    warm-up never takes over, and is not tried again before the alias has moved.
+    """
+
+    def __init__(
+        self, live: LiveEvents, params: Params, policy: Policy,
+        loaded: Callable[[Champion], None] = lambda champion: None,
+    ) -> None:  # fmt: skip
+        """`loaded` is called with each new champion before it answers its first request."""
+        self.live, self.params, self.policy = live, params, policy
+        self.refused: Refused | None = None
+        self.trouble = ""  # why the alias is not followed at present
+        self._loaded = loaded
+        self._current: Champion | None = None
+        self._challenger = Challenger(live, params)
+        self._loading = threading.Lock()  # one champion is loaded at a time
+        self._following = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def current(self) -> Champion:
+        """Return the champion.
+
+        Raises:
+            ModelError: there is none yet.
+
+        """
+        if self._current is None:
+            raise ModelError("a champion", self.state(), "register one, or move the alias")
+        return self._current
+
+    def state(self) -> str:
+        """Say in one line what answers, or why nothing does, and what is wrong."""
+        said = [self._current.version if self._current else "no champion yet"]
+        if self.refused:
+            said.append(f"{self.refused.version} was refused: {self.refused.reason}")
+        if self.trouble:
+            said.append(f"the alias is not followed: {self.trouble}")
+        return "; ".join(said)
+
+    def use(self, packages: Packages) -> bool:
+        """Load packages and let them answer; return whether they do.
+
+        Raises:
+            StorageError: the disk refuses what a first champion needs here; it is not refused.
+
+        """
+        return self._take_over(
+            packages.version, lambda: Champion.load(packages, self.live, self.params)
+        )
+
+    def _take_over(self, version: str, load: Callable[[], Champion]) -> bool:
+        with self._loading:
+            started = time.perf_counter()
+            try:
+                champion = load()
+                telemetry.LOADING.set(time.perf_counter() - started)
+                self._swap(champion)
+            except StorageError:  # of this machine, not of the version
+                raise
+            except Exception as error:  # whatever is wrong with it, the one that works stays
+                self._refuse(version, error)
+                return False
+        say(f"champion {version} answers after {time.perf_counter() - started:.1f} s")
+        collect_soon()  # the old one holds itself in cycles
+        return True
+
+    def _swap(self, champion: Champion) -> None:
+        self._loaded(champion)
+        before, self._current = self._current, champion
+        self.refused = None
+        if before is not None:
+            telemetry.MODEL.remove(before.version)
+        telemetry.MODEL.labels(champion.version).set(1)
+        telemetry.SWAPS.inc()
+
+    def _refuse(self, version: str, error: Exception) -> None:
+        self.refused = refusal(version, error)
+        telemetry.FAILURES.inc()
+        collect_soon()  # what was loaded of it
+        say(f"champion {version} refused: {type(error).__name__}: {error}")
+
+    def challenger(self) -> Champion | None:
+        """Return the challenger, loaded when it is asked for; None where there is none.
+
+        It is the champion itself where both aliases point at one version.
+
+        Raises:
+            ModelError: it cannot be loaded.
+            RegistryError: the registry does not answer.
+
+        """
+        found = tracking.aliased(self.policy.models.fused, self.policy.aliases.challenger)
+        if found is None:
+            return None
+        current = self._current
+        if current is not None and current.version == called(found):
+            return current
+        return self._challenger.load(found)
+
+    def loaded(self, version: str) -> Champion | None:
+        """Return a loaded champion or challenger by version, without loading anything."""
+        for one in (self._current, self._challenger.loaded):
+            if one is not None and one.version == version:
+                return one
+        return None
+
+    def refresh(self) -> bool:
+        """Follow the aliases now; return whether another version took over.
+
+        A version of which the registry lacks a part is refused like one that does not load.
+
+        Raises:
+            RegistryError: the registry does not answer.
+            StorageError: the disk refuses the version; it is tried again.
+
+        """
+        with self._following:
+            found = tracking.aliased(self.policy.models.fused, self.policy.aliases.champion)
+            telemetry.CHECKED.set_to_current_time()
+            if found is None:
+                return False
+            name = called(found)
+            if self._current is not None and self._current.version == name:
+                self.refused = None  # the alias went back to what answers
+                self._let_go()
+                return False
+            if self.refused is not None and self.refused.version == name:
+                return False
+            ready = self._challenger.take(name)
+            if ready is not None:
+                return self._take_over(name, lambda: ready)
+            try:
+                with scratch_folder() as folder:
+                    return self.use(fetch(found, folder))
+            except Exception as error:
+                if passes(error):
+                    raise
+                self._refuse(name, error)
+                return False
+
+    def _let_go(self) -> None:
+        """Free a challenger that became the champion, or that the alias has left."""
+        if self._challenger.loaded is None:
+            return
+        found = tracking.aliased(self.policy.models.fused, self.policy.aliases.challenger)
+        mine = found is None or self._current is None or called(found) == self._current.version
+        self._challenger.follow(None if mine or found is None else called(found))
+
+    def watch(self) -> None:
+        """Follow the alias from now on, in a thread of its own."""
+        self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        pause = POLL_SECONDS
+        while not self._stopped.is_set():
+            try:
+                self.refresh()
+                self.trouble, pause = "", POLL_SECONDS
+            except Exception as error:  # this thread is the only one that follows the alias
+                telemetry.UNFOLLOWED.inc()
+                said = refusal("", error).reason
+                if not self.trouble:  # once, not at every look
+                    say(f"the champion's alias is not followed: {type(error).__name__}: {error}")
+                self.trouble, pause = said, min(2 * pause, LONGEST_PAUSE)
+            self._stopped.wait(pause)

@@ -1,0 +1,140 @@
+"""What this replica tells the others: written in a thread of its own, so no request waits."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import orjson
+from prometheus_client import Counter
+
+from components.platform.errors import ServiceError, StorageError
+from components.platform.progress import say
+from components.platform.serving.segments import Record
+from components.server.replicas.redis_client import Link
+
+TOGETHER = 500  # entries, or answers, that are written at once
+QUEUED = 100_000  # entries that wait while Redis is away; beyond that the oldest are let go of
+ANSWERS = 10_000  # answers that wait
+REPEATED = 10_000  # entries that are told again to a Redis that was started anew
+PAUSE = 0.5  # seconds after a failure
+
+TOLD = Counter("shopfusion_replica_told", "Entries for the other replicas", ["outcome"])
+
+
+def concerns_others(record: Record) -> bool:
+    """Tell whether other replicas must know: what shoppers do, and what is offered for money."""
+    return record["event_type"] != "impression" or bool(record.get("campaign_id"))
+
+
+class Publisher:
+    """A bounded queue that a thread empties into Redis.
+
+    Nothing is told before it is durable here: another replica acknowledges a second copy of an
+    event because it knows of the first.
+    """
+
+    def __init__(
+        self, link: Link, replica: str, durable: Callable[[], None], campaigns: Callable[[], bytes]
+    ) -> None:
+        """Prepare; nothing is written before `start`.
+
+        Args:
+            link: to Redis.
+            replica: name of this one.
+            durable: returns once everything that was written to the log is on disk.
+            campaigns: returns those of this replica.
+
+        """
+        self._link, self._replica = link, replica
+        self._durable, self._campaigns = durable, campaigns
+        self._changed = threading.Condition()
+        self._entries: deque[tuple[str, bytes]] = deque()
+        self._answers: deque[tuple[str, bytes]] = deque(maxlen=ANSWERS)
+        self._written: deque[tuple[str, bytes]] = deque(maxlen=REPEATED)
+        self._identity = ""
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="replica-publisher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, if Redis answers, and end the thread."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._thread.join()
+
+    def tell_records(self, records: Sequence[Record]) -> None:
+        """Tell what came into the log; its subscriber."""
+        chosen = [record for record in records if concerns_others(record)]
+        if chosen:
+            self.tell("records", orjson.dumps(chosen))
+
+    def tell(self, kind: str, payload: bytes) -> None:
+        """Tell one thing."""
+        with self._changed:
+            self._entries.append((kind, payload))
+            if len(self._entries) > QUEUED:
+                self._entries.popleft()
+                TOLD.labels("dropped").inc()
+            self._changed.notify()
+
+    def keep(self, impression_id: str, answer: bytes) -> None:
+        """Let the others explain an answer."""
+        with self._changed:
+            self._answers.append((impression_id, answer))
+            self._changed.notify()
+
+    def _run(self) -> None:
+        failed = False
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._entries or self._answers or self._stopped)
+                if self._stopped and (failed or not (self._entries or self._answers)):
+                    return
+                entries = [self._entries[i] for i in range(min(TOGETHER, len(self._entries)))]
+                answers = [self._answers[i] for i in range(min(TOGETHER, len(self._answers)))]
+            try:
+                self._write(entries, answers)
+                failed = False
+            except (ServiceError, StorageError):  # the link, or the log, has said it
+                failed = True
+            except Exception as error:  # nobody else tells the others
+                say(f"replicas: {type(error).__name__}: {error}")
+                failed = True
+            if failed:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stopped, PAUSE)
+
+    def _write(
+        self, entries: Sequence[tuple[str, bytes]], answers: Sequence[tuple[str, bytes]]
+    ) -> None:
+        if entries:  # an answer to explain is no event: it needs neither
+            self._durable()
+            self._tell_again()
+            self._link.publish(self._replica, entries)
+            self._written.extend(entries)
+            TOLD.labels("written").inc(len(entries))
+            self._drop(self._entries, entries)
+        if answers:
+            self._link.keep_shown(answers)
+            self._drop(self._answers, answers)
+
+    def _tell_again(self) -> None:
+        """Tell a Redis that was started anew what it may have lost."""
+        identity = self._link.identity()
+        if self._identity not in {"", identity}:
+            self._link.offer_campaigns(self._campaigns())
+            for start in range(0, len(self._written), TOGETHER):
+                again = [*self._written][start : start + TOGETHER]
+                self._link.publish(self._replica, again)
+        self._identity = identity
+
+    def _drop(self, queue: deque[tuple[str, bytes]], written: Sequence[tuple[str, bytes]]) -> None:
+        """Take what was written from the queue; its front may have been let go of meanwhile."""
+        with self._changed:
+            for one in written:
+                if queue and queue[0] is one:
+                    queue.popleft()

@@ -1,0 +1,90 @@
+"""Champion ranking: what the champion would have shown on this run's test cut.
+
+After new data arrived, the champion's measurements are of other test rows. Here it ranks the new
+ones, as it would in service: its own towers, EASE weights and fusion, on what is known of shoppers
+and items at the new cut. Evaluation measures the ranking like any other, and the gate compares
+champion and challenger on the same rows.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from components.platform import tracking
+from components.platform.files import atomic_folder, scratch_folder, write_json
+from components.platform.progress import say
+from components.platform.registry.policy import load_policy
+from components.platform.tracking import Version
+from components.shop_ranking.champion_ranking.knowledge import write_knowledge
+from components.shop_ranking.engine.candidate_sets import build
+from components.shop_ranking.engine.fused_rankings import fused_rankings
+from components.shop_ranking.engine.ranker import FusedRanker
+from components.shop_ranking.engine.rankings import read_candidates
+from components.shop_ranking.engine.reading import read_cuts, read_states
+from components.shop_ranking.engine.test_rows import measured_at, rows_digest
+from components.shop_ranking.params import Params
+from components.shop_ranking.pipeline import POLICY
+
+NAME = "champion"
+
+
+def run(params: Params, *, prepared: Path, champion: Path, policy: Path = POLICY) -> None:
+    """Write `champion`: champion.json ({version}) and, with a version, its ranking file.
+
+    The version is null, and the log says why, where nothing can or need be ranked. The reason is
+    not in the file: evaluation would be run again when another one comes to hold.
+
+    Raises:
+        RegistryError: MLflow does not answer, or lacks a part of the champion.
+        DataError, ModelError: a prepared table is absent, or the champion cannot be loaded.
+
+    """
+    rules = load_policy(policy)
+    found = tracking.champion(rules.models.fused, rules.aliases.champion)
+    cut = next(one for one in read_cuts(prepared) if one["role"] == "test")
+    reason = _why_not(found, params, prepared, cut)
+    with atomic_folder(champion) as folder:
+        if found is None or reason:
+            write_json({"version": None}, folder / "champion.json")
+        else:
+            _rank(found, params, prepared, cut, folder)
+            called = f"{found.name}/{found.version}"
+            write_json({"version": called}, folder / "champion.json")
+            say(f"{called} ranked the cut {cut['name']} of {cut['day']}")
+    if reason:
+        say(f"the champion does not rank: {reason}")
+
+
+def _why_not(
+    champion: Version | None, params: Params, prepared: Path, cut: dict[str, str]
+) -> str | None:
+    if champion is None:
+        return "there is none"
+    tags = champion.tags
+    if tags.get("dataset") != params.data.dataset:
+        return f"it is of dataset {tags.get('dataset')}"
+    rows = (rows_digest(prepared, cut["name"]), measured_at(params.evaluation))
+    if rows == (tags.get("test_rows"), tags.get("measured_at")):
+        return "it was measured on these rows already"
+    if champion.learnt_until > cut["day"]:
+        return f"it learnt until {champion.learnt_until}, after the cut of {cut['day']}"
+    return None
+
+
+def _rank(
+    version: Version, params: Params, prepared: Path, cut: dict[str, str], folder: Path
+) -> None:
+    package = tracking.download(f"models:/{version.name}/{version.version}")
+    ranker = FusedRanker.load(package)
+    with scratch_folder() as scratch:
+        towers, baselines = write_knowledge(
+            version, package, ranker.items, params, prepared, cut["name"], scratch
+        )
+        items, shoppers = read_states(
+            prepared, cut["name"], towers, baselines, cut["target_events"]
+        )
+        evaluated = read_candidates(prepared, cut["name"])
+        tested = shoppers.take(np.flatnonzero(np.isin(shoppers.users, evaluated.users)))
+        candidates = build(tested, items, new=ranker.new, bought=ranker.bought)
+        ranked = fused_rankings(ranker.fusion, candidates, evaluated, name=NAME, seconds=0.0)
+    ranked.save(folder / "rankings" / cut["name"] / f"{NAME}.npz")

@@ -1,0 +1,41 @@
+"""Make many pictures: each distinct one once, spread over processes."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import TypeVar
+
+import pyarrow as pa
+
+from components.shop_ranking.data_ingestion.pictures.drawing import Picture, draw
+
+CHUNK = 250
+MIN_PARALLEL = 2000  # below this, starting processes costs more than it saves
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+def render(pictures: Sequence[Picture]) -> pa.Array:
+    """Return the PNG bytes of each picture, in order (binary); equal pictures are drawn once."""
+    positions = {picture: i for i, picture in enumerate(dict.fromkeys(pictures))}
+    drawn = pa.array(in_processes(draw, positions), pa.binary())
+    return drawn.take(pa.array([positions[picture] for picture in pictures], pa.int32()))
+
+
+def in_processes(function: Callable[[Given], Made], values: Iterable[Given]) -> Iterator[Made]:
+    """Yield `function` of each value, in order, over as many processes as there are CPUs.
+
+    Only MIN_PARALLEL values are in memory at a time.
+    """
+    remaining = iter(values)
+    first = list(islice(remaining, MIN_PARALLEL))
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if len(first) < MIN_PARALLEL or cpus == 1:
+        yield from map(function, chain(first, remaining))
+        return
+    # spawn: a fork would copy the locks of DuckDB's and Arrow's threads in whatever state they are
+    with multiprocessing.get_context("spawn").Pool(cpus) as pool:
+        while first:
+            yield from pool.map(function, first, CHUNK)
+            first = list(islice(remaining, MIN_PARALLEL))

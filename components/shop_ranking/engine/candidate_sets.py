@@ -1,0 +1,129 @@
+"""Candidate rows with their features: what a fusion is fitted on and scores.
+
+Items that are no candidate follow after all candidates, by popularity, so the ranking stays full.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.shop_ranking.engine.candidates import SOURCES, propose
+from components.shop_ranking.engine.features import Rows, assemble
+from components.shop_ranking.engine.history import Floats, Ints
+from components.shop_ranking.engine.row_scores import ease_of_signals, score_rows
+from components.shop_ranking.engine.signals import SIGNALS, compute_signals
+from components.shop_ranking.engine.states import ItemState, ShopperState
+
+CELLS = 3_000_000  # shoppers x items scored at once: 12 MB a signal
+ROW_COLUMNS = ("items", "bought", "features", "signals", "sources")
+
+
+@dataclass(frozen=True)
+class CandidateSet:
+    """Candidates of B shoppers at one cut; rows are grouped by shopper (CSR by `ptr`)."""
+
+    users: Ints  # (B,) user_index, ascending
+    ptr: npt.NDArray[np.int64]  # (B + 1,)
+    items: Ints  # (rows,)
+    bought: npt.NDArray[np.bool_]  # (rows,) by this shopper before the cut
+    features: Floats  # (rows, len(FEATURES)), NaN for missing
+    signals: Floats  # (rows, len(SIGNALS)), NaN for missing
+    sources: npt.NDArray[np.bool_]  # (rows, len(SOURCES)) who proposed it
+    user_vectors: Mapping[str, Floats]  # tower -> (B, D)
+    item_vectors: Mapping[str, Floats]  # tower -> (I, D)
+    labels: npt.NDArray[np.bool_] | None = None  # (rows,) wanted in the horizon after the cut
+    wanted: Ints | None = None  # (B, 2) number of wanted items: all, never bought before
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @cached_property
+    def owner(self) -> npt.NDArray[np.int64]:
+        """Row of the shopper of each candidate, (rows,)."""
+        return np.repeat(np.arange(len(self.users)), np.diff(self.ptr))
+
+    def take(self, rows: npt.NDArray[np.integer]) -> "CandidateSet":
+        """Return the candidates of the shoppers at `rows`, in that order."""
+        lengths = self.ptr[rows + 1] - self.ptr[rows]
+        ptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        at = np.repeat(self.ptr[rows] - ptr[:-1], lengths) + np.arange(ptr[-1])
+        return replace(
+            self,
+            users=self.users[rows],
+            ptr=ptr,
+            **{name: getattr(self, name)[at] for name in ROW_COLUMNS},
+            user_vectors={name: vectors[rows] for name, vectors in self.user_vectors.items()},
+            labels=None if self.labels is None else self.labels[at],
+            wanted=None if self.wanted is None else self.wanted[rows],
+        )
+
+
+def build(shoppers: ShopperState, items: ItemState, *, new: int, bought: int) -> CandidateSet:
+    """Return the candidates of all of `shoppers`, batch by batch; `new`, `bought`: see propose."""
+    size = max(1, CELLS // len(items.eligible))
+    starts = range(0, max(len(shoppers), 1), size)
+    batches = (np.arange(start, min(start + size, len(shoppers))) for start in starts)
+    return concatenate(
+        [build_batch(shoppers.take(batch), items, new=new, bought=bought) for batch in batches]
+    )
+
+
+def build_batch(shoppers: ShopperState, items: ItemState, *, new: int, bought: int) -> CandidateSet:
+    """Return the candidates of a batch of shoppers that fits into memory at once."""
+    signals = compute_signals(shoppers, items)
+    proposed = propose(shoppers, items, signals, new=new, bought=bought)
+    shopper, item = np.logical_or.reduce(list(proposed.values())).nonzero()
+    item = item.astype(np.int32)
+    ease = ease_of_signals(signals, items, shopper, item)
+    scores = score_rows(shoppers, items, ease, shopper, item)
+    rows = Rows(shoppers, items, scores, shopper, item, signals.pair[shopper, item])
+    return replace(
+        candidates_of(rows),
+        sources=np.stack([proposed[name][shopper, item] for name in SOURCES], 1),
+    )
+
+
+def candidates_of(rows: Rows) -> CandidateSet:
+    """Return rows with their features and signals; who proposed them is left open."""
+    lengths = np.bincount(rows.shopper, minlength=len(rows.shoppers))
+    signals = {
+        **rows.scores.at,
+        "habit": rows.of_pair("decayed_120", 0.0),
+        "popularity": np.log1p(rows.of_item("sessions_28")),
+    }
+    return CandidateSet(
+        users=rows.shoppers.users,
+        ptr=np.concatenate([[0], np.cumsum(lengths)]),
+        items=rows.item,
+        bought=rows.of_pair("sessions", 0.0) > 0,
+        features=assemble(rows),
+        signals=np.stack([signals[name] for name in SIGNALS], 1),
+        sources=np.zeros((len(rows.item), len(SOURCES)), bool),
+        user_vectors=rows.shoppers.vectors,
+        item_vectors=rows.items.vectors,
+    )
+
+
+def concatenate(parts: Sequence[CandidateSet]) -> CandidateSet:
+    """Put batches of one cut together; they share the items' vectors."""
+    first = parts[0]
+    lengths = np.concatenate([np.diff(part.ptr) for part in parts])
+    columns = ("users", *ROW_COLUMNS)
+    optional = [name for name in ("labels", "wanted") if getattr(first, name) is not None]
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in (*columns, *optional)
+    }
+    return replace(
+        first,
+        ptr=np.concatenate([[0], np.cumsum(lengths)]),
+        user_vectors={
+            tower: np.concatenate([part.user_vectors[tower] for part in parts])
+            for tower in first.user_vectors
+        },
+        **joined,
+    )

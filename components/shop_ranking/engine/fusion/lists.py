@@ -1,0 +1,135 @@
+"""Lists of candidates: their NDCG, their normalised signals, and one scale for both segments.
+
+Items a shopper bought before and items new to the shopper are two different questions (when will
+it be bought again; would it be liked at all), so the fusions treat them as two segments. A
+logistic calibration puts both on one scale, the log-odds of being wanted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.shop_ranking.engine.candidate_sets import CandidateSet
+from components.shop_ranking.engine.history import Floats
+
+K = 10
+SEGMENTS = ("bought", "new")
+DISCOUNT = 1 / np.log2(np.arange(2, K + 2))
+IDEAL = np.cumsum(DISCOUNT)
+VIEWS = {"all": 0, "novel": 1}
+
+
+def rows_of(candidates: CandidateSet, segment: str) -> npt.NDArray[np.bool_]:
+    """Mark the rows of one of SEGMENTS, (rows,)."""
+    return candidates.bought if segment == "bought" else ~candidates.bought
+
+
+def ndcg(candidates: CandidateSet, scores: Floats, view: str) -> float:
+    """Mean NDCG@10 over the shoppers who wanted anything in this view (all, novel)."""
+    found = shopper_ndcg(candidates, scores, view)
+    return 0.0 if np.isnan(found).all() else float(np.nanmean(found))
+
+
+def shopper_ndcg(candidates: CandidateSet, scores: Floats, view: str) -> npt.NDArray[np.float64]:
+    """NDCG@10 of each shopper, (B,), NaN for one who wanted nothing in this view.
+
+    Equal to the full ranking's while every shopper has at least 10 candidates in the view.
+    """
+    assert candidates.labels is not None
+    assert candidates.wanted is not None
+    kept = np.ones(len(candidates), bool) if view == "all" else ~candidates.bought
+    owner, labels = candidates.owner[kept], candidates.labels[kept]
+    order = np.lexsort((-scores[kept], owner))
+    rank = ranks_in(owner, len(candidates.users))
+    first = rank < K
+    gained = labels[order][first] * DISCOUNT[rank[first]]
+    found = np.bincount(owner[first], gained, minlength=len(candidates.users))
+    wanted = candidates.wanted[:, VIEWS[view]]
+    values = found / IDEAL[np.clip(wanted, 1, K) - 1]
+    return np.where(wanted > 0, values, np.nan)
+
+
+def ranks_in(owner: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """Number the rows of each owner from 0; `owner` is ascending."""
+    lengths = np.bincount(owner, minlength=count)
+    return np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def quality(candidates: CandidateSet, scores: Floats) -> float:
+    """The figure fusions are chosen by: NDCG@10 of the view all plus that of the view novel."""
+    return ndcg(candidates, scores, "all") + ndcg(candidates, scores, "novel")
+
+
+def normalised(candidates: CandidateSet) -> Floats:
+    """Signals with mean 0 and deviation 1 over a shopper's rows of a segment, (rows, signals).
+
+    NaN stays NaN: a missing modality takes no part.
+    """
+    group = candidates.owner * 2 + candidates.bought
+    size = 2 * len(candidates.users)
+    out = np.empty_like(candidates.signals)
+    for k in range(out.shape[1]):
+        values = candidates.signals[:, k].astype(np.float64)
+        known = ~np.isnan(values)
+        filled = np.where(known, values, 0)
+        count = np.maximum(np.bincount(group, known, minlength=size), 1)
+        mean = np.bincount(group, filled, minlength=size) / count
+        centred = np.where(known, values - mean[group], 0)
+        deviation = np.sqrt(np.bincount(group, centred**2, minlength=size) / count)
+        out[:, k] = np.where(known, centred / np.maximum(deviation[group], 1e-9), np.nan)
+    return out
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Log-odds of being wanted = slope * score + offset, a pair for each of SEGMENTS."""
+
+    slope: tuple[float, float] = (1.0, 1.0)
+    offset: tuple[float, float] = (0.0, 0.0)
+
+    def apply(self, candidates: CandidateSet, scores: Floats) -> Floats:
+        """Put the scores of both segments on one scale, (rows,) float32."""
+        bought = candidates.bought
+        slope = np.where(bought, *self.slope)
+        offset = np.where(bought, *self.offset)
+        return (slope * scores + offset).astype(np.float32)
+
+
+def calibrate(sets: Sequence[CandidateSet], scores: Sequence[Floats]) -> Calibration:
+    """Fit a logistic regression a segment by Newton's method; slopes are kept positive."""
+    slopes, offsets = [], []
+    for segment in SEGMENTS:
+        kept = [rows_of(one, segment) for one in sets]
+        x = np.concatenate([s[rows] for s, rows in zip(scores, kept, strict=True)])
+        y = np.concatenate([labels_of(one)[rows] for one, rows in zip(sets, kept, strict=True)])
+        slope, offset = logistic(x, y)
+        slopes.append(slope)
+        offsets.append(offset)
+    return Calibration((slopes[0], slopes[1]), (offsets[0], offsets[1]))
+
+
+def logistic(scores: npt.NDArray[Any], labels: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return slope (positive) and offset of the log-odds of a label given a score."""
+    x, y = scores.astype(np.float64), labels.astype(np.float64)
+    if len(y) == 0:
+        return 1.0, 0.0
+    rate = (y.sum() + 0.5) / (len(y) + 1)
+    scale = float(x.std()) or 1.0
+    design = np.stack([x / scale, np.ones_like(x)], 1)
+    theta = np.array([0.0, np.log(rate / (1 - rate))])
+    for _ in range(25):
+        p = 1 / (1 + np.exp(-np.clip(design @ theta, -30, 30)))
+        gradient = design.T @ (p - y) + 1e-3 * theta
+        hessian = (design * (p * (1 - p) + 1e-6)[:, None]).T @ design + 1e-3 * np.eye(2)
+        step = np.linalg.solve(hessian, gradient)
+        theta -= np.clip(step, -2, 2)
+    return max(float(theta[0]), 1e-3) / scale, float(theta[1])
+
+
+def labels_of(candidates: CandidateSet) -> npt.NDArray[np.bool_]:
+    """Return the labels of a labelled set, (rows,)."""
+    assert candidates.labels is not None
+    return candidates.labels

@@ -1,0 +1,121 @@
+"""Weighted average of normalised signals, weights on the simplex, one set a segment."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from components.shop_ranking.engine.candidate_sets import CandidateSet
+from components.shop_ranking.engine.fusion.interface import Weight
+from components.shop_ranking.engine.fusion.lists import (
+    SEGMENTS,
+    Calibration,
+    calibrate,
+    ndcg,
+    normalised,
+)
+from components.shop_ranking.engine.history import Floats
+from components.shop_ranking.engine.signals import SIGNALS
+
+DRAWS = 24  # weights drawn a round; the corners of the simplex come on top in the first
+ROUNDS = 3  # each round draws closer around the best so far
+SHOPPERS = 600  # a sample of the last fit cut, enough to tell weights apart
+
+
+class WeightedAverage:
+    """score = sum_m w_m z_m over the signals present / sum of their weights."""
+
+    name: ClassVar[str] = "weighted-average"
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self.simplex = np.full((len(SEGMENTS), len(SIGNALS)), 1 / len(SIGNALS))
+        self.calibration = Calibration()
+
+    def fit(self, train: Sequence[CandidateSet], validation: CandidateSet) -> None:
+        """Search the weights on the latest cut of `train`; nothing is left to choose."""
+        self.refit(train)
+
+    def refit(self, train: Sequence[CandidateSet]) -> None:
+        """Search by Dirichlet draws around the best weights so far, then calibrate."""
+        rng = np.random.default_rng(self.seed)
+        sample = _first_shoppers(train[-1], SHOPPERS)
+        z = normalised(sample)
+        for number, segment in enumerate(SEGMENTS):
+            self.simplex[number] = _search(sample, z, segment, rng)
+        self.calibration = calibrate(train, [self._average(one) for one in train])
+
+    def score(self, candidates: CandidateSet) -> Floats:
+        """Return the calibrated average, (rows,)."""
+        return self.calibration.apply(candidates, self._average(candidates))
+
+    def contributions(self, candidates: CandidateSet) -> dict[str, Floats]:
+        """Return weight x normalised signal, the terms of the average."""
+        z = normalised(candidates)
+        weights = np.where(candidates.bought[:, None], *self.simplex)
+        terms = np.where(np.isnan(z), 0, z * weights).astype(np.float32)
+        return {name: terms[:, k] for k, name in enumerate(SIGNALS)}
+
+    def weights(self) -> list[Weight]:
+        """The weights themselves."""
+        return [
+            {"segment": segment, "part": name, "weight": float(self.simplex[number, k])}
+            for number, segment in enumerate(SEGMENTS)
+            for k, name in enumerate(SIGNALS)
+        ]
+
+    def save(self, folder: Path) -> None:
+        """Write weights and calibration."""
+        folder.mkdir(parents=True, exist_ok=True)
+        values = {"simplex": self.simplex.tolist(), "calibration": asdict(self.calibration)}
+        (folder / "weights.json").write_text(json.dumps(values))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        fusion = cls()
+        values = json.loads((folder / "weights.json").read_text())
+        fusion.simplex = np.array(values["simplex"])
+        pairs = values["calibration"].items()
+        fusion.calibration = Calibration(**{key: tuple(pair) for key, pair in pairs})
+        return fusion
+
+    def _average(self, candidates: CandidateSet) -> Floats:
+        z = normalised(candidates)
+        bought = _average(z, self.simplex[0])
+        return np.where(candidates.bought, bought, _average(z, self.simplex[1]))
+
+
+def _average(z: Floats, weights: Floats) -> Floats:
+    known = ~np.isnan(z)
+    total = known @ weights
+    return (np.where(known, z, 0) @ weights / np.maximum(total, 1e-9)).astype(np.float32)
+
+
+def _search(sample: CandidateSet, z: Floats, segment: str, rng: np.random.Generator) -> Floats:
+    view = "all" if segment == "bought" else "novel"
+    hidden = ~sample.bought if segment == "bought" else sample.bought
+
+    def reached(weights: Floats) -> float:
+        return ndcg(sample, np.where(hidden, -np.inf, _average(z, weights)), view)
+
+    size = len(SIGNALS)
+    best = np.full(size, 1 / size)
+    best_value = reached(best)
+    for number in range(ROUNDS):
+        draws = rng.dirichlet(best * 4.0**number * size + 0.3, DRAWS)
+        tried = np.concatenate([np.eye(size), draws]) if number == 0 else draws
+        values = [reached(weights) for weights in tried]
+        if max(values) > best_value:
+            best_value, best = max(values), tried[int(np.argmax(values))]
+    return best
+
+
+def _first_shoppers(candidates: CandidateSet, count: int) -> CandidateSet:
+    """Every n-th shopper, about `count` of them."""
+    return candidates.take(
+        np.arange(0, len(candidates.users), max(1, len(candidates.users) // count))
+    )

@@ -1,0 +1,176 @@
+"""The fused ranker as it is served: states of items and shoppers, and a fitted fusion.
+
+It needs numpy, scipy, lightgbm and torch, and no table: shoppers known at training time are rows
+of arrays mapped into memory, others are summarised from the events that come with the request.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.platform.errors import ModelError
+from components.shop_ranking.engine.candidate_sets import build
+from components.shop_ranking.engine.fusion import METHODS
+from components.shop_ranking.engine.fusion.interface import Fusion
+from components.shop_ranking.engine.history import Events, Floats, Ints, summarise
+from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
+
+HALF_LIFE_ITEMS = 10  # a sent history's n-th latest item counts 2^(-n / 10) in content profiles
+
+
+class FusedRanker:
+    """Ranks the catalogue for batches of shoppers."""
+
+    def __init__(
+        self, fusion: Fusion, items: ItemState, shoppers: ShopperState, *, new: int, bought: int
+    ) -> None:
+        self.fusion, self.items, self.shoppers = fusion, items, shoppers
+        self.new, self.bought = new, bought
+        size = int(shoppers.users.max(initial=-1)) + 1
+        self.row_of_user = np.full(size + 1, -1, np.int64)  # the last one is for unknown shoppers
+        self.row_of_user[shoppers.users] = np.arange(len(shoppers))
+
+    @classmethod
+    def load(cls, folder: Path, method: str | None = None) -> "FusedRanker":
+        """Read models/fused: the chosen way of fusion, or `method`.
+
+        Raises:
+            ModelError: a file is absent, or the way of fusion is unknown.
+
+        """
+        try:
+            chosen = json.loads((folder / "chosen.json").read_text())
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"a fused model in {folder}", str(error), "run fusion_training"
+            ) from error
+        name = method or chosen["method"]
+        if name not in METHODS:
+            raise ModelError(f"one of {', '.join(METHODS)}", repr(name), "name one of them")
+        return cls(
+            METHODS[name].load(folder / name),
+            ItemState.load(folder / "state" / "items"),
+            ShopperState.load(folder / "state" / "shoppers"),
+            new=chosen["new_candidates"],
+            bought=chosen["bought_candidates"],
+        )
+
+    def known(self, users: Ints) -> ShopperState:
+        """Return the state of shoppers by user_index; an unknown one (-1) has no history."""
+        row = self.row_of_user[np.where(users < len(self.row_of_user) - 1, users, -1)]
+        if (row >= 0).all():
+            return self.shoppers.take(row)
+        strangers = self.from_history([np.zeros(0, np.int32)] * int((row < 0).sum()))
+        both = _stack(self.shoppers.take(row[row >= 0]), strangers)
+        order = np.empty(len(row), np.int64)
+        order[np.flatnonzero(row >= 0)] = np.arange((row >= 0).sum())
+        order[np.flatnonzero(row < 0)] = np.arange((row >= 0).sum(), len(row))
+        return both.take(order)
+
+    def from_history(self, histories: Sequence[Ints]) -> ShopperState:
+        """Return the state of strangers from the items they touched, oldest first, this session.
+
+        Text and image profiles come from those items' vectors; the behaviour tower is missing.
+        """
+        lengths = np.array([len(items) for items in histories], np.int64)
+        ptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        item = np.concatenate([np.zeros(0, np.int32), *histories]).astype(np.int32)
+        back = np.repeat(ptr[1:], lengths) - np.arange(len(item)) - 1
+        events = Events(
+            ptr=ptr,
+            item=item,
+            day=(back / 1440 + 1e-3).astype(np.float32),  # a minute between two items
+            session=np.zeros(len(item), np.int32),
+            is_target=np.zeros(len(item), bool),
+        )
+        summary = summarise(events)
+        owner = np.repeat(np.arange(len(histories)), lengths)
+        weight = 2.0 ** (-back / HALF_LIFE_ITEMS)
+        return ShopperState(
+            users=np.full(len(histories), -1, np.int32),
+            ptr=summary.ptr,
+            item=summary.item,
+            pairs=summary.pairs,
+            numbers=summary.shoppers,
+            vectors={
+                tower: self._profile(tower, owner, item, weight, len(histories)) for tower in TOWERS
+            },
+        )
+
+    def rank(
+        self, shoppers: ShopperState, k: int = 10, *, novel: bool = False
+    ) -> tuple[Ints, Floats]:
+        """Return the k best items and their scores, (B, k) each, -1 and -inf where there are fewer.
+
+        Args:
+            shoppers: from `known` or `from_history`.
+            k: length of each list.
+            novel: leave out what the shopper bought before.
+
+        """
+        candidates = build(shoppers, self.items, new=self.new, bought=self.bought)
+        scores = self.fusion.score(candidates)
+        if novel:
+            scores = np.where(candidates.bought, -np.inf, scores)
+        items = np.full((len(shoppers), k), -1, np.int32)
+        values = np.full((len(shoppers), k), -np.inf, np.float32)
+        for row in range(len(shoppers)):
+            inside = slice(candidates.ptr[row], candidates.ptr[row + 1])
+            best = inside.start + np.argsort(-scores[inside], kind="stable")[:k]
+            best = best[np.isfinite(scores[best])]
+            found = candidates.items[best]
+            items[row, : len(best)], values[row, : len(best)] = found, scores[best]
+            if len(best) < k:
+                rest = self._by_popularity(shoppers, row, found, k - len(best), novel)
+                floor = values[row, len(best) - 1] if len(best) else np.float32(0)
+                items[row, len(best) : len(best) + len(rest)] = rest
+                values[row, len(best) : len(best) + len(rest)] = floor - 1 - np.arange(len(rest))
+        return items, values
+
+    def _by_popularity(
+        self, shoppers: ShopperState, row: int, found: Ints, count: int, novel: bool
+    ) -> Ints:
+        """Items that are no candidate, most popular first."""
+        pairs = slice(shoppers.ptr[row], shoppers.ptr[row + 1])
+        bought = shoppers.item[pairs][shoppers.pair_column("sessions")[pairs] > 0]
+        hidden = np.concatenate([found, bought]) if novel else found
+        order = self.items.order
+        return order[~np.isin(order, hidden)][:count]
+
+    def _profile(
+        self,
+        tower: str,
+        owner: npt.NDArray[np.int64],
+        item: Ints,
+        weight: npt.NDArray[Any],
+        count: int,
+    ) -> Floats:
+        vectors = self.items.vectors[tower]
+        out = np.full((count, vectors.shape[1]), np.nan, np.float32)
+        known = ~np.isnan(vectors[item]).any(1)
+        if tower == "behaviour" or not known.any():
+            return out
+        total = np.zeros((count, vectors.shape[1]))
+        np.add.at(total, owner[known], weight[known, None] * vectors[item[known]])
+        norm = np.linalg.norm(total, axis=1, keepdims=True)
+        return np.where(norm > 0, total / np.maximum(norm, 1e-9), np.nan).astype(np.float32)
+
+
+def _stack(first: ShopperState, second: ShopperState) -> ShopperState:
+    return replace(
+        first,
+        ptr=np.concatenate([first.ptr, first.ptr[-1] + second.ptr[1:]]),
+        **{
+            name: np.concatenate([getattr(first, name), getattr(second, name)])
+            for name in ("users", "item", "pairs", "numbers")
+        },
+        vectors={
+            tower: np.concatenate([first.vectors[tower], second.vectors[tower]])
+            for tower in first.vectors
+        },
+    )

@@ -1,0 +1,183 @@
+"""Fusion training: the towers become one ranker, in five ways that are compared."""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from components.platform import tracking
+from components.platform.errors import DataError
+from components.platform.files import atomic_folder, write_json
+from components.platform.progress import say
+from components.shop_ranking.engine.candidate_sets import CandidateSet, build
+from components.shop_ranking.engine.fusion import METHODS, Fusion
+from components.shop_ranking.engine.fusion.lists import ndcg
+from components.shop_ranking.engine.reading import read_cuts, read_states
+from components.shop_ranking.engine.states import ItemState, ShopperState, without
+from components.shop_ranking.fusion_training.labels import label, read_targets, recall_by_source
+from components.shop_ranking.fusion_training.ranking_files import (
+    write_fusion_rankings,
+    write_tower_rankings,
+)
+from components.shop_ranking.params import Params
+
+
+@dataclass(frozen=True)
+class CutData:
+    """One cut: who is evaluated, what is known of them and of items, and what they wanted."""
+
+    name: str
+    role: str
+    items: ItemState
+    shoppers: ShopperState  # everybody with history
+    candidates: CandidateSet  # of the evaluated, labelled
+
+
+def run(
+    params: Params,
+    *,
+    prepared: Path,
+    behaviour: Path,
+    text: Path,
+    image: Path,
+    baselines: Path,
+    fused: Path,
+    methods: Collection[str] = tuple(METHODS),
+) -> None:
+    """Write `fused`: a folder a way of fusion, rankings, state for serving and chosen.json.
+
+    `methods` names the ways to fit, for a comparison of seeds that needs one of them;
+    params.fusion.only names one for a refresh of what is served.
+    Each way is fitted on the fit cuts and chosen on validation. For the test cut it is fitted
+    again with validation added, its choices unchanged: validation targets end before the test cut.
+    The state is that of the last cut: of the test cut, or of the final one where there is one.
+
+    Raises:
+        DataError: there is no fit cut, or a table is absent.
+        ModelError: a tower or the EASE weights are absent or do not fit.
+
+    """
+    towers = {"behaviour": behaviour, "text": text, "image": image}
+    cuts = read_cuts(prepared)
+    methods = [params.fusion.only] if params.fusion.only else methods
+    _require_fit_cut(cuts)
+    with tracking.stage_run("fusion_training", params, "fusion"), atomic_folder(fused) as folder:
+        data = [
+            read_cut(params, prepared, towers, baselines, cut=cut)
+            for cut in cuts
+            if cut["role"] != "final"
+        ]
+        fit = [one.candidates for one in data if one.role == "fit"]
+        validation = next(one for one in data if one.role == "validation")
+        test = next(one for one in data if one.role == "test")
+        for cut in (validation, test):
+            write_tower_rankings(cut.items, cut.shoppers, prepared, cut.name, folder)
+        reached = {}
+        for name in methods:
+            started = time.perf_counter()
+            fusion = METHODS[name](params.seed)
+            fusion.fit(fit, validation.candidates)
+            seconds = time.perf_counter() - started
+            reached[name] = measure(fusion, validation.candidates)
+            write_fusion_rankings(fusion, validation.candidates, prepared, validation.name,
+                                  folder, seconds=seconds)  # fmt: skip
+            fusion.refit([*fit, validation.candidates])
+            seconds = time.perf_counter() - started
+            write_fusion_rankings(
+                fusion, test.candidates, prepared, test.name, folder, seconds=seconds
+            )
+            fusion.save(folder / name)
+            _write_weights(fusion, folder / name / "weights.csv")
+            say(f"{name}: validation {reached[name]}, {seconds:.1f} s")
+            tracking.log_metrics(
+                {f"{name}.validation.{view}": value for view, value in reached[name].items()}
+                | {f"{name}.seconds": seconds}
+            )
+            tracking.log_artifact(folder / name / "weights.csv", f"weights/{name}")
+        last = cuts[-1]
+        state = read_states(prepared, last["name"], towers, baselines, last["target_events"])
+        _write_state(*state, folder)
+        write_json(_choice(params, reached), folder / "chosen.json")
+        write_json(recall_by_source(validation.candidates), folder / "candidate_recall.json")
+        tracking.log_artifact(folder / "chosen.json")
+        tracking.log_artifact(folder / "candidate_recall.json")
+
+
+def read_cut(
+    params: Params,
+    prepared: Path,
+    towers: Mapping[str, Path],
+    baselines: Path,
+    *,
+    cut: Mapping[str, Any],
+    leave_out: frozenset[str] = frozenset(),
+) -> CutData:
+    """Read one cut and make its labelled candidates.
+
+    `leave_out` names towers that are treated as missing, for an ablation.
+    """
+    name = cut["name"]
+    items, shoppers = read_states(prepared, name, towers, baselines, cut["target_events"])
+    if leave_out:
+        items = replace(items, vectors=without(items.vectors, leave_out))
+        shoppers = replace(shoppers, vectors=without(shoppers.vectors, leave_out))
+    targets = read_targets(prepared, name)
+    evaluated = shoppers.take(np.flatnonzero(np.isin(shoppers.users, targets.users)))
+    candidates = build(
+        evaluated,
+        items,
+        new=params.fusion.new_candidates,
+        bought=params.fusion.bought_candidates,
+    )
+    say(f"cut {name}: {len(evaluated)} shoppers, {len(candidates)} candidates")
+    return CutData(name, cut["role"], items, shoppers, label(candidates, targets))
+
+
+def measure(fusion: Fusion, candidates: CandidateSet) -> dict[str, float]:
+    """Return NDCG@10 of both views."""
+    scores = fusion.score(candidates)
+    return {f"ndcg_{view}": round(ndcg(candidates, scores, view), 5) for view in ("all", "novel")}
+
+
+def _require_fit_cut(cuts: list[dict[str, Any]]) -> None:
+    roles = [cut["role"] for cut in cuts]
+    for role in ("fit", "validation", "test"):
+        if role not in roles:
+            raise DataError(
+                f"a cut with the role {role}",
+                f"roles {roles}",
+                "set preparation.fit_cuts to 1 or more and prepare the data again",
+            )
+    if any("target_events" not in cut for cut in cuts):
+        raise DataError("target_events of every cut in cuts.json", "none", "run data_preparation")
+
+
+def _choice(params: Params, reached: Mapping[str, Mapping[str, float]]) -> dict[str, object]:
+    best = max(reached, key=lambda name: sum(reached[name].values()))
+    method, reason = best, "highest NDCG@10 on validation, view all plus view novel"
+    if params.fusion.method != "best":
+        method, reason = params.fusion.method, "fusion.method in params.yaml"
+    if params.fusion.only:
+        method, reason = params.fusion.only, "fusion.only in params.yaml"
+    return {
+        "method": method,
+        "reason": reason,
+        "validation": reached,
+        "new_candidates": params.fusion.new_candidates,
+        "bought_candidates": params.fusion.bought_candidates,
+    }
+
+
+def _write_state(items: ItemState, shoppers: ShopperState, folder: Path) -> None:
+    items.save(folder / "state" / "items")
+    shoppers.save(folder / "state" / "shoppers")
+
+
+def _write_weights(fusion: Fusion, path: Path) -> None:
+    rows = sorted(fusion.weights(), key=lambda row: (row["segment"], -row["weight"]))
+    pyarrow.csv.write_csv(pa.Table.from_pylist(rows), path)

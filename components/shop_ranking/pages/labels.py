@@ -1,0 +1,45 @@
+"""What has to be said plainly on every page: what is simulated, what is drawn, whose time it is."""
+
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from components.platform import tracking
+from components.platform.errors import RegistryError
+
+if TYPE_CHECKING:
+    from components.server.server import Server
+
+SIMULATED = "Simulated data: no real shopper is behind these numbers."
+RENDERED = "Pictures are rendered from product attributes; they are not photographs."
+
+
+def labels(server: "Server", version: str | None, now: datetime | None) -> tuple[str, ...]:
+    """Return the labels of the champion `version`, and the time where it is not the real one."""
+    found = list(_of_data(server, version))
+    if server.clock.mode == "data" and now is not None:
+        found.append(f"Shop time {now:%A, %-d %B %Y, %H:%M} UTC: a replay of the past.")
+    return tuple(found)
+
+
+def _of_data(server: "Server", version: str | None) -> tuple[str, ...]:
+    """Return what the registered version says of its data; what params.yaml says without one."""
+    if version is None:
+        return ()
+    try:
+        tags = _tags(server.champion.policy.models.fused, version)
+    except RegistryError:
+        tags = None
+    if tags is None:
+        return server.params.data.labels
+    simulated, pictures = tags
+    return (SIMULATED,) * (simulated == "true") + (RENDERED,) * (pictures == "rendered")
+
+
+@lru_cache(maxsize=16)
+def _tags(name: str, version: str) -> tuple[str, str] | None:
+    """Return the tags simulated and pictures; None for a version the registry does not know."""
+    if not version.startswith(f"{name}/"):
+        return None
+    found = tracking.version(name, version.removeprefix(f"{name}/"))
+    return found.tags.get("simulated", ""), found.tags.get("pictures", "")

@@ -1,0 +1,87 @@
+"""Params of the baselines, of the fusion and of its evaluation."""
+
+from typing import Literal, get_args
+
+from pydantic import Field
+
+from components.platform.params.section import Section, Share
+
+FusionMethod = Literal[
+    "weighted-average", "rank-ensemble", "stacking", "gated-attention", "parameter-averaging"
+]
+
+
+BaselineName = Literal[
+    "popularity",
+    "personal-frequency",
+    "decayed-frequency",
+    "tifu-knn",
+    "item-knn",
+    "ease",
+    "als",
+    "lambdamart",
+]
+
+
+class BaselineParams(Section):
+    """Simple methods every fused model has to beat."""
+
+    ranked: tuple[BaselineName, ...] = Field(
+        get_args(BaselineName),
+        min_length=1,
+        description="Baselines of the leaderboard; EASE weights are made whatever it names",
+    )
+    ease_l2: float = Field(500.0, gt=0, description="EASE: L2 regularisation")
+    ease_max_size: int = Field(
+        20_000, ge=1, description="EASE: refuse when shoppers and items are both more"
+    )
+    ease_kept_weights: int = Field(
+        200, ge=1, description="EASE: largest weights an item that the fused ranker gets"
+    )
+    item_knn_neighbours: int = Field(200, ge=1, description="ItemKNN: neighbours of an item")
+    als_factors: int = Field(64, ge=1, description="ALS: length of the factors")
+    als_regularization: float = Field(10.0, gt=0, description="ALS: L2 regularisation")
+    als_alpha: float = Field(1.0, gt=0, description="ALS: confidence of a purchase")
+    als_iterations: int = Field(10, ge=1, description="ALS: alternations")
+    tifu_groups: int = Field(7, ge=1, description="TIFU-KNN: groups of baskets")
+    tifu_within_decay: float = Field(
+        1.0, gt=0, le=1, description="TIFU-KNN: decay from basket to basket in a group"
+    )
+    tifu_group_decay: float = Field(
+        0.7, gt=0, le=1, description="TIFU-KNN: decay from group to group"
+    )
+    tifu_neighbours: int = Field(100, ge=1, description="TIFU-KNN: nearest shoppers")
+    tifu_alpha: Share = Field(0.5, description="TIFU-KNN: share of the shopper's own vector")
+    lambdamart_trees: int = Field(150, ge=1, description="LambdaMART: boosting rounds")
+    lambdamart_new_items: int = Field(
+        150, ge=1, description="LambdaMART: items never bought that are candidates a shopper"
+    )
+
+
+class FusionParams(Section):
+    """How the towers become one ranker."""
+
+    method: FusionMethod | Literal["best"] = Field(
+        "best", description="Way of fusion that is registered; best = best on validation"
+    )
+    only: FusionMethod | None = Field(
+        None, description="Way that is fitted alone and registered; null fits and compares all"
+    )
+    new_candidates: int = Field(
+        30, ge=1, le=1000, description="Items never bought before that each source proposes"
+    )
+    bought_candidates: int = Field(
+        60, ge=0, le=10000, description="Items bought before that are ranked by features"
+    )
+
+
+class EvaluationParams(Section):
+    """Metrics and intervals."""
+
+    k: int = Field(10, ge=1, le=100, description="Length of the ranked list that is measured")
+    bootstrap_samples: int = Field(
+        2000, ge=100, le=100_000, description="Bootstrap samples over shoppers"
+    )
+    new_shopper_sessions: int = Field(
+        10, ge=1, description="Fewer sessions than this before the cut make a shopper new"
+    )

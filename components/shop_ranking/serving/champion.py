@@ -1,0 +1,177 @@
+"""One version of the fused ranker with all it needs to answer: immutable, replaced whole."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from components.platform.encoders.inference import ImageEncoder, TextEncoder, has_encoder
+from components.platform.errors import ModelError
+from components.platform.files import read_table
+from components.platform.pseudonyms import at_the_door
+from components.platform.serving.live_events import LiveEvents
+from components.shop_ranking.engine.history import Floats
+from components.shop_ranking.engine.ranker import FusedRanker
+from components.shop_ranking.engine.scoring import Scorer
+from components.shop_ranking.params import Params
+from components.shop_ranking.search.searching import Searcher
+from components.shop_ranking.serving.api import Answer, Asking, RecommendRequest, SearchRequest
+from components.shop_ranking.serving.catalogue import Catalogue
+from components.shop_ranking.serving.recommendation import Recommender
+from components.shop_ranking.serving.shoppers import Shopper, Shoppers
+from components.shop_ranking.serving.slates import Presenter, Slate
+
+WARMING = ("home", "similar", "basket", "buy_again")  # surfaces that a new champion answers first
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Folders of the registered packages that make one champion."""
+
+    version: str  # "fused-ranker/3"
+    ranker: Path
+    text: Path | None  # None: the version names no such tower
+    image: Path | None
+
+
+@dataclass(frozen=True)
+class Champion:
+    """Answers requests; a request uses one champion throughout."""
+
+    version: str
+    as_of: datetime  # end of its data
+    catalogue: Catalogue
+    scorer: Scorer
+    shoppers: Shoppers
+    recommender: Recommender
+    searcher: Searcher
+    presenter: Presenter
+
+    @classmethod
+    def load(cls, packages: Packages, live: LiveEvents, params: Params) -> "Champion":
+        """Read the packages and answer a request of every kind.
+
+        Raises:
+            ShopError: a package is incomplete, broken, or made by another version of the code.
+
+        """
+        ranker, shop = FusedRanker.load(packages.ranker), packages.ranker / "shop"
+        try:
+            about = json.loads((shop / "shop.json").read_text())
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"a package with a shop at {packages.ranker}", str(error), "register it again"
+            ) from error
+        as_of = datetime.fromisoformat(about["as_of"])
+        users = read_table(packages.ranker / "ids" / "users.parquet")["user_id"].to_pylist()
+        scorer = Scorer(ranker)
+        catalogue = Catalogue.read(shop, scorer.items.eligible)
+        shoppers = Shoppers(shop, ranker, catalogue, live, as_of, about["target_events"], users)
+        recommender = Recommender(shop, scorer, catalogue, params.serving)
+        searcher = Searcher(
+            scorer,
+            catalogue,
+            recommender,
+            TextEncoder(packages.text) if packages.text and has_encoder(packages.text) else None,
+            ImageEncoder(packages.image)
+            if packages.image and has_encoder(packages.image)
+            else None,
+            params.serving,
+        )
+        made = cls(
+            version=packages.version,
+            as_of=as_of,
+            catalogue=catalogue,
+            scorer=scorer,
+            shoppers=shoppers,
+            recommender=recommender,
+            searcher=searcher,
+            presenter=Presenter(catalogue, packages.version, params.serving, params.seed),
+        )
+        made.warm_up(users)
+        return made
+
+    def warm_up(self, users: Sequence[str]) -> None:
+        """Answer requests of every kind, for known shoppers and for a stranger.
+
+        Raises:
+            ModelError: an answer is empty, or a score is not a number.
+
+        """
+        items = [self.catalogue.item_id[row] for row in self.scorer.popular[:3].tolist()]
+        for user in [*users[:5], None]:
+            for surface in WARMING:
+                request = RecommendRequest.model_validate(
+                    {"user_id": user, "surface": surface, "item_id": items[0], "basket": items}
+                )
+                answer = self.recommend(request, self.as_of)
+                scores = [item.score for item in answer.items]
+                if not np.isfinite(scores).all() or (surface == "home" and not scores):
+                    raise ModelError(
+                        f"items with scores on surface {surface} for {user or 'a stranger'}",
+                        f"{scores[:5]}",
+                        "train this model again, or roll back",
+                    )
+            title = self.catalogue.title[self.scorer.popular[0]] or "a"
+            self.search(SearchRequest(user_id=user, query=title), self.as_of)
+
+    def reading(self, request: RecommendRequest | SearchRequest) -> Callable[[], object] | None:
+        """Return what reads the words of a query that nobody asked yet; any thread may call it."""
+        return self.searcher.reading(request) if isinstance(request, SearchRequest) else None
+
+    def prepare(self, requests: Sequence[RecommendRequest | SearchRequest], now: datetime) -> None:
+        """Compute for all requests in one batch what they share in kind, and keep it."""
+        users = [at_the_door(one.user_id) for one in requests if one.user_id]
+        self.shoppers.prepare(users, now)
+        asked = [(one, self._shopper(one, now)) for one in requests]
+        self.recommender.prepare(
+            shopper
+            for one, shopper in asked
+            if isinstance(one, RecommendRequest) and one.surface == "home"
+        )
+        self.searcher.prepare(
+            [(one, shopper) for one, shopper in asked if isinstance(one, SearchRequest)]
+        )
+
+    def recommend(self, request: RecommendRequest, now: datetime) -> Answer:
+        """Return a row of recommendations; nothing is logged."""
+        return self.presenter.show(self.slate(request, now), request.surface)
+
+    def search(self, request: SearchRequest, now: datetime) -> Answer:
+        """Return a page of search results; nothing is logged.
+
+        Raises:
+            DataError: the example picture is not one.
+
+        """
+        return self.presenter.show(self.slate(request, now), "search")
+
+    def slate(self, request: RecommendRequest | SearchRequest, now: datetime) -> Slate:
+        """Return the ranked items of a request, of which nothing is shown yet.
+
+        Raises:
+            DataError: the example picture is not one.
+
+        """
+        shopper = self._shopper(request, now)
+        if isinstance(request, SearchRequest):
+            return self.searcher.search(request, shopper)
+        return self.recommender.recommend(request, shopper)
+
+    def score(
+        self, user_id: str | None, item_ids: Sequence[str], now: datetime,
+        history: Sequence[str] = (),
+    ) -> Floats:  # fmt: skip
+        """Return the fused scores of items for a shopper, (n,); NaN for an unknown item."""
+        shopper = self.shoppers.of(at_the_door(user_id) if user_id else None, history, now)
+        scores = np.full(len(item_ids), np.nan, np.float32)
+        rows = np.array([self.catalogue.index.get(item, -1) for item in item_ids], np.int32)
+        scores[rows >= 0] = self.scorer.score(shopper.state, rows[rows >= 0])
+        return scores
+
+    def _shopper(self, request: Asking, now: datetime) -> Shopper:
+        user = at_the_door(request.user_id) if request.user_id else None
+        return self.shoppers.of(user, request.history, now)

@@ -1,0 +1,112 @@
+"""Rows made ready before shoppers ask: what a first request costs is paid while nobody waits.
+
+A shopper's state changes with every event of theirs and with every day, a score with every
+champion. A request that finds nothing kept costs milliseconds; here those whose state is not
+kept are worked off one by one, whoever did something last first, in pauses between requests.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from prometheus_client import Gauge
+
+from components.platform.errors import ModelError, ServiceError
+from components.platform.progress import say
+from components.platform.serving.batching import PAUSE_SECONDS
+from components.platform.serving.live_events import HISTORY
+from components.platform.serving.segments import Record
+from components.shop_ranking.serving.api import RecommendRequest
+from components.shop_ranking.serving.recommendation import RANKINGS
+
+if TYPE_CHECKING:
+    from components.server.server import Server
+    from components.shop_ranking.serving.champion import Champion
+
+LOOK_SECONDS = 0.2  # between looks for an event, a new champion or day while all are ready
+DUE = Gauge("shopfusion_shoppers_due", "Shoppers whose row has still to be made ready")
+
+
+class Ahead:
+    """Keeps the rows of the latest RANKINGS shoppers ready, in a thread of its own."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._made_for: tuple[str, int] | None = None  # version and day that all were due for
+        self._due: OrderedDict[str, None] = OrderedDict()  # the next to make ready stands last
+        self._told = float("-inf")  # when the last event came
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._work, name="ahead", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the server needs no champion yet."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the shopper at hand."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._thread.join()
+
+    def accept(self, records: Sequence[Record]) -> None:
+        """Make ready next whoever did something; a subscriber of the event log."""
+        users = {str(one["user_id"]): None for one in records if one["event_type"] in HISTORY}
+        if users:
+            self._told = time.monotonic()
+            with self._changed:
+                for user in users:
+                    self._due[user] = None
+                    self._due.move_to_end(user)
+                while len(self._due) > RANKINGS:
+                    self._due.popitem(last=False)
+
+    def _work(self) -> None:
+        while not self._stopped:
+            try:
+                pause = self._step()
+            except (ModelError, ServiceError):  # no champion, or no time yet
+                pause = LOOK_SECONDS
+            except Exception as error:  # a request for this shopper would say the same
+                say(f"a row is not made ready: {type(error).__name__}: {error}")
+                continue
+            if pause > 0:  # meanwhile no champion is held, which may be replaced
+                self._wait(pause)
+
+    def _step(self) -> float:
+        """Make one shopper ready, or return for how long to wait for a pause, or for work."""
+        champion, now = self._server.champion.current(), self._server.clock.now()
+        version_and_day = champion.version, champion.shoppers.day(now)
+        if version_and_day != self._made_for:
+            self._all_are_due(champion)
+            self._made_for = version_and_day
+        DUE.set(len(self._due))
+        if not self._due:
+            return LOOK_SECONDS
+        if (left := PAUSE_SECONDS - self.idle_seconds()) > 0:
+            return left
+        with self._changed:
+            user, _ = self._due.popitem()
+        champion.prepare([RecommendRequest(user_id=user)], now)
+        return 0.0
+
+    def idle_seconds(self) -> float:
+        """Return for how long neither request nor event has come."""
+        return min(self._server.waiting.idle_seconds(), time.monotonic() - self._told)
+
+    def _all_are_due(self, champion: "Champion") -> None:
+        with self._changed:
+            lately = list(self._due)  # they stay the first
+            self._due = OrderedDict.fromkeys(
+                [*reversed(champion.shoppers.latest(RANKINGS - len(lately))), *lately]
+            )
+            for user in lately:
+                self._due.move_to_end(user)
+
+    def _wait(self, seconds: float) -> None:
+        with self._changed:
+            if not self._stopped:
+                self._changed.wait(seconds)

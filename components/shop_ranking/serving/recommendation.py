@@ -1,0 +1,183 @@
+"""Rows of recommendations: candidates of a surface, the fused ranker, and a list less alike."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from components.platform.files import read_table
+from components.platform.serving.cache import Bounded
+from components.shop_ranking.engine.history import Floats, Ints
+from components.shop_ranking.engine.scoring import Ranked, Scorer
+from components.shop_ranking.engine.states import TOWERS
+from components.shop_ranking.params import ServingParams
+from components.shop_ranking.serving.api import Filters, RecommendRequest
+from components.shop_ranking.serving.catalogue import Catalogue, Mask
+from components.shop_ranking.serving.ordering import diversified, personal, reciprocal_ranks
+from components.shop_ranking.serving.shoppers import Shopper
+from components.shop_ranking.serving.slates import Slate
+
+PROPOSED = 50  # items a source proposes for the surfaces similar and basket
+NO_FILTERS = Filters()
+RANKINGS = 20_000  # shoppers whose ranked candidates are kept
+LISTS = 20_000  # finished rows that are kept
+POOL = 3  # a row of n is made less alike out of the first 3 n
+
+
+class Recommender:
+    """Ranks for the surfaces home, similar, basket and buy_again."""
+
+    def __init__(
+        self, folder: Path, scorer: Scorer, catalogue: Catalogue, params: ServingParams
+    ) -> None:
+        self.scorer, self.catalogue, self.params = scorer, catalogue, params
+        pairs = read_table(folder / "item_pairs.parquet", ["item_index", "other_index"])
+        self.together = pairs["other_index"].to_numpy()  # strongest first an item
+        self.pairs_of = np.searchsorted(
+            pairs["item_index"].to_numpy(), np.arange(len(catalogue) + 1)
+        )
+        self.likeness = _unit_vectors(scorer)
+        self._rankings: Bounded[object, Ranked] = Bounded(RANKINGS)
+        self._lists: Bounded[object, tuple[Ints, Floats]] = Bounded(LISTS)
+
+    def ranked(self, shopper: Shopper) -> Ranked:
+        """Return the shopper's candidates; kept until the shopper does something, or a new day."""
+        return self._rankings.get(shopper.key, lambda: self.scorer.rank(shopper.state))
+
+    def prepare(self, shoppers: Iterable[Shopper]) -> None:
+        """Rank in one batch the candidates of shoppers that `ranked` would rank one by one."""
+        states = {shopper.key: shopper.state for shopper in shoppers}
+        missing = self._rankings.missing(states)
+        if missing:
+            found = self.scorer.rank_all([states[key] for key in missing])  # type: ignore[index]
+            for key, ranked in zip(missing, found, strict=True):
+                self._rankings.put(key, ranked)
+
+    def recommend(self, request: RecommendRequest, shopper: Shopper) -> Slate:
+        """Return the row of a surface; one without an item or basket it knows shows home's."""
+        item = self.catalogue.index.get(request.item_id) if request.item_id else None
+        basket = tuple(dict.fromkeys(self.catalogue.rows(request.basket).tolist()))
+        surface, context = request.surface, basket
+        if surface == "similar":
+            context = () if item is None else (item,)
+        if surface in {"home", "buy_again"} or not context:
+            surface = "buy_again" if surface == "buy_again" else "home"
+        wanted = request.k + self.params.exploration_reach
+        key = shopper.key and (
+            shopper.key, surface, context, request.filters, wanted, request.diversity
+        )  # fmt: skip
+        items, scores = self._lists.get(
+            key, lambda: self._list(shopper, surface, context, request, wanted)
+        )
+        return Slate(items, scores, "fused", min(request.k, len(items)))
+
+    def _list(
+        self, shopper: Shopper, surface: str, context: tuple[int, ...],
+        request: RecommendRequest, wanted: int,
+    ) -> tuple[Ints, Floats]:  # fmt: skip
+        mask = self.catalogue.allowed(request.filters)
+        if surface == "home":
+            items, scores = self.home(shopper, request.filters, wanted)
+        elif surface == "buy_again":
+            items, scores = self._bought(shopper, mask)
+        else:
+            items, scores = self._beside(shopper, np.array(context, np.int32), mask, surface)
+        shown = slice(0, POOL * wanted)
+        items, scores = items[shown], scores[shown]
+        order = diversified(_falling(scores), self.likeness[items], wanted, request.diversity)
+        return items[order], scores[order]
+
+    def home(self, shopper: Shopper, filters: Filters, wanted: int) -> tuple[Ints, Floats]:
+        """Return allowed items by fused score: the shopper's candidates, filled up where few."""
+        ranked, mask = self.ranked(shopper), self.catalogue.allowed(filters)
+        kept = mask[ranked.items]
+        items, scores = ranked.items[kept], ranked.scores[kept]
+        if filters == NO_FILTERS and len(items) >= wanted:
+            return items, scores
+        return self._filled(shopper, items, mask, wanted, filters != NO_FILTERS)
+
+    def _filled(
+        self, shopper: Shopper, items: Ints, mask: Mask, wanted: int, towers: bool
+    ) -> tuple[Ints, Floats]:
+        """Add popular allowed items, and behind filters those nearest to the shopper.
+
+        All are scored together: some ways of fusion compare what stands in one list.
+        """
+        popular = self.scorer.popular
+        more = [popular[mask[popular]][: max(wanted, self.scorer.new)]]
+        if towers:
+            more += [
+                self.scorer.indexes[tower].nearest(
+                    shopper.state.vectors[tower][0], self.scorer.new, among=mask
+                )[0]
+                for tower in TOWERS
+            ]
+        items = np.unique(np.concatenate([items, *more])).astype(np.int32)
+        scores = self.scorer.score(shopper.state, items)
+        best = np.argsort(-scores, kind="stable")
+        return items[best], scores[best]
+
+    def _bought(self, shopper: Shopper, mask: Mask) -> tuple[Ints, Floats]:
+        """Return what the shopper bought before, by fused score: nothing for a new shopper."""
+        state = shopper.state
+        owned = state.item[state.pair_column("sessions") > 0]
+        owned = owned[mask[owned]]
+        scores = self.scorer.score(state, owned)
+        best = np.argsort(-scores, kind="stable")
+        return owned[best], scores[best]
+
+    def _beside(
+        self, shopper: Shopper, context: Ints, mask: Mask, surface: str
+    ) -> tuple[Ints, Floats]:
+        """Return what goes with the context's items, in an order that knows the shopper too."""
+        lists = self._goes_with(context)
+        if surface == "similar":
+            lists += [
+                self.scorer.indexes[tower].nearest(
+                    self.scorer.items.vectors[tower][context[0]], PROPOSED, without=context,
+                    among=mask,
+                )[0]
+                for tower in ("text", "image")
+            ]  # fmt: skip
+        allowed = mask.copy()
+        allowed[context] = False
+        items, _ = reciprocal_ranks([one[allowed[one]] for one in lists], [1.0] * len(lists))
+        if len(items) == 0:
+            items = self.home(shopper, NO_FILTERS, PROPOSED)[0]
+            items = items[allowed[items]]
+        items = items[: max(self.params.personal_first, PROPOSED)]
+        scores = self.scorer.score(shopper.state, items)
+        order = personal(items, scores, len(items), self.params.personal_weight)
+        return items[order], scores[order]
+
+    def _goes_with(self, context: Ints) -> list[Ints]:
+        """What was bought in one visit with an item, a list an item, and what EASE sees in them."""
+        lists = [
+            self.together[self.pairs_of[item] : self.pairs_of[item + 1]][:PROPOSED]
+            for item in context.tolist()
+        ]
+        ease = self.scorer.items.ease
+        if ease.nnz:
+            rows = ease[context].sum(axis=0)
+            best = np.argsort(-rows, kind="stable")[:PROPOSED]
+            lists.append(best[rows[best] > 0].astype(np.int32))
+        return lists
+
+
+def _unit_vectors(scorer: Scorer) -> Floats:
+    """Return the vectors that say how alike two items are, (I, D), zeros for an item without.
+
+    Of the first tower that knows any item: text, else image, else behaviour.
+    """
+    for tower in ("text", "image", "behaviour"):
+        vectors = scorer.items.vectors[tower]
+        norms = scorer.items.norms[tower]
+        if not np.isnan(norms).all():
+            return np.nan_to_num(vectors / norms[:, None].astype(np.float32), nan=0.0)
+    return np.zeros((len(scorer.items.eligible), 1), np.float32)
+
+
+def _falling(scores: Floats) -> Floats:
+    """Return scores that fall from one place to the next, whatever the list was ordered by."""
+    falling: Floats = np.minimum.accumulate(scores)
+    return falling

@@ -1,0 +1,159 @@
+"""The gate's answers where the right one is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.platform.errors import ModelError
+from components.platform.gate.comparison import Verdict, interval, judge
+from components.platform.registry.policy import load_policy
+from components.shop_ranking.model_registration.measurements import Measured
+
+GATE = load_policy().gate.model_copy(update={"bootstrap_samples": 400})
+SHOPPERS = 800
+SHOPPER_NOISE = np.random.default_rng(1).normal(0, 0.15, SHOPPERS)
+
+
+def measured(
+    name: str = "challenger",
+    *,
+    everything: float = 0.44,
+    novel: float = 0.06,
+    new_shoppers: float | None = None,
+    coverage: float = 0.30,
+    bias: float = 0.50,
+    latency: float | None = 40.0,
+    noise: float = 0.02,
+) -> Measured:
+    """A model with the given mean NDCG by view; the noise differs from model to model."""
+    own = np.random.default_rng(len(name)).normal(0, noise, SHOPPERS)
+    values = {
+        ("all", "all"): everything,
+        ("novel", "all"): novel,
+        ("all", "new shoppers"): everything if new_shoppers is None else new_shoppers,
+    }
+    frames = []
+    for (view, part), mean in values.items():
+        rows = slice(0, 100) if part == "new shoppers" else slice(None)
+        ndcg = (mean + SHOPPER_NOISE - SHOPPER_NOISE.mean() + own - own.mean())[rows]
+        index = pd.MultiIndex.from_product(
+            [[view], [part], [f"u{i}" for i in range(len(ndcg))]],
+            names=["view", "slice", "user_id"],
+        )
+        frames.append(pd.DataFrame({"ndcg": ndcg - ndcg.mean() + mean}, index=index))
+    return Measured(name, pd.concat(frames), coverage, bias, latency)
+
+
+def verdict(challenger: Measured, *references: Measured) -> Verdict:
+    return judge(challenger, references or (measured("champion"),), GATE, seed=0)
+
+
+def failing(found: Verdict) -> set[tuple[str, str, str]]:
+    return {(line.rule, line.view, line.slice) for line in found.lines if not line.passed}
+
+
+def test_clearly_better_passes():
+    found = verdict(measured(everything=0.48, novel=0.07))
+    assert found.outcome == "passed"
+    assert found.reasons == ()
+    assert all(line.better for line in found.lines if line.rule == "primary")
+
+
+def test_clearly_worse_is_rejected_with_the_line_that_failed():
+    found = verdict(measured(everything=0.40))
+    assert found.outcome == "rejected"
+    assert ("primary", "all", "all") in failing(found)
+    assert "ndcg on all/all against champion" in found.reasons[0]
+
+
+def test_tie_is_not_worse_but_not_better_either():
+    found = verdict(measured("champion"))
+    assert failing(found) == set()
+    assert found.outcome == "rejected"
+    assert found.reasons == ("better on none of the primary metrics",)
+
+
+def test_better_on_one_primary_line_and_within_the_margin_on_the_other_passes():
+    assert verdict(measured(everything=0.438, novel=0.08)).outcome == "passed"
+
+
+def test_better_on_one_primary_line_does_not_pay_for_a_loss_on_the_other():
+    found = verdict(measured(everything=0.48, novel=0.04))
+    assert failing(found) == {("primary", "novel", "all")}
+
+
+@pytest.mark.parametrize(
+    ("worse", "rule"),
+    [
+        ({"coverage": 0.26}, "coverage"),
+        ({"bias": 0.56}, "popularity bias"),
+        ({"latency": 51.0}, "latency"),
+    ],
+)
+def test_a_better_ranking_that_loses_elsewhere_is_rejected(worse, rule):
+    found = verdict(measured(everything=0.48, novel=0.07, **worse))
+    assert failing(found) == {(rule, "all", "all")}
+    assert found.outcome == "rejected"
+
+
+@pytest.mark.parametrize("within", [{"coverage": 0.28}, {"bias": 0.54}, {"latency": 49.0}])
+def test_a_loss_within_the_margin_passes(within):
+    assert verdict(measured(everything=0.48, novel=0.07, **within)).outcome == "passed"
+
+
+def test_slice_vetoes_a_sure_loss_and_only_that():
+    better = {"everything": 0.48, "novel": 0.07}
+    found = verdict(measured(new_shoppers=0.38, **better))
+    assert failing(found) == {("slice", "all", "new shoppers")}
+    unsure = verdict(measured(new_shoppers=0.43, noise=0.5, **better))
+    assert ("slice", "all", "new shoppers") not in failing(unsure)
+
+
+def test_against_baselines_each_primary_line_meets_its_own_best():
+    best_at_all = measured("frequency", everything=0.43, novel=0.02, latency=None)
+    best_at_novel = measured("ease", everything=0.42, novel=0.055, latency=None)
+    found = verdict(measured(), best_at_novel, best_at_all)
+    against = {(line.rule, line.view): line.reference for line in found.lines}
+    assert against["primary", "all"] == "frequency"
+    assert against["primary", "novel"] == "ease"
+    assert against["coverage", "all"] == "frequency"
+    assert found.outcome == "passed"
+
+
+def test_without_a_packaged_reference_only_the_longest_time_counts():
+    baseline = measured("frequency", everything=0.43, novel=0.05, latency=None)
+    slow = measured(latency=GATE.latency.max_ms - 1)
+    assert verdict(slow, baseline).outcome == "passed"
+    assert failing(verdict(replace(slow, latency_ms=GATE.latency.max_ms + 1), baseline)) == {
+        ("latency", "all", "all")
+    }
+
+
+def test_milliseconds_below_the_noise_are_no_loss():
+    better, quick = {"everything": 0.48, "novel": 0.07}, measured("champion", latency=1.0)
+    assert verdict(measured(latency=5.5, **better), quick).outcome == "passed"
+    assert verdict(measured(latency=6.5, **better), quick).outcome == "rejected"
+
+
+def test_other_shoppers_are_refused():
+    champion = measured("champion")
+    other = replace(champion, shoppers=champion.shoppers.rename(index={"u7": "u9999"}))
+    with pytest.raises(ModelError, match="run the stage evaluation again"):
+        verdict(measured(), other)
+
+
+def test_row_order_changes_nothing():
+    champion = measured("champion")
+    shuffled = replace(champion, shoppers=champion.shoppers.sample(frac=1, random_state=3))
+    assert verdict(measured(), shuffled).lines == verdict(measured(), champion).lines
+
+
+def test_interval_agrees_with_the_normal_approximation():
+    difference = np.random.default_rng(5).normal(0.01, 0.1, 2000)
+    low, high = interval(difference, GATE, seed=0)
+    half = 1.96 * difference.std() / np.sqrt(len(difference))
+    assert low == pytest.approx(difference.mean() - half, abs=0.001)
+    assert high == pytest.approx(difference.mean() + half, abs=0.001)
+    assert (low, high) == interval(difference, GATE, seed=0)

@@ -1,0 +1,131 @@
+"""Requests that wait together are answered from one batch, as if each had come alone."""
+
+import asyncio
+import threading
+from datetime import timedelta
+
+import numpy as np
+
+from components.platform.pseudonyms import at_the_door
+from components.platform.serving.batching import ENOUGH, TOGETHER, Waiting
+from components.shop_ranking.serving.api import RecommendRequest, SearchRequest
+from tests.shop_ranking.serving.shop import user_ids
+
+
+def nothing_to_read(request):
+    return None
+
+
+def test_what_waits_together_is_one_batch():
+    batches = []
+
+    async def ask():
+        waiting = Waiting(lambda requests: batches.append(len(requests)), nothing_to_read)
+        await asyncio.gather(*(waiting.ready(RecommendRequest()) for _ in range(TOGETHER + 3)))
+        await waiting.ready(RecommendRequest())
+
+    asyncio.run(ask())
+    assert batches == [TOGETHER, 3, 1]
+
+
+def test_a_batch_that_fails_lets_each_answer_alone():
+    def fail(requests):
+        raise ValueError("no batch today")
+
+    asyncio.run(asyncio.wait_for(Waiting(fail, nothing_to_read).ready(RecommendRequest()), 5))
+
+
+def test_queries_are_read_before_their_batch_and_beside_it():
+    """A batch waits for queries that are being read, but not for all where several are ready."""
+    read, batches, held = [], [], threading.Event()
+
+    def reading(request):
+        if not request.query:
+            return None
+        return lambda: (
+            held.wait(5) if request.query == "slow" else None,
+            read.append(request.query),
+        )
+
+    async def ask():
+        waiting = Waiting(lambda requests: batches.append([one.query for one in requests]), reading)
+        slow = asyncio.create_task(waiting.ready(SearchRequest(query="slow")))
+        await asyncio.sleep(0.05)
+        few = [asyncio.create_task(waiting.ready(SearchRequest(query=f"{n}"))) for n in range(2)]
+        await asyncio.sleep(0.2)
+        assert batches == []  # they wait for the slow one
+        more = [asyncio.create_task(waiting.ready(SearchRequest())) for _ in range(ENOUGH - 2)]
+        await asyncio.wait_for(asyncio.gather(*few, *more), 5)
+        assert [sorted(batch) for batch in batches] == [["", "", "0", "1"]]
+        held.set()
+        await asyncio.wait_for(slow, 5)
+        assert batches[1:] == [["slow"]]
+
+    asyncio.run(ask())
+    assert sorted(read) == ["0", "1", "slow"]
+
+
+def test_nobody_waits_for_a_client_that_has_gone_or_a_query_that_cannot_be_read():
+    held, batches = threading.Event(), []
+
+    def reading(request):
+        return {"held": lambda: held.wait(5), "bad": lambda: 1 / 0}[request.query]
+
+    async def ask():
+        waiting = Waiting(lambda requests: batches.append(len(requests)), reading)
+        gone = asyncio.create_task(waiting.ready(SearchRequest(query="held")))
+        bad = asyncio.create_task(waiting.ready(SearchRequest(query="bad")))
+        await asyncio.sleep(0.2)
+        assert not bad.done()
+        gone.cancel()
+        await asyncio.wait_for(bad, 5)
+        held.set()
+
+    asyncio.run(ask())
+    assert batches == [1]
+
+
+def test_a_new_query_is_read_once(champion):
+    known = SearchRequest(query=champion.catalogue.title[0])
+    new = SearchRequest(query="words that nobody has asked before")
+    assert champion.reading(RecommendRequest()) is None
+    assert champion.reading(SearchRequest(query=" ")) is None
+    read = champion.reading(new)
+    before = champion.searcher.text.encode.cache_info().misses
+    read()
+    champion.prepare([new, known], champion.as_of)
+    assert champion.searcher.text.encode.cache_info().misses == before + 2
+    assert champion.reading(new) is None
+    champion.search(new, champion.as_of)
+    assert champion.searcher.text.encode.cache_info().misses == before + 2
+
+
+def test_a_batch_leaves_the_very_scores_of_shoppers_alone(champion):
+    users = [*user_ids(champion, 12), "nobody knows them", None]
+    now = champion.as_of + timedelta(days=40)
+    title = champion.catalogue.title[champion.scorer.popular[0]]
+    home = [RecommendRequest(user_id=user) for user in users]
+    words = [SearchRequest(user_id=user, query=title) for user in users]
+    later = now + timedelta(days=1)
+    alone = [champion._shopper(one, now) for one in home]
+    champion.prepare([*home, *words], later)
+    misses = champion.shoppers._states.misses + champion.recommender._rankings.misses
+    for one, shopper in zip(home, alone, strict=True):
+        again = champion._shopper(one, later)
+        found = champion.recommender.ranked(again)
+        if not shopper.has_history:
+            continue
+        # On its own at the same moment: the states and the scores of the batch, to the last bit.
+        own = champion.shoppers.at(at_the_door(one.user_id), (), later)
+        assert np.array_equal(own.state.pairs, again.state.pairs, equal_nan=True)
+        assert np.array_equal(own.state.numbers, again.state.numbers, equal_nan=True)
+        single = champion.scorer.rank(own.state)
+        assert np.array_equal(single.items, found.items)
+        assert np.abs(single.scores - found.scores).max() < 1e-5
+        assert len(found.items) > 0
+    assert champion.shoppers._states.misses + champion.recommender._rankings.misses == misses
+    for request in words:
+        shopper = champion._shopper(request, later)
+        before = champion.searcher._orders.misses
+        champion.searcher.search(request, shopper)
+        assert champion.searcher._orders.misses == before

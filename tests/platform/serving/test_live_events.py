@@ -1,0 +1,48 @@
+"""Events since the model's day: in time order, each once."""
+
+from components.platform import schemas
+from components.platform.serving import live_events
+from components.platform.serving.clock import Clock
+from components.platform.serving.live_events import LiveEvents
+from components.server.__main__ import _starting
+from components.server.events.log import EventLog
+from components.shop_ranking.ads.ads import Ads
+
+
+def bought(event_id: str, second: int, price: float | None = None) -> dict:
+    moment = f"2017-11-05T12:00:{second:02d}+00:00"
+    return dict.fromkeys(schemas.SERVED_EVENTS.names) | {
+        "event_id": event_id,
+        "user_id": "a" * 32,
+        "timestamp": moment,
+        "event_type": "purchase",
+        "item_id": "milk",
+        "price": price,  # without one the record holds a NaN, which equals nothing
+        "received_at": moment,
+    }
+
+
+def test_an_event_from_before_the_first_champion_counts_once(champion, tmp_path):
+    live, ads, clock = LiveEvents(), Ads(tmp_path), Clock("data")
+    log = EventLog.open(tmp_path, 1 << 20)
+    log.subscribe(live.accept)
+    log.append([bought("b", 2), bought("a", 2, 1.5), bought("c", 1)], durable=True)
+    before = live.revision("a" * 32)
+    _starting(clock, log, live, ads)(champion)  # reads what lies in the spool
+    log.append([bought("d", 3)], durable=True)
+    log.close()
+    assert [event.event_id for event in live.since("a" * 32, 0)] == ["c", "a", "b", "d"]
+    assert live.revision("a" * 32) == before + 1
+
+
+def test_the_shoppers_who_did_something_last_are_kept(monkeypatch):
+    monkeypatch.setattr(live_events, "SHOPPERS", 3)
+    live = LiveEvents()
+    for second, user in enumerate("abcad"):
+        live.accept([bought(str(second), second) | {"user_id": user}])
+    assert [user for user in "abcd" if live.since(user, 0)] == ["a", "c", "d"]
+    assert live.revision("b") == 0
+    highest = max(live.revision(user) for user in "acd")
+    live.accept([bought("5", 5) | {"user_id": "b"}])  # no state kept under an old revision fits
+    assert live.revision("b") > highest
+    assert live.revision("c") == 0

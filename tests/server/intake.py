@@ -1,0 +1,39 @@
+"""A server that takes events and nothing else, as a process of its own: no champion is needed.
+
+SHOPFUSION_EVENT_KEY=... SHOPFUSION_SPOOL=... python -m tests.server.intake PORT
+"""
+
+import sys
+from types import SimpleNamespace
+
+import uvicorn
+from fastapi import FastAPI
+
+from components.platform.serving import clock
+from components.platform.settings import settings
+from components.server.events import router as events
+from components.server.events.log import EventLog
+from components.server.events.shipper import Shipper
+from components.shop_ranking.ads.ads import Ads
+
+
+def make(ship_seconds: float = 0.5) -> tuple[FastAPI, EventLog]:
+    """Return the app on the spool of the environment; a segment is closed every half second."""
+    found = settings()
+    log = EventLog.open(found.spool, found.spool_megabytes << 20)
+    ads = Ads(found.spool)
+    log.subscribe(ads.observe)
+    server = SimpleNamespace(
+        log=log, ads=ads, clock=clock.Clock(found.serving_clock), settings=found
+    )
+    app = FastAPI()
+    app.include_router(events.router(server))
+    app.include_router(clock.router(server.clock))
+    if found.s3_endpoint:
+        Shipper(log, seconds=ship_seconds).start()
+    return app, log
+
+
+if __name__ == "__main__":
+    app, _ = make()
+    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

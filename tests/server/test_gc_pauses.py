@@ -1,0 +1,96 @@
+"""Full garbage collections happen in pauses."""
+
+import asyncio
+import gc
+import threading
+import time
+import weakref
+
+import pytest
+
+from components.platform.serving.batching import Waiting
+from components.server import gc_pauses as garbage
+from components.server.gc_pauses import Garbage, collect_soon
+from components.shop_ranking.serving.api import SearchRequest
+
+
+class Cycle:
+    def __init__(self):
+        self.me = self
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    thresholds = gc.get_threshold()
+    garbage._soon.clear()
+    yield
+    assert gc.get_threshold() == thresholds
+
+
+def gone(found, seconds):
+    end = time.monotonic() + seconds
+    while found() is not None and time.monotonic() < end:
+        time.sleep(0.01)
+    return found() is None
+
+
+def old_cycle():
+    """Return a weak reference to what only a full collection frees."""
+    made = Cycle()
+    gc.collect()  # it is old now
+    return weakref.ref(made)
+
+
+def test_a_full_collection_waits_for_a_pause(monkeypatch):
+    monkeypatch.setattr(garbage, "EVERY_SECONDS", 0.05)
+    idle = [0.0]
+    collecting = Garbage(lambda: idle[0])
+    collecting.start()
+    try:
+        assert gc.get_threshold()[2] == garbage.NEVER
+        found = old_cycle()
+        assert not gone(found, 0.5)
+        idle[0] = 1.0
+        assert gone(found, 10)
+    finally:
+        collecting.stop()
+
+
+def test_a_server_without_a_pause_is_collected_too(monkeypatch):
+    monkeypatch.setattr(garbage, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(garbage, "LATEST_SECONDS", 0.3)
+    found = old_cycle()
+    collecting = Garbage(lambda: 0.0)
+    collecting.start()
+    try:
+        assert gone(found, 10)
+    finally:
+        collecting.stop()
+
+
+def test_what_is_large_is_collected_in_the_next_pause():
+    collecting = Garbage(lambda: 1.0)
+    found = old_cycle()
+    collecting.start()
+    try:
+        assert not gone(found, 0.3)  # ten minutes have not gone by
+        collect_soon()
+        assert gone(found, 10)
+    finally:
+        collecting.stop()
+
+
+def test_nobody_is_idle_while_a_request_waits():
+    go_on = threading.Event()
+
+    async def ask():
+        waiting = Waiting(lambda requests: None, lambda request: lambda: go_on.wait(5))
+        one = asyncio.create_task(waiting.ready(SearchRequest(query="slow")))
+        await asyncio.sleep(0.1)
+        assert waiting.idle_seconds() == 0.0
+        go_on.set()
+        await one
+        await asyncio.sleep(0.02)
+        assert waiting.idle_seconds() > 0.01
+
+    asyncio.run(ask())

@@ -1,0 +1,112 @@
+"""Campaigns of several replicas on a real Redis: all end with the newest, whatever was cut off."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from components.platform.errors import ServiceError
+from components.platform.serving.clock import Clock
+from components.platform.serving.live_events import LiveEvents
+from components.server.events.log import EventLog
+from components.server.replicas.redis_client import Link
+from components.server.replicas.replicas import Replicas
+from components.shop_ranking.ads.ads import Ads
+from components.shop_ranking.ads.campaigns import Campaign
+from tests.server.test_replicas import Redis
+from tests.shop_ranking.serving.registered import eventually
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("redis-server") is None,
+    reason="redis-server is not installed (Debian: apt-get install redis-server)",
+)
+
+
+START = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class One:
+    """What one server process has of it."""
+
+    def __init__(self, redis: Redis, folder: Path) -> None:
+        folder.mkdir()
+        self.log, self.ads, self.clock = EventLog.open(folder, 1 << 20), Ads(folder), Clock("data")
+        self.replicas = Replicas(Link(redis.url), self.log, LiveEvents(), self.ads, self.clock)
+        self.clock.start(START)
+        self.replicas.start(START)
+
+    def names(self) -> list[str]:
+        return [one.campaign_id for one in self.ads.campaigns()]
+
+    def stop(self) -> None:
+        self.replicas.stop()
+        self.log.close()
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    made = Redis()
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def two(redis: Redis, tmp_path: Path) -> Iterator[tuple[One, One]]:
+    made = One(redis, tmp_path / "a"), One(redis, tmp_path / "b")
+    assert eventually(lambda: all(not one.replicas.link.problem for one in made))
+    yield made
+    for one in made:
+        one.stop()
+
+
+def campaign(name: str) -> Campaign:
+    return Campaign(campaign_id=name, item_ids=("milk",), bid=1.0, daily_budget=1.0)
+
+
+def test_an_older_one_that_is_read_late_does_not_win(
+    two: tuple[One, One], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = two
+    read, connected, cut_off = b.replicas.link.read, threading.Event(), threading.Event()
+    taken = []
+
+    def late(after: str, wait: bool) -> list:
+        if not connected.is_set():
+            cut_off.set()
+            raise ServiceError("an answer of Redis", "none", "wait")
+        return read(after, wait)
+
+    monkeypatch.setattr(b.replicas.link, "read", late)
+    assert cut_off.wait(30)
+    a.ads.replace([campaign("older")])
+    b.ads.replace([campaign("newer")])
+    b.replicas.subscribe(taken.extend)
+    record = {"event_id": "1", "event_type": "view", "item_id": "milk", "user_id": "ann",
+              "timestamp": datetime.now(UTC).isoformat()}  # fmt: skip
+    a.log.append([record], durable=True)
+    connected.set()
+    assert eventually(lambda: len(taken) == 1)  # b has read all that was before it
+    assert a.names() == b.names() == ["newer"]
+
+
+def test_a_redis_that_has_lost_everything_is_told_them_again(
+    redis: Redis, two: tuple[One, One], tmp_path: Path
+) -> None:
+    a, b = two
+    a.ads.replace([campaign("kept")])
+    assert eventually(lambda: b.names() == ["kept"])
+    later = START + timedelta(days=1)
+    a.clock.set(later)  # its publisher knows this Redis
+    assert eventually(lambda: b.clock.now() == later)
+    redis.kill()
+    redis.start()
+    a.clock.set(later + timedelta(days=1))
+    assert eventually(lambda: a.replicas.link.campaigns() is not None)
+    late = One(redis, tmp_path / "late")
+    try:
+        assert late.names() == ["kept"]
+    finally:
+        late.stop()

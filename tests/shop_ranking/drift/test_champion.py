@@ -1,0 +1,49 @@
+"""What is watched of a champion: every change raises its own alarm, and no other."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from components.platform.drift.monitoring import run
+from components.platform.settings import settings
+from components.shop_ranking.params import Params
+from tests.shop_ranking.drift.known_weeks import CHANGED, monday, register, write_tables
+
+CALM = (7, 13)
+PARAMS = Params.model_validate(
+    {"data": {"dataset": "tables", "path": "."}, "drift": {"false_alarms": 0.01}}
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SHOPFUSION_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.chdir(tmp_path)  # artifacts of the registry
+    settings.cache_clear()
+    return tmp_path / "home"
+
+
+def found(judged: list) -> set[tuple[date, str]]:
+    return {(one.week, one.name) for one in judged if one.alarm}
+
+
+def test_each_change_of_what_the_champion_makes_of_a_week_raises_its_own_alarm(
+    served_packages: Path, home: Path, tmp_path: Path
+):
+    champion = register(served_packages, "fused-ranker", {})
+    tables = write_tables(served_packages, tmp_path / "tables")
+    weeks = [monday(week) for week in (*CHANGED, *CALM)]
+    judged = run(PARAMS, tables=tables, champion=champion, weeks=weeks)
+    assert found(judged) == {(monday(week), name) for week, name in CHANGED.items()}
+    judged_names = {one.name for one in judged if one.threshold is not None}
+    assert set(CHANGED.values()) <= judged_names
+    first_ranked = min(one.week for one in judged if one.name == "ndcg@10")
+    assert first_ranked == monday(13)  # week 12 was not asked for; earlier ones it learnt from
+
+    (kept,) = (home / "drift").glob("*.npz")
+    before = kept.stat().st_mtime_ns
+    again = run(PARAMS, tables=tables, champion=champion, weeks=[monday(14)])
+    assert found(again) == {(monday(14), "ndcg@10")}
+    assert kept.stat().st_mtime_ns == before  # ranked once a version

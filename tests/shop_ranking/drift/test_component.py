@@ -1,0 +1,197 @@
+"""From tables and feedback to alarms."""
+
+import json
+import threading
+from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from components.platform import schemas
+from components.platform.drift.alert import raise_alarm
+from components.platform.drift.monitoring import alarms, run
+from components.platform.errors import DataError, ParamsError, ServiceError
+from components.platform.files import write_table
+from components.platform.settings import settings
+from components.shop_ranking.drift.predictions import _ndcg, online_statistics
+from components.shop_ranking.drift.rows import data_quality_statistics, input_statistics, read_rows
+from components.shop_ranking.params import Params
+
+FIRST = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday
+WEEKS = 12
+CATEGORIES = ("FOOD > CHEESE", "FOOD > BREAD", "HOME > CANDLES")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SHOPFUSION_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    yield tmp_path / "home"
+    settings.cache_clear()
+
+
+def write_shop(folder: Path, feast: int | None = None) -> Path:
+    """Twelve weeks of 40 baskets a day; in the week of the feast everybody buys candles."""
+    rng = np.random.default_rng(0)
+    at = np.repeat(np.arange(WEEKS * 7), 40)
+    candles = np.where(at // 7 == feast, 0.8, 0.1)
+    kind = np.where(rng.random(len(at)) < candles, 2, rng.integers(0, 2, len(at)))
+    minutes = rng.integers(9 * 60, 20 * 60, len(at))
+    orders = pd.DataFrame(
+        {
+            "order_id": [f"o{n}" for n in range(len(at))],
+            "user_id": [f"u{n % 50}" for n in range(len(at))],
+            "timestamp": pd.Timestamp(FIRST) + pd.to_timedelta(at * 1440 + minutes, unit="min"),
+            "item_id": [f"i{n}" for n in kind],
+            "quantity": 1.0,
+            "unit_price": rng.uniform(1, 9, len(at)),
+            "discount": 0.0,
+        }
+    )
+    products = pd.DataFrame(
+        {"item_id": ["i0", "i1", "i2"], "title": "thing", "category": CATEGORIES, "brand": "own"}
+    )
+    tables = {name: schemas.TABLES[name].empty_table() for name in ("events", "quarantine")}
+    tables["orders"] = pa.Table.from_pandas(orders, schema=schemas.ORDERS, preserve_index=False)
+    known = {field.name: None for field in schemas.PRODUCTS} | products.to_dict("list")
+    tables["products"] = pa.table(
+        {k: v if v is not None else pa.nulls(3, schemas.PRODUCTS.field(k).type)
+         for k, v in known.items()}
+    )  # fmt: skip
+    for name, table in tables.items():
+        write_table(table, folder / f"{name}.parquet")
+    return folder
+
+
+def params(**drift: object) -> Params:
+    return Params.model_validate({"data": {"dataset": "tables", "path": "."}, "drift": drift})
+
+
+def test_the_week_of_the_feast_raises_the_alarm_and_others_do_not(home, tmp_path):
+    tables = write_shop(tmp_path / "tables", feast=10)
+    judged = run(params(), tables=tables, weeks=[])
+    found = {(one.week, one.name) for one in judged if one.alarm}
+    assert found == {(date(2024, 3, 11), "category")}
+    (line,) = alarms(judged)
+    assert line.startswith("2024-03-11 ALARM input: category 2.")
+    only = run(params(), tables=tables, weeks=[date(2024, 3, 14)])  # any day of the week
+    assert alarms(only) == [line]
+    assert len(list(home.rglob("snapshots/*.json"))) == WEEKS  # one a week, though one ran twice
+    assert {one.week for one in run(params(), tables=tables)} == {date(2024, 3, 18)}  # the last
+
+
+def test_a_week_that_is_not_over_is_refused(home, tmp_path):
+    tables = write_shop(tmp_path / "tables")
+    with pytest.raises(ParamsError, match="found the week of 2024-03-25"):
+        run(params(), tables=tables, weeks=[date(2024, 3, 25)])
+    assert not home.exists()
+
+
+def test_an_unknown_time_zone_is_one_line(tmp_path):
+    with pytest.raises(DataError, match=r"drift\.timezone") as refused:
+        read_rows(write_shop(tmp_path / "tables"), None, "Mars/Olympus")
+    assert "\n" not in str(refused.value)
+
+
+def test_hours_are_those_of_the_shop(tmp_path):
+    tables = write_shop(tmp_path / "tables")
+    hours = {
+        zone: next(
+            one for one in input_statistics(read_rows(tables, None, zone)) if one.name == "hour"
+        ).labels
+        for zone in ("UTC", "America/New_York")
+    }
+    assert "19" in hours["UTC"]
+    assert "19" not in hours["America/New_York"]
+    assert "4" in hours["America/New_York"]
+
+
+def labelled(day: datetime, hit: int) -> pa.Table:
+    """One answer of three items; the one at position `hit` was bought."""
+    return pa.table(
+        {
+            "impression_id": ["a"] * 3,
+            "timestamp": pa.array([day] * 3, schemas.UTC),
+            "position": [1, 2, 3],
+            "score": pa.array([3.0, 2.0, 1.0], pa.float32()),
+            "clicked": [False] * 3,
+            "purchased": [position == hit for position in (1, 2, 3)],
+        }
+    )
+
+
+def test_feedback_takes_over_and_its_labels_are_ranking_quality(tmp_path):
+    tables, feedback = write_shop(tmp_path / "tables"), tmp_path / "feedback"
+    start = FIRST + timedelta(weeks=10)
+    bought = {
+        "event_id": "e1", "user_id": "u1", "timestamp": start, "received_at": start,
+        "event_type": "purchase", "item_id": "i2", "session_id": "s", "price": 2.0, "value": 1.0,
+    }  # fmt: skip
+    last = {**bought, "event_id": "e2", "timestamp": FIRST + timedelta(weeks=12, minutes=-1)}
+    events = pa.Table.from_pylist([bought, last], schema=schemas.SERVED_EVENTS)
+    write_table(events, feedback / f"day={start.date()}" / "events.parquet")
+    for day, hit in ((start, 1), (start + timedelta(weeks=1), 2)):
+        path = feedback / f"day={day.date()}" / "labelled.parquet"
+        write_table(labelled(day, hit), path)
+    rows = read_rows(tables, feedback, "UTC")
+    (category,) = (one for one in input_statistics(rows) if one.name == "category")
+    assert category.counts_WB.sum(axis=1)[8:].tolist() == [280, 280, 1, 1]
+    shown, quality = online_statistics(rows)
+    assert shown.name == "shown score"
+    assert [values.tolist() for values in quality.ndcg_W[10:]] == [
+        [1.0], [pytest.approx(1 / np.log2(3))],
+    ]  # fmt: skip
+
+
+def test_bad_rows_are_counted_in_their_week(tmp_path):
+    tables = write_shop(tmp_path / "tables")
+    row = json.dumps({"timestamp": "2024-01-09T10:00:00Z", "item_id": None})
+    bad = pa.Table.from_pylist(
+        [{"table": "orders", "source": "o.csv", "reason": "no item", "row": row}] * 5,
+        schema=schemas.QUARANTINE,
+    )
+    write_table(bad, tables / "quarantine.parquet")
+    found = {one.name: one for one in data_quality_statistics(read_rows(tables, None, "UTC"))}
+    assert found["quarantined rows"].bad_W.tolist() == [0, 5, *[0] * 10]
+    assert found["missing values"].value(0) == 0
+    assert found["repeated lines"].value(0) == 0
+
+
+def test_ndcg_against_what_was_bought():
+    shown = np.array([[3, 1, -1], [2, 0, 1]])
+    shown = np.pad(shown, ((0, 0), (0, 7)), constant_values=-1)
+    ndcg = _ndcg(shown, np.array([0, 0, 1]), np.array([1, 9, 2]))
+    second = 1 / np.log2(3)
+    assert ndcg.tolist() == pytest.approx([second / (1 + second), 1.0])
+
+
+def test_the_web_hook_gets_the_alarms_and_one_that_refuses_is_an_error(monkeypatch):
+    bodies = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self):
+            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200 if len(bodies) == 1 else 500)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("SHOPFUSION_DRIFT_WEBHOOK", f"http://127.0.0.1:{server.server_port}/")
+    settings.cache_clear()
+    try:
+        raise_alarm(["one", "two"])
+        assert bodies == [{"text": "one\ntwo"}]
+        with pytest.raises(ServiceError, match="to take 1 alarms"):
+            raise_alarm(["one"])
+        raise_alarm([])
+        assert len(bodies) == 2
+    finally:
+        server.shutdown()
+        settings.cache_clear()

@@ -1,0 +1,127 @@
+"""One contract for all ways of fusion, on a world whose right answer is known."""
+
+import numpy as np
+import pytest
+import torch
+
+from components.platform.errors import ModelError, StorageError
+from components.platform.files import atomic_folder
+from components.shop_ranking.engine.fusion import METHODS
+from components.shop_ranking.engine.fusion.lists import ndcg
+from components.shop_ranking.engine.fusion.parameter_averaging import average, digest
+from components.shop_ranking.engine.reading import read_cuts
+from components.shop_ranking.engine.signals import SIGNALS
+from components.shop_ranking.engine.states import TOWERS
+from components.shop_ranking.fusion_training.component import read_cut
+from tests.stages import full_disk
+from tests.world import tiny_params
+
+
+@pytest.fixture(scope="module")
+def cuts(tiny_world, standins):
+    towers = {tower: standins[tower] for tower in TOWERS}
+    return {
+        cut["name"]: read_cut(
+            tiny_params(), tiny_world.prepared, towers, standins["baselines"], cut=cut
+        ).candidates
+        for cut in read_cuts(tiny_world.prepared)
+    }
+
+
+@pytest.fixture(scope="module")
+def fitted(cuts):
+    out = {}
+    for name, way in METHODS.items():
+        out[name] = way(seed=0)
+        out[name].fit([cuts["fit_1"], cuts["fit_2"]], cuts["validation"])
+    return out
+
+
+def towers_alone(candidates):
+    return [
+        ndcg(candidates, np.nan_to_num(candidates.signals[:, SIGNALS.index(tower)], nan=-9), "all")
+        for tower in TOWERS
+    ]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_recovers_what_no_single_tower_can(name, fitted, cuts):
+    test = cuts["test"]
+    scores = fitted[name].score(test)
+    assert scores.shape == (len(test),)
+    assert np.isfinite(scores).all()
+    assert ndcg(test, scores, "all") > max(towers_alone(test)) + 0.02
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_degrades_but_works_without_a_modality(name, fitted, tiny_world, standins, cuts):
+    towers = {tower: standins[tower] for tower in TOWERS}
+    blind = read_cut(
+        tiny_params(),
+        tiny_world.prepared,
+        towers,
+        standins["baselines"],
+        cut=read_cuts(tiny_world.prepared)[-1],
+        leave_out=frozenset({"image"}),
+    ).candidates
+    scores = fitted[name].score(blind)
+    assert np.isfinite(scores).all()
+    whole = ndcg(cuts["test"], fitted[name].score(cuts["test"]), "all")
+    popular = ndcg(blind, blind.signals[:, SIGNALS.index("popularity")], "all")
+    assert popular < ndcg(blind, scores, "all")
+    if name != "rank-ensemble":  # it cannot weigh, so losing its weakest voter may help it
+        assert ndcg(blind, scores, "all") < whole
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_survives_saving_and_says_its_weights(name, fitted, cuts, tmp_path):
+    fitted[name].save(tmp_path)
+    again = METHODS[name].load(tmp_path)
+    np.testing.assert_allclose(
+        again.score(cuts["test"]), fitted[name].score(cuts["test"]), rtol=1e-5, atol=1e-6
+    )
+    rows = fitted[name].weights()
+    for segment in {row["segment"] for row in rows}:
+        total = sum(row["weight"] for row in rows if row["segment"] == segment)
+        assert total == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_full_disk_is_named_as_such(name, fitted, tmp_path):
+    with (
+        full_disk(30),
+        pytest.raises(StorageError, match="free disk space"),
+        atomic_folder(tmp_path / "fused") as folder,
+    ):
+        fitted[name].save(folder)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_same_seed_same_scores(name, fitted, cuts):
+    again = METHODS[name](seed=0)
+    again.fit([cuts["fit_1"], cuts["fit_2"]], cuts["validation"])
+    np.testing.assert_array_equal(again.score(cuts["test"]), fitted[name].score(cuts["test"]))
+
+
+def test_averages_parameters():
+    one, two = {"w": torch.tensor([1.0, 2.0])}, {"w": torch.tensor([3.0, 6.0])}
+    got = average([one, two], [0.25, 0.75], ["s", "s"])
+    assert got["w"].tolist() == [2.5, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("other", "starts", "said"),
+    [
+        ({"w": torch.zeros(3)}, ["s", "s"], "one architecture"),
+        ({"v": torch.zeros(2)}, ["s", "s"], "one architecture"),
+        ({"w": torch.zeros(2)}, ["s", "t"], "one common start"),
+    ],
+)
+def test_refuses_to_average_strangers(other, starts, said):
+    with pytest.raises(ModelError, match=said):
+        average([{"w": torch.zeros(2)}, other], [0.5, 0.5], starts)
+
+
+def test_digest_tells_starts_apart():
+    assert digest({"w": torch.zeros(2)}) == digest({"w": torch.zeros(2)})
+    assert digest({"w": torch.zeros(2)}) != digest({"w": torch.ones(2)})

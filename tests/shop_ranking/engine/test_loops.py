@@ -1,0 +1,130 @@
+"""The compiled loops do what a line of numpy says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array, random_array
+
+from components.platform.compiled import compiled
+from components.shop_ranking.engine.ease_scores import EaseScores
+from components.shop_ranking.engine.signals import EASE, ease_weights
+from components.shop_ranking.engine.top_k import largest
+from components.shop_ranking.search.fields import Postings
+from components.shop_ranking.serving.ordering import diversified
+from tests.shop_ranking.serving.shop import user_ids
+
+SCORES = st.lists(
+    st.just(np.nan) | st.sampled_from([0.0, -0.0, 1.0]) | st.floats(-8, 8, width=32), max_size=60
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(SCORES, st.integers(0, 70), st.integers(0, 2**32 - 1), st.sampled_from([np.float32, float]))
+def test_the_largest_are_those_of_a_stable_sort(values, k, seed, kind):
+    scores = np.array(values, kind)
+    usable = np.random.default_rng(seed).random(len(scores)) < 0.7
+    found = largest(scores, usable, k)
+    allowed = np.flatnonzero(usable & ~np.isnan(scores))
+    expected = allowed[np.argsort(-scores[allowed], kind="stable")][:k]
+    assert sorted(found.tolist()) == sorted(expected.tolist())
+
+
+def by_hand(scores, vectors, k, diversity):
+    low, high = scores.min(), scores.max()
+    relevance = (1 - diversity) * (scores - low) / (high - low)
+    chosen = []
+    while len(chosen) < k:
+        like = [max([diversity * float(v @ vectors[c]) for c in chosen] + [0.0]) for v in vectors]
+        value = [-np.inf if i in chosen else r - m
+                 for i, (r, m) in enumerate(zip(relevance, like, strict=True))]  # fmt: skip
+        chosen.append(int(np.argmax(value)))
+    return chosen
+
+
+@pytest.mark.parametrize("diversity", [0.1, 0.5, 1.0])
+def test_a_list_is_made_less_alike(diversity):
+    rng = np.random.default_rng(3)
+    vectors = rng.standard_normal((30, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = np.sort(rng.random(30).astype(np.float32))[::-1].copy()
+    found = diversified(scores, vectors, 12, diversity).tolist()
+    assert found == by_hand(scores, vectors, 12, diversity)
+    assert found != list(range(12))
+
+
+@pytest.mark.parametrize("crowded", [0, 1_000_000])
+def test_ease_is_the_sparse_product(champion, monkeypatch, crowded):
+    """Over the whole catalogue, and over the touched items alone."""
+    monkeypatch.setattr("components.shop_ranking.engine.ease_scores.CROWDED", crowded)
+    items = champion.scorer.items
+    rng = np.random.default_rng(5)
+    thin = csr_array(items.ease.multiply(rng.random(items.ease.shape) < 0.01))
+    thin.eliminate_zeros()
+    items = replace(items, ease=thin)
+    ease = EaseScores(items)
+    for user in user_ids(champion, 10):
+        state = champion.shoppers.of(user, (), champion.as_of).state
+        found = ease.touched(state)
+        assert (len(found.items) == len(items.eligible)) == (crowded > 0)
+        shape = 1, len(items.eligible)
+        for name in EASE:
+            ptr = np.array([0, len(state.item)])
+            own = csr_array((ease_weights(state)[name], state.item, ptr), shape=shape)
+            expected = (own @ items.ease.astype(np.float64)).toarray()[0].astype(np.float32)
+            np.testing.assert_allclose(found.scores[name], expected[found.items], rtol=1e-6)
+            rest = np.setdiff1d(np.arange(len(expected)), found.items)
+            assert not expected[rest].any()
+
+
+@pytest.mark.parametrize("merged", [0, 12])
+def test_words_are_added_up_document_by_document(monkeypatch, merged):
+    """Postings of 1 to 5 words, some in no document, merged and sorted together."""
+    monkeypatch.setattr("components.shop_ranking.search.fields.MERGED", merged)
+    rng = np.random.default_rng(4)
+    matrix = csr_array(random_array((12, 40), density=0.3, rng=rng, dtype=np.float32))
+    matrix = csr_array(matrix.multiply(np.arange(12)[:, None] != 3))
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    postings = Postings(
+        {}, matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data, 40
+    )
+    for count in range(1, 6):
+        rows = rng.choice(12, count, replace=False).tolist()
+        document, scores = postings.of_words(rows)
+        expected = matrix[rows].sum(axis=0)
+        assert document.tolist() == np.flatnonzero(expected).tolist()
+        np.testing.assert_allclose(scores, expected[document], rtol=1e-6)
+    assert len(postings.of_words([3])[0]) == 0
+
+
+def test_no_words_are_in_no_document():
+    assert [len(part) for part in Postings.of([["a"], ["b"]]).of_words([])] == [0, 0]
+
+
+def test_a_full_disk_and_a_torn_file_are_no_fault(monkeypatch):
+    """What numba would have raised to the first request, or while a champion warms up."""
+
+    def refuse(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.FunctionCache.save_overload", refuse)
+    monkeypatch.setattr("numba.core.caching.FunctionCache.load_overload", refuse)
+
+    @compiled
+    def treble(x):
+        return 3 * x
+
+    assert treble(4) == 12
+
+
+def test_a_loop_is_compiled_where_nothing_can_be_written(monkeypatch):
+    monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
+
+    @compiled
+    def double(x):
+        return 2 * x
+
+    assert double(4) == 8

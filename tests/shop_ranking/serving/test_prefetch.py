@@ -1,0 +1,100 @@
+"""Rows are made ready before shoppers ask, in pauses between requests."""
+
+import time
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from components.shop_ranking.serving.api import RecommendRequest
+from components.shop_ranking.serving.champion import Champion
+from components.shop_ranking.serving.prefetch import DUE, PAUSE_SECONDS, Ahead
+
+
+@pytest.fixture
+def ahead(server):
+    """The thread at work on the server's champion."""
+    made = Ahead(server)
+    server.log.subscribe(made.accept)
+    made.start()
+    yield made
+    made.stop()
+    server.log._subscribers.remove(made.accept)
+
+
+def until(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing became of it"
+        time.sleep(0.01)
+
+
+def is_ready(champion, user, now):
+    """Tell whether a request of the shopper finds the state and the ranking kept."""
+    states, rankings = champion.shoppers._states, champion.recommender._rankings
+    key = (user, champion.shoppers.live.revision(user), champion.shoppers.day(now))
+    return not states.missing([key]) and not rankings.missing([key])
+
+
+def test_all_shoppers_are_made_ready_and_again_on_another_day(server, champion, ahead):
+    users = champion.shoppers.latest(10_000)
+    assert len(users) > 100
+    until(lambda: DUE._value.get() == 0 and is_ready(champion, users[-1], server.clock.now()))
+    assert all(is_ready(champion, user, server.clock.now()) for user in users)
+
+    tomorrow = server.clock.set(server.clock.now() + timedelta(days=1))
+    assert not is_ready(champion, users[-1], tomorrow)
+    until(lambda: is_ready(champion, users[-1], tomorrow))
+    assert all(is_ready(champion, user, tomorrow) for user in users)
+
+    # What was made ready is what a request computes.
+    request = RecommendRequest(user_id=users[0])
+    kept = champion.recommender.ranked(champion._shopper(request, tomorrow))
+    own = champion.scorer.rank(champion.shoppers.at(users[0], (), tomorrow).state)
+    assert np.array_equal(kept.items, own.items)
+    assert np.abs(kept.scores - own.scores).max() < 1e-5
+
+
+def test_who_did_something_is_next(server, champion, ahead, monkeypatch):
+    until(lambda: ahead._made_for and not ahead._due)
+    made = []
+    prepare = Champion.prepare
+
+    def noted(self, requests, now):
+        made.extend(request.user_id for request in requests)
+        prepare(self, requests, now)
+
+    monkeypatch.setattr(Champion, "prepare", noted)
+    *others, first, last = champion.shoppers.latest(10_000)
+    server.waiting._asked = time.monotonic() + 1  # a request keeps it from beginning
+    server.clock.set(server.clock.now() + timedelta(days=1))
+    now = server.clock.now().isoformat()
+    event = {
+        "event_id": f"ahead-{now}", "event_type": "click", "user_id": first, "timestamp": now,
+        "item_id": champion.catalogue.item_id[champion.scorer.popular[0]], "session_id": "s",
+    }  # fmt: skip
+    before = champion.shoppers.live.revision(first)
+    server.log.append([event], durable=False)
+    assert champion.shoppers.live.revision(first) == before + 1
+    until(lambda: last in made)
+    assert made == [first, *others, last]
+
+
+def test_nothing_is_made_ready_while_requests_come(server, champion, ahead):
+    until(lambda: DUE._value.get() == 0)
+    users = champion.shoppers.latest(10_000)
+    end = time.monotonic() + 20 * PAUSE_SECONDS
+    server.waiting._asked = time.monotonic()
+    later = server.clock.set(server.clock.now() + timedelta(days=1))
+    while time.monotonic() < end:
+        server.waiting._asked = time.monotonic()
+        time.sleep(PAUSE_SECONDS / 10)
+    assert sum(is_ready(champion, user, later) for user in users) < len(users) / 2
+    until(lambda: is_ready(champion, users[-1], later))
+
+
+def test_the_latest_shoppers_come_first(champion):
+    users = champion.shoppers.latest(10_000)
+    days = [champion.shoppers.events.day[champion.shoppers._past(user).stop - 1] for user in users]
+    assert days == sorted(days)
+    assert champion.shoppers.latest(3) == users[:3]

@@ -1,0 +1,105 @@
+"""shop_ranking/pipeline.py and dvc.yaml tell the same story, and dvc.yaml tells all of it."""
+
+from pathlib import Path
+
+import grimp
+import pytest
+import yaml
+
+from components.shop_ranking.params import Params, load_params
+from components.shop_ranking.pipeline import STAGES
+
+ROOT = Path(__file__).parents[2]
+DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+FILES = ("data/", "models/", "reports/")
+# Shared by every stage and free of anything that changes a result; who writes tables depends on
+# schemas, who reads them depends on the tables.
+PLUMBING = {
+    f"platform.{name}"
+    for name in (
+        "compiled",
+        "errors",
+        "feedback.off_policy",
+        "files",
+        "params",
+        "progress",
+        "schemas",
+        "settings",
+        "storage",
+        "tracking",
+    )
+} | {"shop_ranking.params", "shop_ranking.pipeline"}
+
+
+def paths(stage: str, *kinds: str) -> set[str]:
+    """Return the paths below some keys of a stage in dvc.yaml."""
+    entries = [entry for kind in kinds for entry in DVC[stage].get(kind, [])]
+    return {entry if isinstance(entry, str) else next(iter(entry)) for entry in entries}
+
+
+def test_the_stages_are_the_same_in_the_same_order():
+    assert list(STAGES) == list(DVC)
+    assert {name: entry["cmd"] for name, entry in DVC.items()} == {
+        name: f"python -m components {name}" for name in STAGES
+    }
+
+
+def test_params_yaml_names_every_param_of_the_pipeline():
+    """DVC reads params there and nowhere else: `dvc repro` fails on one that is left out."""
+    whole, named = Params().model_dump(), yaml.safe_load((ROOT / "params.yaml").read_text())
+    used = {str(path).split(".")[0] for stage in DVC.values() for path in stage.get("params", [])}
+    for section in sorted(used - {"seed"}):
+        assert set(named[section]) == set(whole[section]), section
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_reads_and_writes_what_dvc_yaml_says(stage):
+    _, arguments = STAGES[stage]
+    declared = paths(stage, "deps", "outs", "metrics", "plots")
+    assert {path for path in map(str, arguments.values()) if path.startswith(FILES)} == {
+        path for path in declared if path.startswith(FILES)
+    }
+
+
+def _is_plumbing(name: str) -> bool:
+    packages = {
+        "components",
+        "platform",
+        "shop_ranking",
+        "shop_ranking.engine",
+        "platform.feedback",
+    }
+    packages |= {"shop_ranking.engine.towers", "platform.encoders"}
+    return name in packages or any(f"{name}.".startswith(f"{one}.") for one in PLUMBING)
+
+
+@pytest.mark.parametrize("stage", [name for name in STAGES if "always_changed" not in DVC[name]])
+def test_code_that_a_stage_imports_is_among_its_deps(stage):
+    """Otherwise DVC would answer from the cache after a change of that code."""
+    module, _ = STAGES[stage]
+    imported = grimp.build_graph("components").find_upstream_modules(module)
+    needed = {
+        name.replace(".", "/")
+        for name in imported
+        if not _is_plumbing(name.removeprefix("components."))
+    }
+    deps = {dep.removesuffix(".py") for dep in paths(stage, "deps")}
+    uncovered = {
+        name
+        for name in needed
+        if not any(name == dep or name.startswith(f"{dep}/") for dep in deps)
+    }
+    assert not uncovered
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_params_of_a_stage_exist(stage):
+    values = Params().model_dump()
+    for path in DVC[stage]["params"]:
+        found = values
+        for part in path.split("."):
+            found = found[part]
+
+
+def test_params_yaml_is_valid():
+    assert load_params(ROOT / "params.yaml").data.dataset == "complete-journey"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from components.platform.metrics.intervals import draw, interval
+from components.platform.metrics.intervals import bootstrap_means
 
 SAMPLES = 500  # bootstrap samples of a table; 95% percentile intervals
 Floats = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ def with_interval(values_N: npt.ArrayLike, seed: int, digits: int = 4) -> str:
     values = np.asarray(values_N, np.float64)
     if not len(values):
         return "no case"
-    low, high = interval(values[:, None], draw(len(values), SAMPLES, seed))
+    low, high, _ = bootstrap_means(values[:, None], SAMPLES, seed)
     ends = f"[{short(low[0], digits)}, {short(high[0], digits)}]"
     return f"{short(float(values.mean()), digits)} {ends}"
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 from rich.table import Table
 
 from components.platform.files import write_table
-from components.platform.metrics.intervals import CONFIDENCE, draw
+from components.platform.metrics import ranking
+from components.platform.metrics.intervals import bootstrap_ratio
 from services.replay.visits import Visit
 
 AT = 10
@@ -78,9 +79,9 @@ class Outcome:
 
 def ndcg(hit_K: npt.NDArray[np.bool_], wanted: int) -> float:
     """Return NDCG@10 with binary relevance of one list; 0 where nothing was wanted."""
-    discount = 1.0 / np.log2(np.arange(2, AT + 2))
-    ideal = discount[: min(wanted, AT)].sum()
-    return float(discount[: len(hit_K)][hit_K].sum() / ideal) if wanted else 0.0
+    hit_1K = np.zeros((1, AT), bool)
+    hit_1K[0, : len(hit_K)] = hit_K
+    return float(ranking.ndcg(hit_1K, np.array([wanted]))[0]) if wanted else 0.0
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,10 @@ class Estimate:
 def estimate(above: Floats, below: Floats, user: npt.NDArray[np.int64], seed: int = 0) -> Estimate:
     """Return sum(above) / sum(below) with a bootstrap over shoppers: their visits stay together."""
     count = int(user.max()) + 1
-    above_U = np.bincount(user, above, count)
-    below_U = np.bincount(user, below, count)
-    draws_BU = draw(count, SAMPLES, seed)
-    ratio_B = (draws_BU @ above_U) / np.maximum(draws_BU @ below_U, 1e-12)
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(ratio_B, [tail, 100 - tail])
-    return Estimate(float(above.sum() / max(below.sum(), 1e-12)), float(low), float(high))
+    above_U = np.bincount(user, above, count).astype(np.float64)
+    below_U = np.bincount(user, below, count).astype(np.float64)
+    low, high = bootstrap_ratio(above_U, below_U, SAMPLES, seed)
+    return Estimate(float(above.sum() / max(below.sum(), 1e-12)), low, high)
 
 
 def by_week(visits: pa.Table) -> dict[str, dict[str, Estimate]]:

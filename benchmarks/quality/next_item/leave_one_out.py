@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from benchmarks.quality.layouts import layout
 from components.platform.errors import DataError
+from components.platform.metrics.ranking import ndcg
 from components.shop_ranking.engine.towers.item_orders import Floats, Ints, Orders
 
 K = 10
@@ -62,8 +63,7 @@ class Ranks:
     def ndcg(self, view: str) -> npt.NDArray[np.float64]:
         """NDCG@10 of each shopper with one target, (N,)."""
         place = getattr(self, view)
-        found: npt.NDArray[np.float64] = np.where(place < K, 1 / np.log2(place + 2.0), 0.0)
-        return found
+        return ndcg(place[:, None] == np.arange(K), np.ones(len(place), int))
 
     def recall(self, view: str) -> npt.NDArray[np.float64]:
         """Recall@10 of each shopper with one target, (N,)."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.quality.layouts import layout
 from components.platform.errors import DataError
+from components.platform.metrics.ranking import dcg
 from components.shop_ranking.engine.towers.item_orders import Floats, Ints
 from components.shop_ranking.search.product_type import product_type
 
@@ -42,10 +43,9 @@ class Shop:
         """
         gain = {row: 2.0**grade - 1 for row, grade in self.judged[query].items()}
         best = sorted(gain.values(), reverse=True)[:K]
-        discount = 1 / np.log2(np.arange(2, K + 2))
-        ideal = float(np.dot(best, discount[: len(best)]))
-        found = [gain.get(int(row), 0.0) for row in ranked[:K]]
-        return float(np.dot(found, discount[: len(found)])) / ideal if ideal else 1.0
+        ideal = float(dcg(np.array([best]))[0])
+        gained = np.array([[gain.get(int(row), 0.0) for row in ranked[:K]]])
+        return float(dcg(gained)[0]) / ideal if ideal else 1.0
 
     def relevant(self) -> Ints:
         """Queries with a relevant document, ascending."""

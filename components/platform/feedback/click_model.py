@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.platform.metrics.calibration import logistic
+
 Floats = npt.NDArray[np.float64]
 PRIOR_FIRST = 0.02  # clicks an impression at position 1: a round number of the trade, not measured
 MIN_CLICKS = 200  # with fewer, or with fewer impressions without a click, nothing is fitted
@@ -79,7 +81,7 @@ def fit(
 
     The columns are those of `ClickModel.probability`, and 1 for a click.
 
-    Newton's method on the logistic likelihood, with Platt's targets instead of 0 and 1.
+    A logistic regression with Platt's targets instead of 0 and 1.
     """
     clicks = int(clicked.sum())
     if min(clicks, len(clicked) - clicks) < MIN_CLICKS:
@@ -89,24 +91,8 @@ def fit(
     X = _design((fused - f_mean) / f_scale, (relevance - r_mean) / r_scale, position, sponsored)
     high, low = (clicks + 1) / (clicks + 2), 1 / (len(clicked) - clicks + 2)
     target = np.where(clicked > 0, high, low)
-    w = np.zeros(X.shape[1])
-    w[0] = np.log(target.mean() / (1 - target.mean()))
-    for _ in range(50):
-        p = _sigmoid(X @ w)
-        gradient = X.T @ (p - target) + RIDGE * w
-        hessian = (X * (p * (1 - p))[:, None]).T @ X + RIDGE * np.eye(len(w))
-        step = np.linalg.solve(hessian, gradient)
-        w -= step
-        if np.abs(step).max() < 1e-8:
-            break
+    w = logistic(X, target, RIDGE)
     return ClickModel(tuple(w.tolist()), f_mean, f_scale, r_mean, r_scale, len(clicked), clicks)
-
-
-def calibration_error(probability: Floats, clicked: Floats, bins: int = 10) -> float:
-    """Return the expected calibration error over bins of equal size (Naeini et al. 2015)."""
-    groups = np.array_split(np.argsort(probability, kind="stable"), bins)
-    gaps = [abs(probability[g].mean() - clicked[g].mean()) * len(g) for g in groups if len(g)]
-    return float(sum(gaps) / len(probability))
 
 
 def _relevance(score: Floats, fused: Floats) -> Floats:

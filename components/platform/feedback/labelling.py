@@ -1,13 +1,10 @@
 """Attribution: which impression a click or a purchase belongs to, and online metrics of a day."""
 
 import duckdb
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from components.platform import schemas
-
-Z = 1.959963984540054  # 95 %
+from components.platform.metrics.intervals import wilson
 
 
 def attribute(con: duckdb.DuckDBPyConnection, hours: int) -> None:
@@ -96,14 +93,3 @@ def online_metrics(con: duckdb.DuckDBPyConnection, labelled: pa.Table) -> pa.Tab
         .append_column("ctr_high", pa.array(high))
         .cast(schemas.ONLINE_METRICS)
     )
-
-
-def wilson(
-    successes: npt.NDArray[np.int64], trials: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return Wilson's 95 % score interval of a share (Wilson 1927); trials >= 1."""
-    share = successes / trials
-    middle = share + Z**2 / (2 * trials)
-    half = Z * np.sqrt(share * (1 - share) / trials + Z**2 / (4 * trials**2))
-    scale = 1 + Z**2 / trials
-    return np.maximum((middle - half) / scale, 0.0), np.minimum((middle + half) / scale, 1.0)

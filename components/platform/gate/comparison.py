@@ -12,13 +12,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import bootstrap
 
 from components.platform.errors import ModelError
+from components.platform.metrics.intervals import bootstrap_means
 from components.platform.registry.policy import Gate
 from components.shop_ranking.model_registration.measurements import Measured
-
-BATCH = 200  # bootstrap samples drawn at once: 200 x 2,000 shoppers are 3 MB
 
 
 @dataclass(frozen=True)
@@ -131,18 +129,10 @@ def _paired(
 
 def interval(difference_N: npt.NDArray[np.float64], gate: Gate, seed: int) -> tuple[float, float]:
     """Return the percentile bootstrap interval of the mean difference over N shoppers."""
-    if len(difference_N) == 1:  # nothing to resample
-        return float(difference_N[0]), float(difference_N[0])
-    found = bootstrap(
-        (difference_N,),
-        np.mean,
-        n_resamples=gate.bootstrap_samples,
-        batch=BATCH,
-        confidence_level=gate.confidence,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    low, high, _ = bootstrap_means(
+        difference_N[:, None], gate.bootstrap_samples, seed, gate.confidence
+    )
+    return float(low[0]), float(high[0])
 
 
 def _whole(challenger: Measured, reference: Measured, gate: Gate) -> list[Line]:

@@ -12,6 +12,7 @@ from implicit.nearest_neighbours import CosineRecommender
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
+from components.platform.metrics.ranking import hits, ndcg
 from components.shop_ranking.baseline_training.ease import Ease
 from components.shop_ranking.baseline_training.interface import CutData, Score
 from components.shop_ranking.engine.rankings import Floats, Ints, top_k
@@ -56,19 +57,16 @@ class _WithOwnPurchases:
         users = data.candidates.users
         users = np.sort(rng.choice(users, min(TUNED_ON, len(users)), replace=False))
         scores, extra = related(users), own[users].toarray()
-        found = [ndcg(top_k(scores + w * extra, data.candidates.order, K), users, data)
+        means = [mean_ndcg(top_k(scores + w * extra, data.candidates.order, K), users, data)
                  for w in OWN_WEIGHTS]  # fmt: skip
         # Of weights that rank alike the largest: a repeat is the safer guess.
-        return OWN_WEIGHTS[len(found) - 1 - int(np.argmax(found[::-1]))]
+        return OWN_WEIGHTS[len(means) - 1 - int(np.argmax(means[::-1]))]
 
 
-def ndcg(ranked_BK: Ints, users: Ints, data: CutData) -> float:
-    """Mean NDCG@K of the view `all`."""
-    discount = 1.0 / np.log2(np.arange(2, K + 2))
+def mean_ndcg(ranked_BK: Ints, users: Ints, data: CutData) -> float:
+    """Mean NDCG@K of the view `all`; a shopper who wanted nothing counts 0."""
     wanted = data.wanted[users].toarray() > 0
-    hit = np.take_along_axis(wanted, np.maximum(ranked_BK, 0), 1) & (ranked_BK >= 0)
-    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(wanted.sum(1), K)]
-    return float(np.mean((hit @ discount) / np.maximum(ideal, discount[-1])))
+    return float(np.nan_to_num(ndcg(hits(ranked_BK, wanted), wanted.sum(axis=1))).mean())
 
 
 class EaseBaseline(_WithOwnPurchases):

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from components.platform.files import read_table
+from components.platform.metrics.ranking import hits, ndcg
 from components.shop_ranking.engine.rankings import read_candidates, top_k
 
 K = 10
@@ -32,30 +33,27 @@ def ndcg_at_10(
         view: csr_array((np.ones(kept.sum(), np.float32), (user[kept], item[kept])), shape=shape)
         for view, kept in views.items()
     }
-    found: dict[str, list[Floats]] = {view: [] for view in views}
+    values: dict[str, list[npt.NDArray[np.float64]]] = {view: [] for view in views}
     items_ID = np.nan_to_num(vectors_ID)
     blank_I = np.isnan(vectors_ID[:, 0])
     for begin in range(0, len(candidates.users), BATCH):
         users = candidates.users[begin : begin + BATCH]
         scores_BI = vectors_UD[users] @ items_ID.T
         scores_BI[:, blank_I] = -np.inf
-        found["all"].append(_ndcg(scores_BI, wanted["all"][users], candidates.order))
+        values["all"].append(_ndcg(scores_BI, wanted["all"][users], candidates.order))
         rows, columns = candidates.bought[users].nonzero()
         scores_BI[rows, columns] = -np.inf
-        found["novel"].append(_ndcg(scores_BI, wanted["novel"][users], candidates.order))
-    joined = {view: np.concatenate(parts) for view, parts in found.items() if parts}
+        values["novel"].append(_ndcg(scores_BI, wanted["novel"][users], candidates.order))
+    values_of = {view: np.concatenate(parts) for view, parts in values.items() if parts}
     return {
-        f"ndcg_at_10_{view}": round(float(np.nanmean(values)), 5)
-        for view, values in joined.items()
-        if np.isfinite(values).any()
+        f"ndcg_at_10_{view}": round(float(np.nanmean(values_U)), 5)
+        for view, values_U in values_of.items()
+        if np.isfinite(values_U).any()
     }
 
 
-def _ndcg(scores_BI: Floats, wanted_BI: csr_array, order: npt.NDArray[np.int32]) -> Floats:
-    best = top_k(scores_BI, order, K)
-    hit = np.take_along_axis(wanted_BI.toarray(), np.maximum(best, 0), 1) * (best >= 0)
-    discount = 1.0 / np.log2(np.arange(2, K + 2))
-    count = np.minimum(np.diff(wanted_BI.indptr), K)
-    ideal = np.concatenate([[np.nan], np.cumsum(discount)])[count]
-    gain: Floats = (hit @ discount) / ideal
-    return gain
+def _ndcg(
+    scores_BI: Floats, wanted_BI: csr_array, order: npt.NDArray[np.int32]
+) -> npt.NDArray[np.float64]:
+    wanted = wanted_BI.toarray() > 0
+    return ndcg(hits(top_k(scores_BI, order, K), wanted), wanted.sum(axis=1))

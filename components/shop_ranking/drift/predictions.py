@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from components.platform import tracking
 from components.platform.drift.statistics import Histogram, Means, Quality, Statistic
 from components.platform.files import atomic_file
+from components.platform.metrics.ranking import ndcg
 from components.platform.progress import say, track
 from components.shop_ranking.drift.rows import Rows
 from components.shop_ranking.engine.ranker import FusedRanker
@@ -19,7 +20,6 @@ from components.shop_ranking.engine.states import TOWERS
 K = 10
 BATCH = 256
 BINS = 20  # of scores: equal shares of the first week that has any
-DISCOUNT = 1 / np.log2(np.arange(2, K + 2))
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,7 @@ def _ndcg(shown_UK: np.ndarray, user_T: np.ndarray, item_T: np.ndarray) -> np.nd
     width = 1 + max(int(shown_NK.max(initial=0)), int(item_T.max(initial=0)))
     place_N1 = np.arange(len(users))[:, None] * width
     hits = np.isin(place_N1 + shown_NK, row_T * width + item_T) & (shown_NK >= 0)
-    ideal = np.cumsum(DISCOUNT)[np.minimum(np.bincount(row_T, minlength=len(users)), K) - 1]
-    return (hits @ DISCOUNT) / ideal
+    return ndcg(hits, np.bincount(row_T, minlength=len(users)))
 
 
 def online_statistics(rows: Rows) -> list[Statistic]:
@@ -179,14 +178,13 @@ def online_statistics(rows: Rows) -> list[Statistic]:
         labels = tuple(f"bin {number}" for number in range(len(edges) + 1))
         found.append(Histogram("shown score", "prediction", labels, counts.toarray()))
     top = shown[(shown["position"] >= 1) & (shown["position"] <= K)]
-    gain = top["wanted"].to_numpy() * DISCOUNT[top["position"].to_numpy(int) - 1]
-    answers = top.assign(gain=gain).groupby(["number", "impression_id"], sort=True)
-    each = answers.agg(gain=("gain", "sum"), wanted=("wanted", "sum")).reset_index()
-    each = each[each["wanted"] > 0]
-    ideal = np.cumsum(DISCOUNT)[np.minimum(each["wanted"].to_numpy(int), K) - 1]
-    ndcg = each["gain"].to_numpy() / ideal
-    number = each["number"].to_numpy()
-    found.append(
-        Quality("shown ndcg@10", "quality", tuple(ndcg[number == week] for week in range(weeks)))
-    )
+    answer_T = top.groupby(["number", "impression_id"], sort=True).ngroup().to_numpy()
+    answers = int(answer_T.max(initial=-1)) + 1
+    hit_AK, number_A = np.zeros((answers, K)), np.zeros(answers, int)
+    np.add.at(hit_AK, (answer_T, top["position"].to_numpy(int) - 1), top["wanted"].to_numpy(float))
+    number_A[answer_T] = top["number"]
+    values_A = ndcg(hit_AK, hit_AK.sum(axis=1).astype(int))
+    asked_A = ~np.isnan(values_A)
+    by_week = tuple(values_A[asked_A & (number_A == week)] for week in range(weeks))
+    found.append(Quality("shown ndcg@10", "quality", by_week))
     return found

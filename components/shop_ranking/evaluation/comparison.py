@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from components.platform.errors import DataError
-from components.platform.metrics.intervals import draw, interval, two_sided_p
+from components.platform.metrics.intervals import bootstrap_means
 from components.platform.metrics.ranking import METRICS, coverage, popularity_bias, shopper_metrics
 from components.shop_ranking.engine.rankings import Rankings
 from components.shop_ranking.evaluation.views import TestRows
@@ -57,8 +57,7 @@ def summarise(
     parts = []
     for (view, part), group in shoppers.groupby(["view", "slice"], sort=False):
         wide = group.pivot(index="user_index", columns="model", values=list(METRICS))
-        draws = draw(len(wide), params.bootstrap_samples, seed)
-        low, high = interval(wide.to_numpy(), draws)
+        low, high, _ = bootstrap_means(wide.to_numpy(), params.bootstrap_samples, seed)
         found = pd.DataFrame({"value": wide.mean(), "ci_low": low, "ci_high": high})
         found = found.rename_axis(["metric", "model"]).reset_index()
         found["metric"] += f"@{params.k}"
@@ -80,12 +79,11 @@ def _catalogue(
 ) -> pd.DataFrame:
     """Return coverage and popularity bias of the lists; coverage has no interval over shoppers."""
     found = []
-    draws = draw(len(rows.users), params.bootstrap_samples, seed)
     for name, ranking in rankings.items():
         for view in ("all", "novel"):
             ranked = (ranking.novel if view == "novel" else ranking.all)[:, : params.k]
             bias = popularity_bias(ranked, rows.popularity)
-            low, high = interval(bias[:, None], draws)
+            low, high, _ = bootstrap_means(bias[:, None], params.bootstrap_samples, seed)
             shared = {"view": view, "slice": "all", "model": name}
             found.append(shared | {"metric": "coverage", "value": coverage(ranked, rows.eligible)})
             found.append(
@@ -108,14 +106,12 @@ def compare(
     for (view, part), group in whole.groupby(["view", "slice"], sort=False):
         for metric in ("ndcg", "recall"):
             wide = group.pivot(index="user_index", columns="model", values=metric)
-            draws = draw(len(wide), params.bootstrap_samples, seed)
             for other in [name for name in (*REFERENCES, champion) if name in wide]:
                 models = wide.drop(columns=other)
                 difference = models.to_numpy() - wide[[other]].to_numpy()
-                low, high = interval(difference, draws)
+                low, high, p = bootstrap_means(difference, params.bootstrap_samples, seed)
                 columns = {"model": models.columns, "other": other}
                 values = {"difference": difference.mean(axis=0), "ci_low": low, "ci_high": high}
-                p = two_sided_p(difference, draws)
                 named = {"view": view, "slice": part, "metric": f"{metric}@{params.k}"}
                 parts.append(pd.DataFrame(columns | values | {"p": p}).assign(**named))
     table = pd.concat(parts, ignore_index=True)

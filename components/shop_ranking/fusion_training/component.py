@@ -16,7 +16,7 @@ from components.platform.files import atomic_folder, write_json
 from components.platform.progress import say
 from components.shop_ranking.engine.candidate_sets import CandidateSet, build
 from components.shop_ranking.engine.fusion import METHODS, Fusion
-from components.shop_ranking.engine.fusion.lists import ndcg
+from components.shop_ranking.engine.fusion.lists import mean_ndcg
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.states import ItemState, ShopperState, without
 from components.shop_ranking.fusion_training.labels import label, read_targets, recall_by_source
@@ -141,7 +141,9 @@ def read_cut(
 def measure(fusion: Fusion, candidates: CandidateSet) -> dict[str, float]:
     """Return NDCG@10 of both views."""
     scores = fusion.score(candidates)
-    return {f"ndcg_{view}": round(ndcg(candidates, scores, view), 5) for view in ("all", "novel")}
+    return {
+        f"ndcg_{view}": round(mean_ndcg(candidates, scores, view), 5) for view in ("all", "novel")
+    }
 
 
 def _require_fit_cut(cuts: list[dict[str, Any]]) -> None:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from components.platform.metrics.intervals import wilson
 from components.shop_ranking.pages.charts import Series, bar_chart, legend, line_chart
 
 WEEK = timedelta(days=7)
-Z = 1.96  # of a 95% interval
 MOST_CATEGORIES = 8
 SUMS = ["impressions", "clicks", "purchases", "revenue"]
 
@@ -71,15 +70,6 @@ def report(feedback: Feedback) -> Report | None:
         categories=_categories(feedback.sales, last),
         table=_table(metrics),
     )
-
-
-def wilson(clicks: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 95% interval of a share (Wilson 1927), element by element; 0 to 1 without data."""
-    n = np.maximum(np.asarray(shown, float), 1e-9)
-    p = np.asarray(clicks, float) / n
-    middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z * np.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
 
 
 def percent(value: float) -> str:

@@ -14,7 +14,6 @@ from components.platform.feedback.__main__ import main
 from components.platform.feedback.click_model import KEY, ClickModel
 from components.platform.feedback.ingestion import run
 from components.platform.feedback.judging import judge
-from components.platform.feedback.labelling import wilson
 from components.platform.feedback.partitions import _put, key_of, latest_labelled, publish_items
 from components.platform.serving.segments import PREFIX, framed, shipped_form
 from components.platform.settings import settings
@@ -200,12 +199,6 @@ def test_online_metrics_of_a_day(bucket):
     # Wilson's interval of 10 in 100, from the literature's own example
     assert (round(home["ctr_low"], 4), round(home["ctr_high"], 4)) == (0.0552, 0.1744)
     assert by_place["ads", None]["cvr"] is None
-
-
-def test_wilson_stays_inside_0_and_1():
-    low, high = wilson(np.array([0, 5]), np.array([5, 5]))
-    assert (low[0], high[1]) == pytest.approx((0.0, 1.0))
-    assert 0 < high[0] < 0.5 < low[1] < 1
 
 
 def test_clicks_on_good_scores_calibrate_the_server_s_click_model(bucket):

@@ -15,9 +15,9 @@ from components.platform.feedback.click_model import (
     MIN_CLICKS,
     PRIOR,
     ClickModel,
-    calibration_error,
     fit,
 )
+from components.platform.metrics.calibration import calibration_error
 from components.shop_ranking.ads.ads import Ads
 from components.shop_ranking.ads.auction import RESERVE, Bidder, auction, place_probabilities
 from components.shop_ranking.ads.campaigns import Campaign, simulated

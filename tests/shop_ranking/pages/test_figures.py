@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from components.shop_ranking.pages.charts import Series, bar_chart, line_chart
-from components.shop_ranking.pages.figures import Feedback, percent, report, wilson
+from components.shop_ranking.pages.figures import Feedback, percent, report
 
 LAST = date(2017, 11, 30)
 DAYS = [LAST - timedelta(days=back) for back in range(13, -1, -1)]
@@ -88,8 +88,3 @@ def test_charts_are_xml_and_their_names_are_text():
         for element in tree.iter():
             for place in ("x", "y", "cx", "cy"):
                 assert -1 <= float(element.attrib.get(place, 0)) <= 560
-
-
-def test_intervals_are_wilsons():
-    low, high = wilson(pd.array([8]).to_numpy(), pd.array([10]).to_numpy())
-    assert (low[0], high[0]) == pytest.approx((0.4902, 0.9433), abs=1e-4)  # Newcombe 1998

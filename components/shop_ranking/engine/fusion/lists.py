@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.platform.metrics.calibration import logistic
+from components.platform.metrics.ranking import ndcg
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.history import Floats
 
 K = 10
+LEAST_SLOPE = 1e-3  # a better score never means a smaller chance
 SEGMENTS = ("bought", "new")
-DISCOUNT = 1 / np.log2(np.arange(2, K + 2))
-IDEAL = np.cumsum(DISCOUNT)
+RIDGE = 1e-3  # of the calibration: keeps a score without variation from an endless slope
 VIEWS = {"all": 0, "novel": 1}
 
 
@@ -27,10 +29,10 @@ def rows_of(candidates: CandidateSet, segment: str) -> npt.NDArray[np.bool_]:
     return candidates.bought if segment == "bought" else ~candidates.bought
 
 
-def ndcg(candidates: CandidateSet, scores: Floats, view: str) -> float:
+def mean_ndcg(candidates: CandidateSet, scores: Floats, view: str) -> float:
     """Mean NDCG@10 over the shoppers who wanted anything in this view (all, novel)."""
-    found = shopper_ndcg(candidates, scores, view)
-    return 0.0 if np.isnan(found).all() else float(np.nanmean(found))
+    values_B = shopper_ndcg(candidates, scores, view)
+    return 0.0 if np.isnan(values_B).all() else float(np.nanmean(values_B))
 
 
 def shopper_ndcg(candidates: CandidateSet, scores: Floats, view: str) -> npt.NDArray[np.float64]:
@@ -45,11 +47,9 @@ def shopper_ndcg(candidates: CandidateSet, scores: Floats, view: str) -> npt.NDA
     order = np.lexsort((-scores[kept], owner))
     rank = ranks_in(owner, len(candidates.users))
     first = rank < K
-    gained = labels[order][first] * DISCOUNT[rank[first]]
-    found = np.bincount(owner[first], gained, minlength=len(candidates.users))
-    wanted = candidates.wanted[:, VIEWS[view]]
-    values = found / IDEAL[np.clip(wanted, 1, K) - 1]
-    return np.where(wanted > 0, values, np.nan)
+    hit_BK = np.zeros((len(candidates.users), K), bool)
+    hit_BK[owner[first], rank[first]] = labels[order][first]
+    return ndcg(hit_BK, candidates.wanted[:, VIEWS[view]])
 
 
 def ranks_in(owner: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
@@ -60,7 +60,7 @@ def ranks_in(owner: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
 
 def quality(candidates: CandidateSet, scores: Floats) -> float:
     """The figure fusions are chosen by: NDCG@10 of the view all plus that of the view novel."""
-    return ndcg(candidates, scores, "all") + ndcg(candidates, scores, "novel")
+    return mean_ndcg(candidates, scores, "all") + mean_ndcg(candidates, scores, "novel")
 
 
 def normalised(candidates: CandidateSet) -> Floats:
@@ -99,34 +99,26 @@ class Calibration:
 
 
 def calibrate(sets: Sequence[CandidateSet], scores: Sequence[Floats]) -> Calibration:
-    """Fit a logistic regression a segment by Newton's method; slopes are kept positive."""
+    """Fit a logistic regression a segment ; slopes are kept positive."""
     slopes, offsets = [], []
     for segment in SEGMENTS:
         kept = [rows_of(one, segment) for one in sets]
         x = np.concatenate([s[rows] for s, rows in zip(scores, kept, strict=True)])
         y = np.concatenate([labels_of(one)[rows] for one, rows in zip(sets, kept, strict=True)])
-        slope, offset = logistic(x, y)
+        slope, offset = log_odds(x, y)
         slopes.append(slope)
         offsets.append(offset)
     return Calibration((slopes[0], slopes[1]), (offsets[0], offsets[1]))
 
 
-def logistic(scores: npt.NDArray[Any], labels: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def log_odds(scores: npt.NDArray[Any], labels: npt.NDArray[np.bool_]) -> tuple[float, float]:
     """Return slope (positive) and offset of the log-odds of a label given a score."""
     x, y = scores.astype(np.float64), labels.astype(np.float64)
     if len(y) == 0:
         return 1.0, 0.0
-    rate = (y.sum() + 0.5) / (len(y) + 1)
     scale = float(x.std()) or 1.0
-    design = np.stack([x / scale, np.ones_like(x)], 1)
-    theta = np.array([0.0, np.log(rate / (1 - rate))])
-    for _ in range(25):
-        p = 1 / (1 + np.exp(-np.clip(design @ theta, -30, 30)))
-        gradient = design.T @ (p - y) + 1e-3 * theta
-        hessian = (design * (p * (1 - p) + 1e-6)[:, None]).T @ design + 1e-3 * np.eye(2)
-        step = np.linalg.solve(hessian, gradient)
-        theta -= np.clip(step, -2, 2)
-    return max(float(theta[0]), 1e-3) / scale, float(theta[1])
+    slope, offset = logistic(np.stack([x / scale, np.ones_like(x)], 1), y, RIDGE)
+    return max(float(slope), LEAST_SLOPE) / scale, float(offset)
 
 
 def labels_of(candidates: CandidateSet) -> npt.NDArray[np.bool_]:

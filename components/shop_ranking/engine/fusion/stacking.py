@@ -15,7 +15,7 @@ from components.shop_ranking.engine.fusion.interface import Weight
 from components.shop_ranking.engine.fusion.lists import (
     SEGMENTS,
     labels_of,
-    logistic,
+    log_odds,
     quality,
     rows_of,
 )
@@ -203,4 +203,4 @@ class Stacking:
                 for one, rows in zip(drawn, kept, strict=True)
             ]
             labels = [labels_of(one)[rows] for one, rows in zip(drawn, kept, strict=True)]
-            self.scales[name] = logistic(np.concatenate(raw), np.concatenate(labels))
+            self.scales[name] = log_odds(np.concatenate(raw), np.concatenate(labels))

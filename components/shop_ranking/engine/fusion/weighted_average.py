@@ -14,7 +14,7 @@ from components.shop_ranking.engine.fusion.lists import (
     SEGMENTS,
     Calibration,
     calibrate,
-    ndcg,
+    mean_ndcg,
     normalised,
 )
 from components.shop_ranking.engine.history import Floats
@@ -100,7 +100,7 @@ def _search(sample: CandidateSet, z: Floats, segment: str, rng: np.random.Genera
     hidden = ~sample.bought if segment == "bought" else sample.bought
 
     def reached(weights: Floats) -> float:
-        return ndcg(sample, np.where(hidden, -np.inf, _average(z, weights)), view)
+        return mean_ndcg(sample, np.where(hidden, -np.inf, _average(z, weights)), view)
 
     size = len(SIGNALS)
     best = np.full(size, 1 / size)

@@ -8,6 +8,7 @@ import pytest
 
 from components.platform import schemas
 from components.platform.files import read_table
+from components.platform.metrics.ranking import ndcg
 from components.shop_ranking.data_ingestion.adapters import simulated_shop
 from components.shop_ranking.data_ingestion.simulator.world import World, simulate
 from components.shop_ranking.params import DataParams
@@ -27,9 +28,8 @@ def world() -> World:
 
 def ndcg_at_10(scores_UI: np.ndarray, wanted_UI: np.ndarray) -> float:
     top = np.argsort(-scores_UI, axis=1, kind="stable")[:, :10]
-    gain = 1 / np.log2(np.arange(2, 12))
-    ideal = np.concatenate([[0], np.cumsum(gain)])[np.minimum(wanted_UI.sum(1), 10)]
-    return float(((np.take_along_axis(wanted_UI, top, 1) @ gain) / ideal).mean())
+    hit = np.take_along_axis(wanted_UI, top, 1)
+    return float(ndcg(hit, wanted_UI.sum(1)).mean())
 
 
 def scored(tiny: TinyWorld, view: str) -> dict[str, float]:

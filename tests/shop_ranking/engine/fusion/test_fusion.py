@@ -7,7 +7,7 @@ import torch
 from components.platform.errors import ModelError, StorageError
 from components.platform.files import atomic_folder
 from components.shop_ranking.engine.fusion import METHODS
-from components.shop_ranking.engine.fusion.lists import ndcg
+from components.shop_ranking.engine.fusion.lists import mean_ndcg
 from components.shop_ranking.engine.fusion.parameter_averaging import average, digest
 from components.shop_ranking.engine.reading import read_cuts
 from components.shop_ranking.engine.signals import SIGNALS
@@ -39,7 +39,9 @@ def fitted(cuts):
 
 def towers_alone(candidates):
     return [
-        ndcg(candidates, np.nan_to_num(candidates.signals[:, SIGNALS.index(tower)], nan=-9), "all")
+        mean_ndcg(
+            candidates, np.nan_to_num(candidates.signals[:, SIGNALS.index(tower)], nan=-9), "all"
+        )
         for tower in TOWERS
     ]
 
@@ -50,7 +52,7 @@ def test_recovers_what_no_single_tower_can(name, fitted, cuts):
     scores = fitted[name].score(test)
     assert scores.shape == (len(test),)
     assert np.isfinite(scores).all()
-    assert ndcg(test, scores, "all") > max(towers_alone(test)) + 0.02
+    assert mean_ndcg(test, scores, "all") > max(towers_alone(test)) + 0.02
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -66,11 +68,11 @@ def test_degrades_but_works_without_a_modality(name, fitted, tiny_world, standin
     ).candidates
     scores = fitted[name].score(blind)
     assert np.isfinite(scores).all()
-    whole = ndcg(cuts["test"], fitted[name].score(cuts["test"]), "all")
-    popular = ndcg(blind, blind.signals[:, SIGNALS.index("popularity")], "all")
-    assert popular < ndcg(blind, scores, "all")
+    whole = mean_ndcg(cuts["test"], fitted[name].score(cuts["test"]), "all")
+    popular = mean_ndcg(blind, blind.signals[:, SIGNALS.index("popularity")], "all")
+    assert popular < mean_ndcg(blind, scores, "all")
     if name != "rank-ensemble":  # it cannot weigh, so losing its weakest voter may help it
-        assert ndcg(blind, scores, "all") < whole
+        assert mean_ndcg(blind, scores, "all") < whole
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.shop_ranking.engine.reciprocal_ranks import fuse_ranks
 from components.shop_ranking.engine.towers.item_orders import Floats, Ints
 from components.shop_ranking.search.fields import FieldIndex
 
-RANK_OFFSET = 60  # of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009)
 FEEDBACK = 10  # documents that answer back
 
 Scores = dict[str, Floats]  # signal -> one score a document, higher is better
@@ -106,12 +106,13 @@ class HybridSearch:
 
 def reciprocal_ranks(signals: Sequence[Floats], each: int, weights: Sequence[float] = ()) -> Floats:
     """Fuse rankings by their first `each` places, (documents,); a score of 0 is no place."""
-    total = np.zeros(len(signals[0]), np.float32)
-    each = min(each, len(total))
-    for number, scores in enumerate(signals):
+    lists = []
+    each = min(each, len(signals[0]))
+    for scores in signals:
         best = np.argpartition(-scores, each - 1)[:each] if each else np.zeros(0, np.int64)
         best = best[np.argsort(-scores[best], kind="stable")]
-        best = best[scores[best] > 0]
-        weight = weights[number] if weights else 1.0
-        total[best] += weight / (RANK_OFFSET + 1 + np.arange(len(best)))
+        lists.append(best[scores[best] > 0])
+    documents, fused = fuse_ranks(lists, weights)
+    total = np.zeros(len(signals[0]), np.float32)
+    total[documents] = fused
     return total

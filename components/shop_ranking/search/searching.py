@@ -12,13 +12,14 @@ from components.platform.encoders.inference import ImageEncoder, TextEncoder
 from components.platform.errors import DataError
 from components.platform.serving.cache import Bounded
 from components.shop_ranking.engine.history import Floats, Ints
+from components.shop_ranking.engine.reciprocal_ranks import fuse_ranks
 from components.shop_ranking.engine.scoring import Scorer
 from components.shop_ranking.engine.vector_index import Nearest
 from components.shop_ranking.params import ServingParams
 from components.shop_ranking.search.lexical import Lexical
 from components.shop_ranking.serving.api import Filters, SearchRequest
 from components.shop_ranking.serving.catalogue import Catalogue, Mask
-from components.shop_ranking.serving.ordering import personal, reciprocal_ranks, weighted_sum
+from components.shop_ranking.serving.ordering import personal, weighted_sum
 from components.shop_ranking.serving.recommendation import NO_FILTERS, Recommender
 from components.shop_ranking.serving.shoppers import Shopper
 from components.shop_ranking.serving.slates import Slate
@@ -169,7 +170,7 @@ class Searcher:
             weights.append(1.0)
         if self.params.search_fusion == "weighted-sum":
             return *weighted_sum(lists, weights), corrected
-        return *reciprocal_ranks([items for items, _ in lists], weights), corrected
+        return *fuse_ranks([items for items, _ in lists], weights), corrected
 
     def _picture(self, image: str) -> Floats:
         if self.image is None:

@@ -1,37 +1,22 @@
 """Several orders made one, and a list made less alike."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from components.platform.compiled import compiled
 from components.shop_ranking.engine.history import Floats, Ints
-
-SMOOTHING = 60  # the constant of Cormack, Clarke and Buettcher (SIGIR 2009)
-
-
-def reciprocal_ranks(lists: Sequence[Ints], weights: Sequence[float]) -> tuple[Ints, Floats]:
-    """Fuse lists of items, each best first: sum of weight / (60 + rank); best first."""
-    items = np.concatenate([np.zeros(0, np.int32), *lists])
-    given = np.concatenate(
-        [np.zeros(0)]
-        + [
-            weight / (SMOOTHING + 1 + np.arange(len(one)))
-            for one, weight in zip(lists, weights, strict=True)
-        ]
-    )
-    return _summed(items, given)
+from components.shop_ranking.engine.reciprocal_ranks import reciprocal_rank, sum_by_item
 
 
 def weighted_sum(
     lists: Sequence[tuple[Ints, Floats]], weights: Sequence[float]
 ) -> tuple[Ints, Floats]:
     """Fuse scored lists: sum of weight x score, each list's scores put on 0..1; best first."""
-    items = np.concatenate([np.zeros(0, np.int32), *(one for one, _ in lists)])
-    given = [weight * _unit(scores) for (_, scores), weight in zip(lists, weights, strict=True)]
-    return _summed(items, np.concatenate([np.zeros(0), *given]))
+    items = [items for items, _ in lists]
+    terms = [weight * _unit(scores) for (_, scores), weight in zip(lists, weights, strict=True)]
+    return sum_by_item(items, terms)
 
 
 def personal(relevant: Ints, scores: Floats, first: int, weight: float) -> npt.NDArray[np.int64]:
@@ -44,7 +29,7 @@ def personal(relevant: Ints, scores: Floats, first: int, weight: float) -> npt.N
     count = min(first, len(relevant))
     own = np.empty(count)
     own[np.argsort(-scores[:count], kind="stable")] = np.arange(count)
-    mixed = 1 / (SMOOTHING + 1 + np.arange(count)) + weight / (SMOOTHING + 1 + own)
+    mixed = reciprocal_rank(np.arange(count)) + reciprocal_rank(own, weight)
     order = np.argsort(-mixed, kind="stable")
     return np.concatenate([order, np.arange(count, len(relevant))])
 
@@ -85,13 +70,6 @@ def _marginal(relevance: Floats, likeness: Floats, k: int) -> Ints:
         taken[best] = True
         most_like = np.maximum(most_like, likeness[best])
     return chosen
-
-
-def _summed(items: Ints, given: npt.NDArray[Any]) -> tuple[Ints, Floats]:
-    found, place = np.unique(items, return_inverse=True)
-    total = np.bincount(place, given, minlength=len(found))
-    best = np.argsort(-total, kind="stable")
-    return found[best].astype(np.int32), total[best].astype(np.float32)
 
 
 def _unit(scores: Floats) -> Floats:

@@ -8,12 +8,13 @@ import numpy as np
 from components.platform.files import read_table
 from components.platform.serving.cache import Bounded
 from components.shop_ranking.engine.history import Floats, Ints
+from components.shop_ranking.engine.reciprocal_ranks import fuse_ranks
 from components.shop_ranking.engine.scoring import Ranked, Scorer
 from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.params import ServingParams
 from components.shop_ranking.serving.api import Filters, RecommendRequest
 from components.shop_ranking.serving.catalogue import Catalogue, Mask
-from components.shop_ranking.serving.ordering import diversified, personal, reciprocal_ranks
+from components.shop_ranking.serving.ordering import diversified, personal
 from components.shop_ranking.serving.shoppers import Shopper
 from components.shop_ranking.serving.slates import Slate
 
@@ -141,7 +142,7 @@ class Recommender:
             ]  # fmt: skip
         allowed = mask.copy()
         allowed[context] = False
-        items, _ = reciprocal_ranks([one[allowed[one]] for one in lists], [1.0] * len(lists))
+        items, _ = fuse_ranks([items[allowed[items]] for items in lists])
         if len(items) == 0:
             items = self.home(shopper, NO_FILTERS, PROPOSED)[0]
             items = items[allowed[items]]

@@ -11,10 +11,10 @@ from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.fusion.interface import Weight
 from components.shop_ranking.engine.fusion.lists import ranks_in
 from components.shop_ranking.engine.history import Floats
+from components.shop_ranking.engine.reciprocal_ranks import reciprocal_rank
 from components.shop_ranking.engine.signals import SIGNALS
 from components.shop_ranking.engine.states import TOWERS
 
-SMOOTHING = 60  # the constant of Cormack, Clarke and Buettcher (SIGIR 2009)
 RANKED = (*TOWERS, "habit")
 
 
@@ -43,8 +43,8 @@ class RankEnsemble:
             values = candidates.signals[:, SIGNALS.index(name)]
             order = np.lexsort((-np.nan_to_num(values, nan=-np.inf), candidates.owner))
             rank = np.empty(len(order))
-            rank[order] = ranks_in(candidates.owner[order], len(candidates.users)) + 1
-            terms[name] = np.where(np.isnan(values), 0, 1 / (SMOOTHING + rank))
+            rank[order] = ranks_in(candidates.owner[order], len(candidates.users))
+            terms[name] = np.where(np.isnan(values), 0, reciprocal_rank(rank))
         return terms
 
     def weights(self) -> list[Weight]:

@@ -50,6 +50,16 @@ SHOPPER_COLUMNS = (
 )
 
 
+def decay(age: npt.NDArray[Any], half_life: float) -> npt.NDArray[Any]:
+    """Return what an event of this age counts: 1 now, a half after one half-life (same unit).
+
+    >>> decay(np.array([0.0, 45.0, 90.0]), 45).tolist()
+    [1.0, 0.5, 0.25]
+    """
+    weight: npt.NDArray[Any] = np.exp2(-age / half_life)
+    return weight
+
+
 @dataclass(frozen=True)
 class Events:
     """Events of B shoppers; the N rows are grouped by shopper, oldest first."""
@@ -114,7 +124,7 @@ def summarise(events: Events) -> Summary:
         column["visits_since"][:] = np.minimum.reduceat(visit_back, pair_start)
         column["visits_span"][:] = np.maximum.reduceat(visit_back, pair_start) + 1
     for half_life in HALF_LIVES_DAYS:
-        column[f"decayed_{half_life}"][:] = per_pair(np.where(hit, 2.0 ** (-age / half_life), 0))
+        column[f"decayed_{half_life}"][:] = per_pair(np.where(hit, decay(age, half_life), 0))
     for visits in RECENT_VISITS:
         column[f"visits_{visits}"][:] = per_pair((visit_back < visits).astype(float))
 

@@ -17,7 +17,7 @@ from components.platform.errors import ModelError
 from components.shop_ranking.engine.candidate_sets import build
 from components.shop_ranking.engine.fusion import METHODS
 from components.shop_ranking.engine.fusion.interface import Fusion
-from components.shop_ranking.engine.history import Events, Floats, Ints, summarise
+from components.shop_ranking.engine.history import Events, Floats, Ints, decay, summarise
 from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
 
 HALF_LIFE_ITEMS = 10  # a sent history's n-th latest item counts 2^(-n / 10) in content profiles
@@ -90,7 +90,7 @@ class FusedRanker:
         )
         summary = summarise(events)
         owner = np.repeat(np.arange(len(histories)), lengths)
-        weight = 2.0 ** (-back / HALF_LIFE_ITEMS)
+        weight = decay(back, HALF_LIFE_ITEMS)
         return ShopperState(
             users=np.full(len(histories), -1, np.int32),
             ptr=summary.ptr,

@@ -4,6 +4,8 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
+from components.shop_ranking.engine.history import decay
+
 
 def profile_vectors(
     sequences: pa.Table, item_vectors_ID: np.ndarray, half_life_days: float
@@ -28,7 +30,7 @@ def profile_vectors(
     used_I, column_L = np.unique(items_L, return_inverse=True)  # a request touches few items
     vectors_ID = item_vectors_ID[used_I]
     known_I = ~np.isnan(vectors_ID).any(axis=1)
-    weights_L = np.exp2(-ages_L / half_life_days) * known_I[column_L]
+    weights_L = decay(ages_L, half_life_days) * known_I[column_L]
     shape = (sequences.num_rows, len(used_I))
     weights_RI = sparse.csr_matrix((weights_L, column_L, bounds - bounds[0]), shape=shape)
     sums_RD = weights_RI @ np.where(known_I[:, None], vectors_ID, 0)

@@ -1,25 +1,25 @@
-"""A bounded cache that several threads may use."""
+"""A least-recently-used cache that several threads may use."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
 class Bounded(Generic[Key, Value]):
-    """Keeps the `size` values that were used last.
+    """Keeps the `size` values that were used last: cachetools' cache behind a lock.
 
     Two threads that ask for one missing key may both compute it: a lock held meanwhile would make
     every other key wait.
     """
 
     def __init__(self, size: int) -> None:
-        self.size = size
-        self.hits = self.misses = 0
-        self._kept: OrderedDict[Key, Value] = OrderedDict()
+        self.misses = 0
+        self._kept: LRUCache[Key, Value] = LRUCache(size)
         self._lock = threading.Lock()
 
     def get(self, key: Key, compute: Callable[[], Value]) -> Value:
@@ -28,8 +28,6 @@ class Bounded(Generic[Key, Value]):
             return compute()
         with self._lock:
             if key in self._kept:
-                self._kept.move_to_end(key)
-                self.hits += 1
                 return self._kept[key]
             self.misses += 1
         value = compute()
@@ -45,5 +43,3 @@ class Bounded(Generic[Key, Value]):
         """Keep a value that was computed elsewhere."""
         with self._lock:
             self._kept[key] = value
-            while len(self._kept) > self.size:
-                self._kept.popitem(last=False)

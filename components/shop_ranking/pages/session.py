@@ -1,17 +1,18 @@
 """Sign-in of a person with the admin key: a signed cookie of some hours, not the key itself."""
 
-import hashlib
 import hmac
-import time
+from hashlib import sha256
 
 from fastapi import Request
 from fastapi.responses import Response
+from itsdangerous import BadData, URLSafeTimedSerializer
 
 from components.platform.settings import settings
 
 COOKIE = "shopfusion_operations"
 SECONDS = 8 * 3600
 PATH = "/operations"
+SIGNED_IN = "operations"
 
 
 def is_open() -> bool:
@@ -26,19 +27,20 @@ def is_key(given: str) -> bool:
 
 def signed_in(request: Request) -> bool:
     """Tell whether the cookie was made here with the present key, and has not run out."""
-    expires, _, signature = request.cookies.get(COOKIE, "").partition(".")
-    if not is_open() or not expires.isascii() or not expires.isdigit():
+    if not is_open():
         return False
-    known = hmac.compare_digest(signature.encode(), _signature(expires).encode())
-    return known and int(expires) > time.time()
+    try:
+        content = _serializer().loads(request.cookies.get(COOKIE, ""), max_age=SECONDS)
+    except BadData:
+        return False
+    return bool(content == SIGNED_IN)
 
 
 def sign_in(request: Request, response: Response) -> None:
     """Set the cookie: out of reach of scripts and of other sites' requests."""
-    expires = str(int(time.time()) + SECONDS)
     response.set_cookie(
         COOKIE,
-        f"{expires}.{_signature(expires)}",
+        str(_serializer().dumps(SIGNED_IN)),
         max_age=SECONDS,
         path=PATH,
         secure=request.url.scheme == "https",
@@ -52,8 +54,8 @@ def sign_out(response: Response) -> None:
     response.delete_cookie(COOKIE, path=PATH)
 
 
-def _signature(expires: str) -> str:
-    return hmac.new(_key(), f"operations/{expires}".encode(), hashlib.sha256).hexdigest()
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(_key(), salt=COOKIE, signer_kwargs={"digest_method": sha256})
 
 
 def _key() -> bytes:

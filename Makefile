@@ -1,4 +1,5 @@
-# The whole vocabulary: install, install-scale, up, down, demo, replay, test, check, fmt, lock, bench-quality.
+# The whole vocabulary: install, install-scale, up, down, demo, replay, test,
+#   test-all, check, fmt, lock, bench-quality.
 #   PYTHON=python3.12   interpreter of the environment (3.11 to 3.13)
 #   OPTIONS='--from-day 2017-11-23 --shoppers 0.1'   of a replay; see docs/pages.md
 #   TORCH=cuda          PyTorch with CUDA instead of the CPU build
@@ -6,7 +7,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help install install-scale up down demo replay test check fmt lock bench-quality
+.PHONY: help install install-scale up down demo replay test test-all check fmt lock bench-quality
 
 PYTHON ?= python3
 TORCH ?= cpu
@@ -23,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 
 help:
-	@sed -n '1,4s/^# //p' Makefile
+	@sed -n '1,5s/^# //p' Makefile
 
 install: $(INSTALLED)
 	@:
@@ -65,8 +66,14 @@ demo: install
 replay: install
 	@$(BIN)/python -m services replay $(OPTIONS)
 
-test: install-scale
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+# Two lanes: what a change is tried with, in minutes, and everything besides.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test: install
+	$(PYTEST) -m "not long"
+
+test-all: install-scale
+	$(PYTEST)
 
 # ROWS="beauty search" measures some rows; DATA=folder reads data of the same layout from there.
 bench-quality: install

@@ -1,3 +1,5 @@
+"""Which tests run together, and in which lane."""
+
 import pytest
 
 
@@ -6,3 +8,9 @@ def test_tests_of_a_group_stay_in_one_process(request: pytest.FixtureRequest) ->
     """Otherwise every process starts services of its own, and the suite takes twice as long."""
     if hasattr(request.config, "workerinput"):
         assert request.node.nodeid.endswith("@services")
+
+
+def test_only_long_tests_start_the_whole_platform(request: pytest.FixtureRequest) -> None:
+    """`make test` leaves them out: Airflow alone takes a minute to start."""
+    started = [item for item in request.session.items if "platform" in item.fixturenames]
+    assert [item.nodeid for item in started if item.get_closest_marker("long") is None] == []

@@ -16,7 +16,7 @@ from services.lifecycle import environment
 from tests.dags.promoting import runs, signed_in, wait
 from tests.running import Platform
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 DAG = "feedback_ingestion"
 FIRST, LAST = date(2017, 11, 5), date(2017, 11, 6)
 

@@ -22,7 +22,7 @@ from tests.running import Platform
 from tests.served import WAY
 from tests.shop_ranking.drift.known_weeks import monday, register, write_tables
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 RUN = "watched"  # of the pipeline, that the champion comes from
 PARAMS = {"data": {"dataset": "tables", "path": "."}, "drift": {"false_alarms": 0.01}}
 CALM, CHANGED = str(monday(13)), str(monday(14))  # see known_weeks

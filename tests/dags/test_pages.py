@@ -9,7 +9,7 @@ from services.credentials import USER
 from tests.dags.promoting import PromotionShop, runs, wait
 from tests.running import Platform
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

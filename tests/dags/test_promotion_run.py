@@ -9,7 +9,7 @@ from services.credentials import USER
 from tests.dags.promoting import PromotionShop
 from tests.running import Platform
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 DAYS = 4320  # minutes: nobody's patience ends in this test
 
 

@@ -21,7 +21,7 @@ from services.programs import BIN
 from tests.running import ROOT, Platform
 from tests.world import HORIZON_DAYS, TINY
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 
 CONF = {
     "data.dataset": "simulated-shop",

@@ -30,7 +30,7 @@ from tests.running import ROOT, Platform, make_platform, up
 from tests.served import spooled
 from tests.world import TinyWorld
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 SCHEDULER = "airflow-scheduler"
 KILLED = ("serving", "s3", SCHEDULER)
 INGESTION = "feedback_ingestion"

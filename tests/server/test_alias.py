@@ -14,7 +14,7 @@ from components.server.fetching import called
 from tests.shop_ranking.serving.registered import eventually
 from tests.shop_ranking.serving.shop import app_of
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("registry")]
+pytestmark = pytest.mark.xdist_group("registry")
 NOBODY = "http://127.0.0.1:9"
 
 

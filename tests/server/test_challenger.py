@@ -16,7 +16,7 @@ from components.shop_ranking.serving.champion import Champion
 from tests.shop_ranking.serving.registered import eventually
 from tests.shop_ranking.serving.shop import app_of, logged_by
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("registry")]
+pytestmark = pytest.mark.xdist_group("registry")
 SHOPPER = "shopper-05"
 
 

@@ -238,7 +238,6 @@ class Load:
             self.acknowledged += [event["event_id"] for event in batch]
 
 
-@pytest.mark.services
 @pytest.mark.xdist_group("registry")
 @pytest.mark.timeout(600)
 def test_swaps_under_load_without_a_failed_request(mlflow, family, tmp_path, bucket, store):
@@ -284,7 +283,6 @@ def test_swaps_under_load_without_a_failed_request(mlflow, family, tmp_path, buc
     assert sorted(views) == sorted(load.acknowledged)
 
 
-@pytest.mark.services
 @pytest.mark.xdist_group("registry")
 def test_a_broken_version_in_the_registry_is_refused_once(mlflow, family, tmp_path, monkeypatch):
     """The alias is followed to a version whose numbers are too few; it is fetched a single time."""

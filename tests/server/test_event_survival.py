@@ -27,7 +27,7 @@ from tests.running import ROOT
 from tests.served import ADMIN_KEY, EVENT_KEY, ServedShop, spooled
 
 pytestmark = [
-    pytest.mark.services,
+    pytest.mark.long,
     pytest.mark.xdist_group("store"),  # it kills the store that the other tests of it use
     pytest.mark.timeout(300),
 ]

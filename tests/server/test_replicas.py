@@ -24,6 +24,7 @@ from tests.served import ADMIN_KEY, EVENT_KEY, ServedShop
 from tests.shop_ranking.serving.registered import eventually
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(
         shutil.which("redis-server") is None,
         reason="redis-server is not installed (Debian: apt-get install redis-server)",

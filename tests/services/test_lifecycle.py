@@ -15,7 +15,7 @@ from services import supervision
 from services.settings import HOST
 from tests.running import Platform, make_platform, run_services
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("services")]
 
 
 def test_every_service_answers(platform: Platform):

@@ -29,7 +29,7 @@ from tests.running import Platform, make_platform, up
 from tests.scaled import ask, postgres, postgres_binaries, redis_server
 from tests.store import Store
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("scale"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("scale"), pytest.mark.timeout(1800)]
 
 BUCKET = "elsewhere"
 POSTGRES, REDIS = postgres_binaries(), shutil.which("redis-server")

@@ -12,7 +12,7 @@ from tests.shop_ranking.model_registration.handmade import ITEMS, ROOT
 from tests.shop_ranking.model_registration.test_component import Shop
 
 # One MLflow server for both files, also where tests run in several processes.
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("registry")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("registry")]
 
 ASK = """
 import importlib.util, json, sys

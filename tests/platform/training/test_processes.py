@@ -63,6 +63,7 @@ def test_two_processes_take_the_steps_of_one_with_batches_twice_as_large(tmp_pat
         np.testing.assert_allclose(got, expected.detach().flatten(), rtol=1e-5)
 
 
+@pytest.mark.long
 def test_killed_together_they_go_on_together_and_end_the_same(tmp_path):
     (tmp_path / "whole").mkdir()
     assert [one.wait(120) for one in pair(tmp_path / "whole")] == [0, 0]
@@ -89,6 +90,7 @@ def stage(folder: Path, behaviour: dict[str, object]) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.long
 def test_a_stage_in_two_processes_learns_writes_once_and_has_one_run(tmp_path):
     write_chain(tmp_path / "data/prepared", events())
     done = stage(tmp_path, BEHAVIOUR)
@@ -106,6 +108,7 @@ def test_a_stage_in_two_processes_learns_writes_once_and_has_one_run(tmp_path):
     assert done.stdout.count("validation: {") == 1
 
 
+@pytest.mark.long
 def test_a_stage_that_fails_in_two_processes_says_so_once(tmp_path):
     (write_chain(tmp_path / "data/prepared", events()) / "users.parquet").unlink()
     done = stage(tmp_path, BEHAVIOUR)

@@ -28,6 +28,7 @@ spark.sql.adaptive.enabled false
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java, which is not installed")
 def test_spark_prepares_the_same_tables(tiny_world: TinyWorld, tmp_path: Path) -> None:
     pytest.importorskip("pyspark", reason="`make install-scale` installs it")
@@ -51,6 +52,7 @@ def test_spark_prepares_the_same_tables(tiny_world: TinyWorld, tmp_path: Path) -
         assert_equal(read_table(duckdb / name), read_table(spark / name), str(name))
 
 
+@pytest.mark.long
 def test_spark_without_java_is_one_line(tiny_world: TinyWorld, tmp_path: Path) -> None:
     pytest.importorskip("pyspark", reason="`make install-scale` installs it")
     more = {"SHOPFUSION_SPARK_MASTER": "local[2]", "JAVA_HOME": str(tmp_path / "nowhere")}

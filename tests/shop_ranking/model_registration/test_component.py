@@ -28,7 +28,7 @@ from tests.shop_ranking.model_registration.handmade import (
 )
 
 # One MLflow server for both files, also where tests run in several processes.
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("registry")]
+pytestmark = pytest.mark.xdist_group("registry")
 
 
 @pytest.fixture

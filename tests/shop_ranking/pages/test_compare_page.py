@@ -16,7 +16,7 @@ from tests.ports import free_port
 from tests.shop_ranking.serving.registered import Family, eventually
 from tests.shop_ranking.serving.shop import app_of
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("registry")]
+pytestmark = pytest.mark.xdist_group("registry")
 SHOPPER = "shopper-05"
 MOVE = re.compile(r"new|same place|\d+ (up|down)")
 

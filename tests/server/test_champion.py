@@ -106,7 +106,7 @@ def test_what_was_replaced_is_released(own, packages, tmp_path):
     garbage.start()
     try:
         champion = own.champion.current()
-        parts = (champion.scorer, champion.catalogue, champion.searcher.lexical,
+        parts = (champion.ranker, champion.catalogue, champion.searcher.lexical,
                  champion.searcher.text, champion.shoppers)  # fmt: skip
         old = [weakref.ref(part) for part in parts]
         del champion, parts

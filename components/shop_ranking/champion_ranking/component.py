@@ -16,7 +16,7 @@ from components.platform.progress import say
 from components.platform.registry.policy import load_policy
 from components.platform.tracking import Version
 from components.shop_ranking.champion_ranking.knowledge import write_knowledge
-from components.shop_ranking.engine.candidate_sets import build
+from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.fused_rankings import fused_rankings
 from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.rankings import read_candidates
@@ -85,6 +85,7 @@ def _rank(
         )
         evaluated = read_candidates(prepared, cut["name"])
         tested = shoppers.take(np.flatnonzero(np.isin(shoppers.users, evaluated.users)))
-        candidates = build(tested, items, new=ranker.new, bought=ranker.bought)
+        engine = Engine(items, new=ranker.new, bought=ranker.bought)
+        candidates = engine.candidates(tested)
         ranked = fused_rankings(ranker.fusion, candidates, evaluated, name=NAME, seconds=0.0)
     ranked.save(folder / "rankings" / cut["name"] / f"{NAME}.npz")

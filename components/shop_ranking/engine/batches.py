@@ -6,7 +6,10 @@ import numpy as np
 
 from components.shop_ranking.engine.history import Events, Summary
 from components.shop_ranking.engine.row_scores import EaseAt
+from components.shop_ranking.engine.signals import EASE
 from components.shop_ranking.engine.states import ShopperState
+
+NONE = np.zeros(0, np.float32)
 
 
 def stacked(states: Sequence[ShopperState]) -> ShopperState:
@@ -30,9 +33,9 @@ def stacked(states: Sequence[ShopperState]) -> ShopperState:
 def joined(parts: Sequence[EaseAt]) -> EaseAt:
     """Return EASE's scores of the rows of several shoppers as one, in their order."""
     return EaseAt(
-        at={name: np.concatenate([part.at[name] for part in parts]) for name in parts[0].at},
-        mean=np.concatenate([part.mean for part in parts]),
-        deviation=np.concatenate([part.deviation for part in parts]),
+        at={name: np.concatenate([NONE, *(part.at[name] for part in parts)]) for name in EASE},
+        mean=np.concatenate([NONE, *(part.mean for part in parts)]).astype(np.float64),
+        deviation=np.concatenate([NONE, *(part.deviation for part in parts)]).astype(np.float64),
     )
 
 

@@ -11,14 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.shop_ranking.engine.candidates import SOURCES, propose
+from components.shop_ranking.engine.candidates import SOURCES
 from components.shop_ranking.engine.features import Rows, assemble
 from components.shop_ranking.engine.history import Floats, Ints
-from components.shop_ranking.engine.row_scores import ease_of_signals, score_rows
-from components.shop_ranking.engine.signals import SIGNALS, compute_signals
-from components.shop_ranking.engine.states import ItemState, ShopperState
+from components.shop_ranking.engine.signals import SIGNALS
 
-CELLS = 3_000_000  # shoppers x items scored at once: 12 MB a signal
 ROW_COLUMNS = ("items", "bought", "features", "signals", "sources")
 
 
@@ -60,31 +57,6 @@ class CandidateSet:
             labels=None if self.labels is None else self.labels[at],
             wanted=None if self.wanted is None else self.wanted[rows],
         )
-
-
-def build(shoppers: ShopperState, items: ItemState, *, new: int, bought: int) -> CandidateSet:
-    """Return the candidates of all of `shoppers`, batch by batch; `new`, `bought`: see propose."""
-    size = max(1, CELLS // len(items.eligible))
-    starts = range(0, max(len(shoppers), 1), size)
-    batches = (np.arange(start, min(start + size, len(shoppers))) for start in starts)
-    return concatenate(
-        [build_batch(shoppers.take(batch), items, new=new, bought=bought) for batch in batches]
-    )
-
-
-def build_batch(shoppers: ShopperState, items: ItemState, *, new: int, bought: int) -> CandidateSet:
-    """Return the candidates of a batch of shoppers that fits into memory at once."""
-    signals = compute_signals(shoppers, items)
-    proposed = propose(shoppers, items, signals, new=new, bought=bought)
-    shopper, item = np.logical_or.reduce(list(proposed.values())).nonzero()
-    item = item.astype(np.int32)
-    ease = ease_of_signals(signals, items, shopper, item)
-    scores = score_rows(shoppers, items, ease, shopper, item)
-    rows = Rows(shoppers, items, scores, shopper, item, signals.pair[shopper, item])
-    return replace(
-        candidates_of(rows),
-        sources=np.stack([proposed[name][shopper, item] for name in SOURCES], 1),
-    )
 
 
 def candidates_of(rows: Rows) -> CandidateSet:

@@ -1,4 +1,4 @@
-"""The fused ranker as it is served: states of items and shoppers, and a fitted fusion.
+"""The fused ranker as it is served: an engine over items, states of shoppers, a fitted fusion.
 
 It needs numpy, scipy, lightgbm and torch, and no table: shoppers known at training time are rows
 of arrays mapped into memory, others are summarised from the events that come with the request.
@@ -6,7 +6,9 @@ of arrays mapped into memory, others are summarised from the events that come wi
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +16,34 @@ import numpy as np
 import numpy.typing as npt
 
 from components.platform.errors import ModelError
-from components.shop_ranking.engine.candidate_sets import build
+from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.fusion import METHODS
 from components.shop_ranking.engine.fusion.interface import Fusion
 from components.shop_ranking.engine.history import Events, Floats, Ints, decay, summarise
 from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
+from components.shop_ranking.engine.trees import quickened
 
 HALF_LIFE_ITEMS = 10  # a sent history's n-th latest item counts 2^(-n / 10) in content profiles
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """Candidates of a shopper, best first."""
+
+    items: Ints  # (R,)
+    scores: Floats  # (R,)
+    bought: npt.NDArray[np.bool_]  # (R,) by this shopper before
+
+
 class FusedRanker:
-    """Ranks the catalogue for batches of shoppers."""
+    """Ranks the catalogue for batches of shoppers; nothing in it changes once it is made."""
 
     def __init__(
         self, fusion: Fusion, items: ItemState, shoppers: ShopperState, *, new: int, bought: int
     ) -> None:
         self.fusion, self.items, self.shoppers = fusion, items, shoppers
         self.new, self.bought = new, bought
+        self.quick = quickened(fusion)
         size = int(shoppers.users.max(initial=-1)) + 1
         self.row_of_user = np.full(size + 1, -1, np.int64)  # the last one is for unknown shoppers
         self.row_of_user[shoppers.users] = np.arange(len(shoppers))
@@ -59,6 +72,11 @@ class FusedRanker:
             new=chosen["new_candidates"],
             bought=chosen["bought_candidates"],
         )
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What proposes items and makes their rows."""
+        return Engine(self.items, new=self.new, bought=self.bought)
 
     def known(self, users: Ints) -> ShopperState:
         """Return the state of shoppers by user_index; an unknown one (-1) has no history."""
@@ -102,10 +120,33 @@ class FusedRanker:
             },
         )
 
+    def ranked(self, shoppers: ShopperState) -> list[Ranked]:
+        """Return each shopper's candidates with their fused scores; all are scored as one batch."""
+        candidates = self.engine.candidates(shoppers)
+        scores, ranked = self.quick.score(candidates), []
+        for first, end in pairwise(candidates.ptr.tolist()):
+            best = first + np.argsort(-scores[first:end], kind="stable")
+            ranked.append(Ranked(candidates.items[best], scores[best], candidates.bought[best]))
+        return ranked
+
+    def score(self, shoppers: ShopperState, items: Sequence[Ints]) -> list[Floats]:
+        """Return the fused scores of any items of each shopper; all are scored as one batch."""
+        ordered = [np.unique(mine, return_inverse=True) for mine in items]
+        if not any(len(mine) for mine, _ in ordered):
+            return [np.zeros(0, np.float32) for _ in items]
+        candidates = self.engine.rows(shoppers, [mine.astype(np.int32) for mine, _ in ordered])
+        scores = self.quick.score(candidates)
+        return [
+            scores[first + back]
+            for first, (_, back) in zip(candidates.ptr[:-1].tolist(), ordered, strict=True)
+        ]
+
     def rank(
         self, shoppers: ShopperState, k: int = 10, *, novel: bool = False
     ) -> tuple[Ints, Floats]:
         """Return the k best items and their scores, (B, k) each, -1 and -inf where there are fewer.
+
+        Candidates come by score; items that are no candidate follow, the most popular first.
 
         Args:
             shoppers: from `known` or `from_history`.
@@ -113,32 +154,26 @@ class FusedRanker:
             novel: leave out what the shopper bought before.
 
         """
-        candidates = build(shoppers, self.items, new=self.new, bought=self.bought)
-        scores = self.fusion.score(candidates)
-        if novel:
-            scores = np.where(candidates.bought, -np.inf, scores)
         items = np.full((len(shoppers), k), -1, np.int32)
-        values = np.full((len(shoppers), k), -np.inf, np.float32)
-        for row in range(len(shoppers)):
-            inside = slice(candidates.ptr[row], candidates.ptr[row + 1])
-            best = inside.start + np.argsort(-scores[inside], kind="stable")[:k]
-            best = best[np.isfinite(scores[best])]
-            found = candidates.items[best]
-            items[row, : len(best)], values[row, : len(best)] = found, scores[best]
-            if len(best) < k:
-                rest = self._by_popularity(shoppers, row, found, k - len(best), novel)
-                floor = values[row, len(best) - 1] if len(best) else np.float32(0)
-                items[row, len(best) : len(best) + len(rest)] = rest
-                values[row, len(best) : len(best) + len(rest)] = floor - 1 - np.arange(len(rest))
-        return items, values
+        scores = np.full((len(shoppers), k), -np.inf, np.float32)
+        for row, ranked in enumerate(self.ranked(shoppers)):
+            shown = np.flatnonzero(np.isfinite(ranked.scores) & ~(ranked.bought & novel))[:k]
+            count = len(shown)
+            items[row, :count], scores[row, :count] = ranked.items[shown], ranked.scores[shown]
+            if count < k:
+                rest = self._by_popularity(shoppers, row, items[row, :count], k - count, novel)
+                floor = scores[row, count - 1] if count else np.float32(0)
+                items[row, count : count + len(rest)] = rest
+                scores[row, count : count + len(rest)] = floor - 1 - np.arange(len(rest))
+        return items, scores
 
     def _by_popularity(
-        self, shoppers: ShopperState, row: int, found: Ints, count: int, novel: bool
+        self, shoppers: ShopperState, row: int, shown: Ints, count: int, novel: bool
     ) -> Ints:
         """Items that are no candidate, most popular first."""
         pairs = slice(shoppers.ptr[row], shoppers.ptr[row + 1])
         bought = shoppers.item[pairs][shoppers.pair_column("sessions")[pairs] > 0]
-        hidden = np.concatenate([found, bought]) if novel else found
+        hidden = np.concatenate([shown, bought]) if novel else shown
         order = self.items.order
         return order[~np.isin(order, hidden)][:count]
 

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from components.shop_ranking.engine.history import Floats, Ints
-from components.shop_ranking.engine.signals import EASE, Signals
 from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
 
 RECENT_ITEMS = 10  # the latest items of a shopper that a candidate is compared with
@@ -35,15 +34,6 @@ class RowScores:
     at: dict[str, Floats]  # each of TOWERS and EASE, (R,)
     z: dict[str, Floats]  # towers and "ease" against the shopper's scores of all items, (R,)
     nearest: dict[str, Floats]  # cosine of the nearest of the latest items but itself, (R,)
-
-
-def ease_of_signals(
-    signals: Signals, items: ItemState, shopper: npt.NDArray[np.int64], item: Ints
-) -> EaseAt:
-    """Take EASE's rows out of the scores of all items."""
-    at = {name: signals.scores[name][shopper, item] for name in EASE}
-    whole = signals.scores["ease"][:, items.order]
-    return EaseAt(at, *spread_of(whole.sum(1, dtype=np.float64), _squares(whole), len(items.order)))
 
 
 def spread_of(total: Doubles, squares: Doubles, count: int) -> tuple[Doubles, Doubles]:
@@ -118,8 +108,3 @@ def _tower_spread(shoppers: ShopperState, items: ItemState, tower: str) -> tuple
     users = np.asarray(shoppers.vectors[tower], np.float64)
     squares = ((users @ moments.second) * users).sum(1)
     return spread_of(users @ moments.first, squares, moments.count)
-
-
-def _squares(scores: Floats) -> Doubles:
-    found: Doubles = np.square(scores, dtype=np.float64).sum(1)
-    return found

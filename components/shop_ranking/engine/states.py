@@ -84,11 +84,6 @@ class ItemState:
         return out
 
     @cached_property
-    def ease_exact(self) -> csr_array:
-        """The weights in double precision."""
-        return self.ease.astype(np.float64)
-
-    @cached_property
     def norms(self) -> dict[str, npt.NDArray[np.float64]]:
         """Length of each tower's vectors, (I,) a tower; NaN where missing."""
         parts = {name: _parts(vectors) for name, vectors in self.vectors.items()}

@@ -36,6 +36,9 @@ class VectorIndex:
         self.place = np.full(len(vectors), -1, np.int64)  # item_index -> row of the index
         self.place[self.rows] = np.arange(len(self.rows))
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def nearest(
         self, vector: Floats, k: int, *, without: Ints | None = None,
         among: npt.NDArray[np.bool_] | None = None,

@@ -14,7 +14,8 @@ from components.platform import tracking
 from components.platform.errors import DataError
 from components.platform.files import atomic_folder, write_json
 from components.platform.progress import say
-from components.shop_ranking.engine.candidate_sets import CandidateSet, build
+from components.shop_ranking.engine.candidate_sets import CandidateSet
+from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.fusion import METHODS, Fusion
 from components.shop_ranking.engine.fusion.lists import mean_ndcg
 from components.shop_ranking.engine.reading import read_cuts, read_states
@@ -128,12 +129,8 @@ def read_cut(
         shoppers = replace(shoppers, vectors=without(shoppers.vectors, leave_out))
     targets = read_targets(prepared, name)
     evaluated = shoppers.take(np.flatnonzero(np.isin(shoppers.users, targets.users)))
-    candidates = build(
-        evaluated,
-        items,
-        new=params.fusion.new_candidates,
-        bought=params.fusion.bought_candidates,
-    )
+    engine = Engine(items, new=params.fusion.new_candidates, bought=params.fusion.bought_candidates)
+    candidates = engine.candidates(evaluated)
     say(f"cut {name}: {len(evaluated)} shoppers, {len(candidates)} candidates")
     return CutData(name, cut["role"], items, shoppers, label(candidates, targets))
 

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from components.platform.encoders.inference import ImageEncoder, TextEncoder
 from components.platform.errors import DataError
 from components.platform.serving.cache import Bounded
+from components.shop_ranking.engine.batches import stacked
 from components.shop_ranking.engine.history import Floats, Ints
+from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.reciprocal_ranks import fuse_ranks
-from components.shop_ranking.engine.scoring import Scorer
 from components.shop_ranking.engine.vector_index import Nearest
 from components.shop_ranking.params import ServingParams
 from components.shop_ranking.search.lexical import Lexical
@@ -33,10 +34,11 @@ class Searcher:
     """Hybrid search over one catalogue; a tower without an encoder takes no part."""
 
     def __init__(
-        self, scorer: Scorer, catalogue: Catalogue, recommender: Recommender,
+        self, ranker: FusedRanker, catalogue: Catalogue, recommender: Recommender,
         text: TextEncoder | None, image: ImageEncoder | None, params: ServingParams,
     ) -> None:  # fmt: skip
-        self.scorer, self.catalogue, self.recommender = scorer, catalogue, recommender
+        self.ranker, self.catalogue, self.recommender = ranker, catalogue, recommender
+        self.engine = ranker.engine
         self.text, self.image, self.params = text, image, params
         self.lexical = Lexical(catalogue)
         self._found: Bounded[tuple[str, Filters], tuple[Ints, Floats, str | None]] = Bounded(
@@ -94,10 +96,12 @@ class Searcher:
             if shopper.key and shopper.has_history and len(items):
                 results[(shopper.key, *words)] = shopper, items
         missing = self._orders.missing(results)
-        scores = self.scorer.score_all(
-            [(shopper.state, items[: self.params.personal_first])
-             for shopper, items in (results[key] for key in missing)]
-        )  # fmt: skip
+        if not missing:
+            return
+        scores = self.ranker.score(
+            stacked([results[key][0].state for key in missing]),
+            [results[key][1][: self.params.personal_first] for key in missing],
+        )
         for key, fused in zip(missing, scores, strict=True):
             self._orders.put(key, self._mixed(results[key][1], fused))
 
@@ -106,7 +110,7 @@ class Searcher:
         missing = self._found.missing(asked)
         if self.text is None or not missing:
             return
-        near = self.scorer.indexes["text"].nearest_of_all(
+        near = self.engine.indexes["text"].nearest_of_all(
             np.stack([self._vector(query) for query, _ in missing]),
             NEAREST,
             without=[None] * len(missing),
@@ -128,7 +132,7 @@ class Searcher:
 
     def _to_taste(self, shopper: Shopper, items: Ints) -> tuple[npt.NDArray[np.int64], Floats]:
         """Return the order of the results for this shopper, and the fused scores in it."""
-        fused = self.scorer.score(shopper.state, items[: self.params.personal_first])
+        fused = self.ranker.score(shopper.state, [items[: self.params.personal_first]])[0]
         return self._mixed(items, fused)
 
     def _mixed(self, items: Ints, fused: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -161,12 +165,12 @@ class Searcher:
             if self.text is not None:
                 if nearest is None:
                     vector = self.text.encode(corrected or query)
-                    nearest = self.scorer.indexes["text"].nearest(vector, NEAREST, among=among)
+                    nearest = self.engine.indexes["text"].nearest(vector, NEAREST, among=among)
                 lists.append(nearest)
                 weights.append(1 - self.params.lexical_weight)
         if image is not None:
             vector = self._picture(image)
-            lists.append(self.scorer.indexes["image"].nearest(vector, NEAREST, among=among))
+            lists.append(self.engine.indexes["image"].nearest(vector, NEAREST, among=among))
             weights.append(1.0)
         if self.params.search_fusion == "weighted-sum":
             return *weighted_sum(lists, weights), corrected

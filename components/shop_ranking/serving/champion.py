@@ -13,9 +13,9 @@ from components.platform.errors import ModelError
 from components.platform.files import read_table
 from components.platform.pseudonyms import at_the_door
 from components.platform.serving.live_events import LiveEvents
+from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.ranker import FusedRanker
-from components.shop_ranking.engine.scoring import Scorer
 from components.shop_ranking.params import Params
 from components.shop_ranking.search.searching import Searcher
 from components.shop_ranking.serving.api import Answer, Asking, RecommendRequest, SearchRequest
@@ -44,7 +44,7 @@ class Champion:
     version: str
     as_of: datetime  # end of its data
     catalogue: Catalogue
-    scorer: Scorer
+    ranker: FusedRanker
     shoppers: Shoppers
     recommender: Recommender
     searcher: Searcher
@@ -67,12 +67,11 @@ class Champion:
             ) from error
         as_of = datetime.fromisoformat(about["as_of"])
         users = read_table(packages.ranker / "ids" / "users.parquet")["user_id"].to_pylist()
-        scorer = Scorer(ranker)
-        catalogue = Catalogue.read(shop, scorer.items.eligible)
+        catalogue = Catalogue.read(shop, ranker.engine.items.eligible)
         shoppers = Shoppers(shop, ranker, catalogue, live, as_of, about["target_events"], users)
-        recommender = Recommender(shop, scorer, catalogue, params.serving)
+        recommender = Recommender(shop, ranker, catalogue, params.serving)
         searcher = Searcher(
-            scorer,
+            ranker,
             catalogue,
             recommender,
             TextEncoder(packages.text) if packages.text and has_encoder(packages.text) else None,
@@ -85,7 +84,7 @@ class Champion:
             version=packages.version,
             as_of=as_of,
             catalogue=catalogue,
-            scorer=scorer,
+            ranker=ranker,
             shoppers=shoppers,
             recommender=recommender,
             searcher=searcher,
@@ -94,6 +93,11 @@ class Champion:
         made.warm_up(users)
         return made
 
+    @property
+    def engine(self) -> Engine:
+        """What proposes this champion's items and makes their rows."""
+        return self.ranker.engine
+
     def warm_up(self, users: Sequence[str]) -> None:
         """Answer requests of every kind, for known shoppers and for a stranger.
 
@@ -101,7 +105,8 @@ class Champion:
             ModelError: an answer is empty, or a score is not a number.
 
         """
-        items = [self.catalogue.item_id[row] for row in self.scorer.popular[:3].tolist()]
+        popular = self.engine.popular
+        items = [self.catalogue.item_id[row] for row in popular[:3].tolist()]
         for user in [*users[:5], None]:
             for surface in WARMING:
                 request = RecommendRequest.model_validate(
@@ -115,7 +120,7 @@ class Champion:
                         f"{scores[:5]}",
                         "train this model again, or roll back",
                     )
-            title = self.catalogue.title[self.scorer.popular[0]] or "a"
+            title = self.catalogue.title[popular[0]] or "a"
             self.search(SearchRequest(user_id=user, query=title), self.as_of)
 
     def reading(self, request: RecommendRequest | SearchRequest) -> Callable[[], object] | None:
@@ -169,7 +174,7 @@ class Champion:
         shopper = self.shoppers.of(at_the_door(user_id) if user_id else None, history, now)
         scores = np.full(len(item_ids), np.nan, np.float32)
         rows = np.array([self.catalogue.index.get(item, -1) for item in item_ids], np.int32)
-        scores[rows >= 0] = self.scorer.score(shopper.state, rows[rows >= 0])
+        scores[rows >= 0] = self.ranker.score(shopper.state, [rows[rows >= 0]])[0]
         return scores
 
     def _shopper(self, request: Asking, now: datetime) -> Shopper:

@@ -98,7 +98,8 @@ def _shares(champion: Champion, state: ShopperState, rows: np.ndarray) -> list[t
     if len(rows) == 0:
         return []
     ordered, back = np.unique(rows, return_inverse=True)
-    parts = champion.scorer.fusion.contributions(champion.scorer.features(state, ordered))
+    candidates = champion.engine.rows(state, [ordered])
+    parts = champion.ranker.fusion.contributions(candidates)
     moved = np.abs(np.stack(list(parts.values()), 1))[back]
     share = moved / np.maximum(moved.sum(1, keepdims=True), 1e-12)
     return [
@@ -129,7 +130,7 @@ def _reasons(champion: Champion, state: ShopperState, row: int) -> tuple[Reason,
 
 
 def _cosines(champion: Champion, tower: str, row: int, others: np.ndarray) -> Floats:
-    items = champion.scorer.items
+    items = champion.engine.items
     vectors, norms = items.vectors[tower], items.norms[tower]
     found: Floats = (vectors[others] @ vectors[row]) / (norms[others] * norms[row])
     return found

@@ -7,9 +7,11 @@ import numpy as np
 
 from components.platform.files import read_table
 from components.platform.serving.cache import Bounded
+from components.shop_ranking.engine.batches import stacked
+from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.history import Floats, Ints
+from components.shop_ranking.engine.ranker import FusedRanker, Ranked
 from components.shop_ranking.engine.reciprocal_ranks import fuse_ranks
-from components.shop_ranking.engine.scoring import Ranked, Scorer
 from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.params import ServingParams
 from components.shop_ranking.serving.api import Filters, RecommendRequest
@@ -29,29 +31,30 @@ class Recommender:
     """Ranks for the surfaces home, similar, basket and buy_again."""
 
     def __init__(
-        self, folder: Path, scorer: Scorer, catalogue: Catalogue, params: ServingParams
+        self, folder: Path, ranker: FusedRanker, catalogue: Catalogue, params: ServingParams
     ) -> None:
-        self.scorer, self.catalogue, self.params = scorer, catalogue, params
+        self.ranker, self.catalogue, self.params = ranker, catalogue, params
+        self.engine = ranker.engine
         pairs = read_table(folder / "item_pairs.parquet", ["item_index", "other_index"])
         self.together = pairs["other_index"].to_numpy()  # strongest first an item
         self.pairs_of = np.searchsorted(
             pairs["item_index"].to_numpy(), np.arange(len(catalogue) + 1)
         )
-        self.likeness = _unit_vectors(scorer)
+        self.likeness = _unit_vectors(self.engine)
         self._rankings: Bounded[object, Ranked] = Bounded(RANKINGS)
         self._lists: Bounded[object, tuple[Ints, Floats]] = Bounded(LISTS)
 
     def ranked(self, shopper: Shopper) -> Ranked:
         """Return the shopper's candidates; kept until the shopper does something, or a new day."""
-        return self._rankings.get(shopper.key, lambda: self.scorer.rank(shopper.state))
+        return self._rankings.get(shopper.key, lambda: self.ranker.ranked(shopper.state)[0])
 
     def prepare(self, shoppers: Iterable[Shopper]) -> None:
         """Rank in one batch the candidates of shoppers that `ranked` would rank one by one."""
         states = {shopper.key: shopper.state for shopper in shoppers}
         missing = self._rankings.missing(states)
         if missing:
-            found = self.scorer.rank_all([states[key] for key in missing])  # type: ignore[index]
-            for key, ranked in zip(missing, found, strict=True):
+            batch = stacked([states[key] for key in missing])  # type: ignore[index]
+            for key, ranked in zip(missing, self.ranker.ranked(batch), strict=True):
                 self._rankings.put(key, ranked)
 
     def recommend(self, request: RecommendRequest, shopper: Shopper) -> Slate:
@@ -104,17 +107,17 @@ class Recommender:
 
         All are scored together: some ways of fusion compare what stands in one list.
         """
-        popular = self.scorer.popular
-        more = [popular[mask[popular]][: max(wanted, self.scorer.new)]]
+        popular = self.engine.popular
+        more = [popular[mask[popular]][: max(wanted, self.engine.new)]]
         if towers:
             more += [
-                self.scorer.indexes[tower].nearest(
-                    shopper.state.vectors[tower][0], self.scorer.new, among=mask
+                self.engine.indexes[tower].nearest(
+                    shopper.state.vectors[tower][0], self.engine.new, among=mask
                 )[0]
                 for tower in TOWERS
             ]
         items = np.unique(np.concatenate([items, *more])).astype(np.int32)
-        scores = self.scorer.score(shopper.state, items)
+        scores = self.ranker.score(shopper.state, [items])[0]
         best = np.argsort(-scores, kind="stable")
         return items[best], scores[best]
 
@@ -123,7 +126,7 @@ class Recommender:
         state = shopper.state
         owned = state.item[state.pair_column("sessions") > 0]
         owned = owned[mask[owned]]
-        scores = self.scorer.score(state, owned)
+        scores = self.ranker.score(state, [owned])[0]
         best = np.argsort(-scores, kind="stable")
         return owned[best], scores[best]
 
@@ -134,8 +137,8 @@ class Recommender:
         lists = self._goes_with(context)
         if surface == "similar":
             lists += [
-                self.scorer.indexes[tower].nearest(
-                    self.scorer.items.vectors[tower][context[0]], PROPOSED, without=context,
+                self.engine.indexes[tower].nearest(
+                    self.engine.items.vectors[tower][context[0]], PROPOSED, without=context,
                     among=mask,
                 )[0]
                 for tower in ("text", "image")
@@ -147,7 +150,7 @@ class Recommender:
             items = self.home(shopper, NO_FILTERS, PROPOSED)[0]
             items = items[allowed[items]]
         items = items[: max(self.params.personal_first, PROPOSED)]
-        scores = self.scorer.score(shopper.state, items)
+        scores = self.ranker.score(shopper.state, [items])[0]
         order = personal(items, scores, len(items), self.params.personal_weight)
         return items[order], scores[order]
 
@@ -157,7 +160,7 @@ class Recommender:
             self.together[self.pairs_of[item] : self.pairs_of[item + 1]][:PROPOSED]
             for item in context.tolist()
         ]
-        ease = self.scorer.items.ease
+        ease = self.engine.items.ease
         if ease.nnz:
             rows = ease[context].sum(axis=0)
             best = np.argsort(-rows, kind="stable")[:PROPOSED]
@@ -165,17 +168,17 @@ class Recommender:
         return lists
 
 
-def _unit_vectors(scorer: Scorer) -> Floats:
+def _unit_vectors(engine: Engine) -> Floats:
     """Return the vectors that say how alike two items are, (I, D), zeros for an item without.
 
     Of the first tower that knows any item: text, else image, else behaviour.
     """
     for tower in ("text", "image", "behaviour"):
-        vectors = scorer.items.vectors[tower]
-        norms = scorer.items.norms[tower]
+        vectors = engine.items.vectors[tower]
+        norms = engine.items.norms[tower]
         if not np.isnan(norms).all():
             return np.nan_to_num(vectors / norms[:, None].astype(np.float32), nan=0.0)
-    return np.zeros((len(scorer.items.eligible), 1), np.float32)
+    return np.zeros((len(engine.items.eligible), 1), np.float32)
 
 
 def _falling(scores: Floats) -> Floats:

@@ -103,7 +103,7 @@ def test_a_new_query_is_read_once(champion):
 def test_a_batch_leaves_the_very_scores_of_shoppers_alone(champion):
     users = [*user_ids(champion, 12), "nobody knows them", None]
     now = champion.as_of + timedelta(days=40)
-    title = champion.catalogue.title[champion.scorer.popular[0]]
+    title = champion.catalogue.title[champion.engine.popular[0]]
     home = [RecommendRequest(user_id=user) for user in users]
     words = [SearchRequest(user_id=user, query=title) for user in users]
     later = now + timedelta(days=1)
@@ -119,7 +119,7 @@ def test_a_batch_leaves_the_very_scores_of_shoppers_alone(champion):
         own = champion.shoppers.at(at_the_door(one.user_id), (), later)
         assert np.array_equal(own.state.pairs, again.state.pairs, equal_nan=True)
         assert np.array_equal(own.state.numbers, again.state.numbers, equal_nan=True)
-        single = champion.scorer.rank(own.state)
+        single = champion.ranker.ranked(own.state)[0]
         assert np.array_equal(single.items, found.items)
         assert np.abs(single.scores - found.scores).max() < 1e-5
         assert len(found.items) > 0

@@ -202,7 +202,7 @@ def test_what_the_shop_would_not_show_for_nothing_is_not_shown_for_money(
 def test_each_surface_has_a_floor_of_its_own(client: TestClient, server: Server):
     """The item that is looked at, or in the basket already, is not sold beside itself."""
     champion = server.champion.current()
-    item, other = (champion.catalogue.item_id[int(row)] for row in champion.scorer.popular[:2])
+    item, other = (champion.catalogue.item_id[int(row)] for row in champion.engine.popular[:2])
     advertise(client, server, [item, other])
     for surface in ("home", "similar", "basket"):  # without an item they know they are home's
         assert sorted(sponsored(client, surface=surface)) == sorted([item, other])
@@ -214,7 +214,7 @@ def test_each_surface_has_a_floor_of_its_own(client: TestClient, server: Server)
 
 def test_a_campaign_begins_when_it_says(client: TestClient, server: Server):
     item = server.champion.current().catalogue.item_id[
-        int(server.champion.current().scorer.popular[0])
+        int(server.champion.current().engine.popular[0])
     ]
     begins = server.clock.now() + timedelta(hours=1)
     advertise(client, server, [item], starts_at=begins.isoformat())

@@ -18,7 +18,7 @@ from components.platform.settings import settings
 from components.shop_ranking.behaviour_pretraining import component as behaviour_pretraining
 from components.shop_ranking.champion_ranking.component import run
 from components.shop_ranking.champion_ranking.knowledge import _on_rows
-from components.shop_ranking.engine.candidate_sets import build
+from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.fused_rankings import fused_rankings
 from components.shop_ranking.engine.fusion.rank_ensemble import RankEnsemble
 from components.shop_ranking.engine.rankings import Rankings, read_candidates
@@ -67,7 +67,7 @@ def champion(
         )
         evaluated = read_candidates(prepared, "test")
         tested = shoppers.take(np.flatnonzero(np.isin(shoppers.users, evaluated.users)))
-        candidates = build(tested, items, new=NEW, bought=BOUGHT)
+        candidates = Engine(items, new=NEW, bought=BOUGHT).candidates(tested)
         fusion, fused = RankEnsemble(), folder / "fused"
         fusion.save(fused / fusion.name)
         items.save(fused / "state" / "items")

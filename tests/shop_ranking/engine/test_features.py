@@ -3,11 +3,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.platform.errors import ModelError
-from components.shop_ranking.engine.candidate_sets import build
+from components.shop_ranking.engine.candidate_sets import CandidateSet
+from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.feature_names import FEATURES
 from components.shop_ranking.engine.history import PAIR_COLUMNS, Events, summarise
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.states import ItemState, ShopperState, without
+
+
+def candidates(shoppers: ShopperState, items: ItemState, count: int = 10) -> CandidateSet:
+    return Engine(items, new=count, bought=count).candidates(shoppers)
 
 
 def test_summary_of_a_history_worked_out_by_hand():
@@ -57,10 +62,10 @@ def test_state_agrees_with_the_prepared_table(tiny_world, states):
 
 def test_features_do_not_depend_on_the_batch(states):
     items, shoppers = states
-    whole = build(shoppers, items, new=10, bought=10)
+    whole = candidates(shoppers, items)
     assert whole.features.shape[1] == len(FEATURES)
     for row in (0, len(shoppers) // 2, len(shoppers) - 1):
-        alone = build(shoppers.take(np.array([row])), items, new=10, bought=10)
+        alone = candidates(shoppers.take(np.array([row])), items)
         inside = slice(whole.ptr[row], whole.ptr[row + 1])
         # items of one word have one score: the last digit decides which of them is a candidate
         shared, mine, theirs = np.intersect1d(alone.items, whole.items[inside], return_indices=True)
@@ -76,7 +81,7 @@ def test_features_do_not_depend_on_the_batch(states):
 
 def test_candidates_are_eligible_and_labelled_bought_as_they_were(states):
     items, shoppers = states
-    found = build(shoppers, items, new=10, bought=10)
+    found = candidates(shoppers, items)
     assert items.eligible[found.items].all()
     owned = {
         (int(b), int(i))
@@ -102,7 +107,7 @@ def test_candidates_are_eligible_and_labelled_bought_as_they_were(states):
 
 def test_a_missing_picture_is_missing_not_zero(states):
     items, shoppers = states
-    found = build(shoppers, items, new=10, bought=10)
+    found = candidates(shoppers, items)
     column = found.features[:, list(FEATURES).index("image")]
     without_picture = np.isnan(items.vectors["image"][found.items]).any(1)
     assert without_picture.any()
@@ -114,12 +119,9 @@ def test_states_survive_saving(states, tmp_path):
     items, shoppers = states
     items.save(tmp_path / "items")
     shoppers.save(tmp_path / "shoppers")
-    before = build(shoppers, items, new=5, bought=5)
-    after = build(
-        ShopperState.load(tmp_path / "shoppers"),
-        ItemState.load(tmp_path / "items"),
-        new=5,
-        bought=5,
+    before = candidates(shoppers, items, 5)
+    after = candidates(
+        ShopperState.load(tmp_path / "shoppers"), ItemState.load(tmp_path / "items"), 5
     )
     np.testing.assert_array_equal(before.features, after.features)
 

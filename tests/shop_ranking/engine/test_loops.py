@@ -59,7 +59,7 @@ def test_a_list_is_made_less_alike(diversity):
 def test_ease_is_the_sparse_product(champion, monkeypatch, crowded):
     """Over the whole catalogue, and over the touched items alone."""
     monkeypatch.setattr("components.shop_ranking.engine.ease_scores.CROWDED", crowded)
-    items = champion.scorer.items
+    items = champion.engine.items
     rng = np.random.default_rng(5)
     thin = csr_array(items.ease.multiply(rng.random(items.ease.shape) < 0.01))
     thin.eliminate_zeros()

@@ -11,11 +11,11 @@ from tests.shop_ranking.serving.shop import user_ids
 
 def test_served_trees_score_as_the_stacking(champion):
     rng = np.random.default_rng(0)
-    fusion, quick = champion.scorer.fusion, champion.scorer.quick
+    fusion, quick = champion.ranker.fusion, champion.ranker.quick
     everything = np.arange(len(champion.catalogue), dtype=np.int32)
     for user in user_ids(champion, 20):
         state = champion.shoppers.of(user, (), champion.as_of).state
-        found = champion.scorer.features(state, everything)
+        found = champion.engine.rows(state, [everything])
         gone = rng.random(found.features.shape) < 0.2  # any feature may be missing
         for given in (found, replace(found, features=np.where(gone, np.nan, found.features))):
             assert given.bought.any()

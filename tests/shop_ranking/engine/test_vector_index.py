@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from components.shop_ranking.engine import vector_index as retrieval
-from components.shop_ranking.engine.candidate_sets import build
 from components.shop_ranking.engine.vector_index import VectorIndex
 
 ITEMS, DIM = 500, 16
@@ -86,17 +85,3 @@ def test_the_same_items_score_the_same_whoever_else_asks(dim):
         assert np.array_equal(own, np.tile(own[:50], 4))
         np.testing.assert_allclose(own, vectors @ vector, rtol=1e-4, atol=1e-4)
         assert np.array_equal(scores, made.nearest(vector, 200)[1])
-
-
-def test_the_server_proposes_what_training_did(champion):
-    """As of the model's last day; equal scores may let another item of the same score in."""
-    scorer, ranker = champion.scorer, champion.shoppers.ranker
-    trained = build(ranker.shoppers, ranker.items, new=ranker.new, bought=ranker.bought)
-    shared = []
-    for row in range(len(ranker.shoppers)):
-        state = ranker.shoppers.take(np.array([row]))
-        mine = scorer.propose(state, scorer.ease.touched(state))
-        theirs = trained.items[trained.ptr[row] : trained.ptr[row + 1]]
-        shared.append(len(np.intersect1d(mine, theirs)) / len(np.union1d(mine, theirs)))
-    assert min(shared) > 0.9
-    assert np.mean(shared) > 0.98

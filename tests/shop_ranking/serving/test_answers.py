@@ -65,10 +65,10 @@ def test_each_surface_shows_its_own_items(client, server, shop, user):
     assert again
     assert set(again) <= owned
     assert recommend(client, surface="buy_again", user_id="never seen")["items"] == []
-    looked_at = shop.item_id[int(champion.scorer.popular[0])]
+    looked_at = shop.item_id[int(champion.engine.popular[0])]
     similar = recommend(client, surface="similar", user_id=user, item_id=looked_at, k=20)
     assert looked_at not in ids(similar)
-    basket = [shop.item_id[int(row)] for row in champion.scorer.popular[:3]]
+    basket = [shop.item_id[int(row)] for row in champion.engine.popular[:3]]
     goes_with = ids(recommend(client, surface="basket", user_id=user, basket=basket, k=20))
     assert not set(goes_with) & set(basket)
     assert len(goes_with) == 20
@@ -77,7 +77,7 @@ def test_each_surface_shows_its_own_items(client, server, shop, user):
 def test_similar_items_are_nearer_by_text_than_others(client, server, shop):
     champion = server.champion.current()
     vectors = champion.recommender.likeness
-    rows = champion.scorer.popular[:20].tolist()
+    rows = champion.engine.popular[:20].tolist()
     shown = [recommend(client, surface="similar", item_id=shop.item_id[row], k=8) for row in rows]
     near = [
         (vectors[[shop.index[item] for item in ids(answer)]] @ vectors[row]).mean()
@@ -149,7 +149,7 @@ def test_pages_neither_repeat_nor_lack_items(client, user):
 
 def test_taste_reorders_but_relevance_leads(client, server, shop, user):
     champion = server.champion.current()
-    word = "".join(champion.catalogue.title[int(champion.scorer.popular[0])].split()[:1])
+    word = "".join(champion.catalogue.title[int(champion.engine.popular[0])].split()[:1])
     plain, own = (ids(search(client, query=word, page_size=100, **who))
                   for who in ({}, {"user_id": user}))  # fmt: skip
     assert set(plain) == set(own)

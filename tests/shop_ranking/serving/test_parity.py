@@ -11,7 +11,8 @@ import pytest
 from components.platform.files import write_json
 from components.platform.serving.live_events import LiveEvents
 from components.server.events.validation import record_of
-from components.shop_ranking.engine.candidate_sets import ROW_COLUMNS, build
+from components.shop_ranking.engine.batches import stacked
+from components.shop_ranking.engine.candidate_sets import ROW_COLUMNS
 from components.shop_ranking.engine.fusion.lists import SEGMENTS
 from components.shop_ranking.engine.fusion.weighted_average import WeightedAverage
 from components.shop_ranking.engine.history import Events, summarise
@@ -35,7 +36,8 @@ def offline(packages):
 
 def everything(offline, state):
     """Return all items with the features that training's code gives them, in one batch."""
-    return build(state, offline.items, new=len(offline.items.eligible), bought=10_000)
+    items = np.flatnonzero(offline.items.eligible).astype(np.int32)
+    return offline.engine.rows(state, [items] * len(state))
 
 
 def offline_scores(offline, state, items):
@@ -66,8 +68,8 @@ def test_logged_answers_replay_offline_to_the_same_scores(
     On a search the fused score is that of the shopper's taste, on /ads that of the sponsored item.
     """
     shoppers = user_ids(champion, 6)
-    items = [champion.catalogue.item_id[row] for row in champion.scorer.popular[:8].tolist()]
-    words = [champion.catalogue.title[row].split()[0] for row in champion.scorer.popular[:3]]
+    items = [champion.catalogue.item_id[row] for row in champion.engine.popular[:8].tolist()]
+    words = [champion.catalogue.title[row].split()[0] for row in champion.engine.popular[:3]]
     advertise(client, server, champion)
     for number, user in enumerate([*shoppers, "a stranger who buys"]):
         for day in range(3):
@@ -239,12 +241,16 @@ def ask(client, path, body, key=None):
 
 
 def test_candidates_are_those_of_training(champion, offline):
-    for user in user_ids(champion, 20):
-        state = champion.shoppers.of(user, (), champion.as_of).state
-        served = champion.scorer.rank(state)
-        trained = build(state, offline.items, new=offline.new, bought=offline.bought)
-        both = np.intersect1d(served.items, trained.items)
-        assert len(both) >= 0.9 * max(len(served.items), len(trained.items))  # ties alone differ
+    """Of one shopper as of many, item by item, feature by feature."""
+    users = user_ids(champion, 20)
+    states = [champion.shoppers.of(user, (), champion.as_of).state for user in users]
+    trained = offline.engine.candidates(stacked(states))
+    for number, state in enumerate(states):
+        alone = champion.engine.candidates(state)
+        together = trained.take(np.array([number]))
+        for name in ROW_COLUMNS:
+            np.testing.assert_array_equal(getattr(alone, name), getattr(together, name))
+    assert len(trained) > 20 * len(users)
 
 
 def test_the_packaged_model_ranks_much_as_the_server_does(champion, offline):

@@ -50,7 +50,7 @@ def test_all_shoppers_are_made_ready_and_again_on_another_day(server, champion, 
     # What was made ready is what a request computes.
     request = RecommendRequest(user_id=users[0])
     kept = champion.recommender.ranked(champion._shopper(request, tomorrow))
-    own = champion.scorer.rank(champion.shoppers.at(users[0], (), tomorrow).state)
+    own = champion.ranker.ranked(champion.shoppers.at(users[0], (), tomorrow).state)[0]
     assert np.array_equal(kept.items, own.items)
     assert np.abs(kept.scores - own.scores).max() < 1e-5
 
@@ -71,7 +71,7 @@ def test_who_did_something_is_next(server, champion, ahead, monkeypatch):
     now = server.clock.now().isoformat()
     event = {
         "event_id": f"ahead-{now}", "event_type": "click", "user_id": first, "timestamp": now,
-        "item_id": champion.catalogue.item_id[champion.scorer.popular[0]], "session_id": "s",
+        "item_id": champion.catalogue.item_id[champion.engine.popular[0]], "session_id": "s",
     }  # fmt: skip
     before = champion.shoppers.live.revision(first)
     server.log.append([event], durable=False)

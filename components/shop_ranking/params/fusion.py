@@ -1,0 +1,110 @@
+"""Params of the fusion: its candidates, and how each method is fitted."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.platform.params.section import Section
+
+FusionMethod = Literal[
+    "weighted-average", "rank-ensemble", "stacking", "gated-attention", "parameter-averaging"
+]
+Rate = Annotated[float, Field(gt=0, le=1)]
+
+
+class WeightedAverageParams(Section):
+    """Search of the weights on the simplex."""
+
+    draws: int = Field(24, ge=1, le=10_000, description="Weighted average: weights drawn a round")
+    rounds: int = Field(
+        3, ge=1, le=20, description="Weighted average: rounds, each closer to the best so far"
+    )
+    shoppers: int = Field(
+        600, ge=1, description="Weighted average: shoppers of the last fit cut that tell weights"
+    )
+
+
+class StackingParams(Section):
+    """Boosted trees over scores and features; the values are LightGBM's."""
+
+    trees: tuple[Annotated[int, Field(ge=1, le=5000)], ...] = Field(
+        (40, 80, 120), min_length=1, description="Stacking: numbers of trees tried on validation"
+    )
+    learning_rate: float = Field(0.06, gt=0, le=1, description="Stacking: weight of each tree")
+    leaves: int = Field(
+        31, ge=2, le=32, description="Stacking: leaves of a tree; the server walks up to 32"
+    )
+    leaf_rows: int = Field(
+        100, ge=1, description="Stacking: rows of a leaf at least; fewer where the rows are few"
+    )
+    feature_share: float = Field(
+        0.4, gt=0, le=1, description="Stacking: share of the features that a tree may use"
+    )
+    row_share: float = Field(
+        0.7, gt=0, le=1, description="Stacking: share of the rows that a tree is grown on"
+    )
+    l2: float = Field(5.0, ge=0, description="Stacking: L2 regularisation of the leaves")
+    bins: int = Field(63, ge=2, le=255, description="Stacking: bins of a feature's values")
+    scaling_shoppers: int = Field(
+        500, ge=1, description="Stacking: shoppers whose rows put a head on the common scale"
+    )
+
+
+class GatedAttentionParams(Section):
+    """The gated network and its training; parameter averaging trains the same network."""
+
+    width: int = Field(32, ge=4, le=1024, description="Gated attention: width of a token")
+    epochs: int = Field(4, ge=1, le=100, description="Gated attention: passes tried on validation")
+    least_steps: int = Field(
+        60, ge=1, description="Gated attention: steps of a pass at least, where shoppers are few"
+    )
+    batch_shoppers: int = Field(32, ge=1, le=65_536, description="Gated attention: a batch")
+    learning_rate: float = Field(
+        0.002, gt=0, le=1, description="Gated attention: rate of the first pass; pass n has an n-th"
+    )
+    weight_decay: float = Field(
+        0.01, ge=0, le=10, description="Gated attention: decoupled weight decay of AdamW"
+    )
+    modality_dropout: float = Field(
+        0.2, ge=0, lt=1, description="Gated attention: chance that a shopper lacks a tower"
+    )
+
+
+class ParameterAveragingParams(Section):
+    """The soup of fine-tunes of the gated network."""
+
+    start_epochs: int = Field(
+        2, ge=1, le=100, description="Parameter averaging: passes of the common start"
+    )
+    rate_factors: tuple[Rate, ...] = Field(
+        (0.5, 0.3),
+        min_length=1,
+        description="Parameter averaging: rates of the fine-tunes, as shares of the network's",
+    )
+
+
+class FusionParams(Section):
+    """How the towers become one ranker."""
+
+    method: FusionMethod | Literal["best"] = Field(
+        "best", description="Way of fusion that is registered; best = best on validation"
+    )
+    only: FusionMethod | None = Field(
+        None, description="Way that is fitted alone and registered; null fits and compares all"
+    )
+    new_candidates: int = Field(
+        30, ge=1, le=1000, description="Items never bought before that each source proposes"
+    )
+    bought_candidates: int = Field(
+        60, ge=0, le=10000, description="Items bought before that are ranked by features"
+    )
+    calibration_ridge: float = Field(
+        0.001, gt=0, description="L2 regularisation of the log-odds that put scores on one scale"
+    )
+    weighted_average: WeightedAverageParams = WeightedAverageParams()
+    stacking: StackingParams = StackingParams()
+    gated_attention: GatedAttentionParams = GatedAttentionParams()
+    parameter_averaging: ParameterAveragingParams = ParameterAveragingParams()
+
+
+DEFAULTS = FusionParams()  # of a fusion that is loaded, which is never fitted again

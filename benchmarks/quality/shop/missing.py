@@ -43,7 +43,10 @@ def run(task: Task) -> Report:
     by_role = {cut["role"]: sets[cut["name"]] for cut in cuts}
     report = Report("10. Missing modalities")
     for name, dropout in DROPOUTS.items():
-        fusion = GatedAttention(task.seed, dropout)
+        gated = params.fusion.gated_attention.model_copy(update={"modality_dropout": dropout})
+        fusion = GatedAttention(
+            task.seed, params.fusion.model_copy(update={"gated_attention": gated})
+        )
         fusion.fit(fit, by_role["validation"])
         fusion.refit([*fit, by_role["validation"]])
         table = report.table(

@@ -73,7 +73,9 @@ class _Forest:
         for tree in trees:
             values: list[float] = []
             self._below(tree["tree_structure"], values)
-            assert len(values) <= LEAVES, f"a tree of {len(values)} leaves; num_leaves is 31"
+            assert len(values) <= LEAVES, (
+                f"a tree of {len(values)} leaves; fusion.stacking.leaves is at most {LEAVES}"
+            )
             self.leaves.append([slope * value for value in values] + [0.0] * (LEAVES - len(values)))
             self.ends.append(len(self.feature))
 

@@ -88,7 +88,7 @@ def _read(
 
 def _fit(params: Params, method: str, sets: list[CandidateSet], left_out: str) -> Ablated:
     started = time.perf_counter()
-    fusion = METHODS[method](params.seed)
+    fusion = METHODS[method](params.seed, params.fusion)
     fusion.fit(sets[:-1], sets[-1])
     scores = fusion.score(sets[-1])
     found = {view: shopper_ndcg(sets[-1], scores, view) for view in VIEWS}

@@ -81,7 +81,7 @@ def run(
         reached = {}
         for name in methods:
             started = time.perf_counter()
-            fusion = METHODS[name](params.seed)
+            fusion = METHODS[name](params.seed, params.fusion)
             fusion.fit(fit, validation.candidates)
             seconds = time.perf_counter() - started
             reached[name] = measure(fusion, validation.candidates)

@@ -15,13 +15,8 @@ from components.shop_ranking.params.data import (
     SimulationParams,
     TargetEvent,
 )
-from components.shop_ranking.params.ranking import (
-    BaselineName,
-    BaselineParams,
-    EvaluationParams,
-    FusionMethod,
-    FusionParams,
-)
+from components.shop_ranking.params.fusion import FusionMethod, FusionParams
+from components.shop_ranking.params.ranking import BaselineName, BaselineParams, EvaluationParams
 from components.shop_ranking.params.towers import BehaviourParams, ImageParams, TextParams
 
 __all__ = [

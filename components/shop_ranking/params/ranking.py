@@ -1,15 +1,10 @@
-"""Params of the baselines, of the fusion and of its evaluation."""
+"""Params of the baselines and of the evaluation."""
 
 from typing import Literal, get_args
 
 from pydantic import Field
 
 from components.platform.params.section import Section, Share
-
-FusionMethod = Literal[
-    "weighted-average", "rank-ensemble", "stacking", "gated-attention", "parameter-averaging"
-]
-
 
 BaselineName = Literal[
     "popularity",
@@ -55,23 +50,6 @@ class BaselineParams(Section):
     lambdamart_trees: int = Field(150, ge=1, description="LambdaMART: boosting rounds")
     lambdamart_new_items: int = Field(
         150, ge=1, description="LambdaMART: items never bought that are candidates a shopper"
-    )
-
-
-class FusionParams(Section):
-    """How the towers become one ranker."""
-
-    method: FusionMethod | Literal["best"] = Field(
-        "best", description="Way of fusion that is registered; best = best on validation"
-    )
-    only: FusionMethod | None = Field(
-        None, description="Way that is fitted alone and registered; null fits and compares all"
-    )
-    new_candidates: int = Field(
-        30, ge=1, le=1000, description="Items never bought before that each source proposes"
-    )
-    bought_candidates: int = Field(
-        60, ge=0, le=10000, description="Items bought before that are ranked by features"
     )
 
 

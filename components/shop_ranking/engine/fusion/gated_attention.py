@@ -17,14 +17,12 @@ from components.shop_ranking.engine.fusion.interface import Weight
 from components.shop_ranking.engine.fusion.lists import SEGMENTS, normalised, quality, rows_of
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.states import TOWERS
+from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
 PLAIN = [  # features of no tower: a tower that drops out leaves no trace in the history token
     k for k, name in enumerate(FEATURES) if not any(name in FEATURE_GROUPS[t] for t in TOWERS)
 ]
-EPOCHS = 4
-SHOPPERS = 32  # a batch
-RATE = 2e-3
-STEPS = 60  # at least in an epoch: few shoppers are passed over several times
+OLDER_WIDTH = 32  # of networks that were registered before their file said it
 
 
 class GatedAttention:
@@ -32,9 +30,9 @@ class GatedAttention:
 
     name: ClassVar[str] = "gated-attention"
 
-    def __init__(self, seed: int = 0, modality_dropout: float = 0.2) -> None:
-        self.seed, self.modality_dropout = seed, modality_dropout
-        self.epochs = EPOCHS
+    def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
+        self.seed, self.params = seed, params.gated_attention
+        self.epochs = self.params.epochs
         self.network: GatedNetwork | None = None
         self.centre = np.zeros(len(PLAIN), np.float32)
         self.scale = np.ones(len(PLAIN), np.float32)
@@ -45,8 +43,8 @@ class GatedAttention:
         self._start(train)
         best = -1.0
         state: dict[str, Tensor] = {}
-        for epoch in range(1, EPOCHS + 1):
-            self.train_epoch(train, epoch, RATE / epoch)
+        for epoch in range(1, self.params.epochs + 1):
+            self.train_epoch(train, epoch, self.params.learning_rate / epoch)
             reached = quality(validation, self.score(validation))
             if reached > best:
                 best, self.epochs = reached, epoch
@@ -58,7 +56,7 @@ class GatedAttention:
         """Train anew for the chosen number of epochs."""
         self._start(train)
         for epoch in range(1, self.epochs + 1):
-            self.train_epoch(train, epoch, RATE / epoch)
+            self.train_epoch(train, epoch, self.params.learning_rate / epoch)
         self.gates = self.mean_gates(train[-1])
 
     def score(self, candidates: CandidateSet) -> Floats:
@@ -79,8 +77,8 @@ class GatedAttention:
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(self.trained.state_dict(), folder / "network.pt")
         np.savez(folder / "scaling.npz", centre=self.centre, scale=self.scale)
-        values = {"dims": self.trained.dims, "epochs": self.epochs, "gates": self.gates,
-                  "features": list(FEATURES)}  # fmt: skip
+        values = {"dims": self.trained.dims, "width": self.trained.width, "epochs": self.epochs,
+                  "gates": self.gates, "features": list(FEATURES)}  # fmt: skip
         (folder / "network.json").write_text(json.dumps(values))
 
     @classmethod
@@ -100,7 +98,9 @@ class GatedAttention:
             )
         fusion = cls()
         fusion.epochs, fusion.gates = values["epochs"], values["gates"]
-        fusion.network = GatedNetwork(2 * len(PLAIN), tuple(values["dims"]))
+        fusion.network = GatedNetwork(
+            2 * len(PLAIN), tuple(values["dims"]), width=values.get("width", OLDER_WIDTH)
+        )
         fusion.network.load_state_dict(torch.load(folder / "network.pt", weights_only=True))
         fusion.network.eval()
         with np.load(folder / "scaling.npz") as scaling:
@@ -124,14 +124,17 @@ class GatedAttention:
         torch.manual_seed(self.seed * 1000 + epoch)
         rng = np.random.default_rng([self.seed, epoch])
         network = self.trained.train()
-        optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-2)
-        size = sum(max(1, len(one.users) // SHOPPERS) for one in train)
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=rate, weight_decay=self.params.weight_decay
+        )
+        in_batch = self.params.batch_shoppers
+        size = sum(max(1, len(one.users) // in_batch) for one in train)
         batches = [
             (one, rows)
-            for _ in range(-(-STEPS // size))
+            for _ in range(-(-self.params.least_steps // size))
             for one in train
             for rows in np.array_split(
-                rng.permutation(len(one.users)), max(1, len(one.users) // SHOPPERS)
+                rng.permutation(len(one.users)), max(1, len(one.users) // in_batch)
             )
         ]
         for number in rng.permutation(len(batches)):
@@ -168,7 +171,9 @@ class GatedAttention:
         self.scale = np.sqrt(variance) + 1e-3
         torch.manual_seed(self.seed)
         dims = tuple(train[0].item_vectors[tower].shape[1] for tower in TOWERS)
-        self.network = GatedNetwork(2 * len(PLAIN), dims, self.modality_dropout)
+        self.network = GatedNetwork(
+            2 * len(PLAIN), dims, width=self.params.width, dropout=self.params.modality_dropout
+        )
 
     @torch.no_grad()
     def _forward(self, candidates: CandidateSet) -> tuple[Floats, Floats]:

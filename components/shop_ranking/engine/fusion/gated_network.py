@@ -8,8 +8,6 @@ from torch.nn import functional
 
 from components.shop_ranking.engine.states import TOWERS
 
-WIDTH = 32
-
 
 class Batch(NamedTuple):
     """R candidate rows of B shoppers."""
@@ -27,16 +25,18 @@ class Batch(NamedTuple):
 class GatedNetwork(nn.Module):
     """Gated fusion (Arevalo et al. 2017) by masked attention from the history to the modalities."""
 
-    def __init__(self, features: int, dims: tuple[int, ...], dropout: float = 0.2) -> None:
+    def __init__(
+        self, features: int, dims: tuple[int, ...], *, width: int, dropout: float = 0.0
+    ) -> None:
         super().__init__()
-        self.dims, self.features, self.dropout = dims, features, dropout
+        self.dims, self.features, self.width, self.dropout = dims, features, width, dropout
         self.history = nn.Sequential(
-            nn.Linear(features, 2 * WIDTH), nn.GELU(), nn.Linear(2 * WIDTH, WIDTH)
+            nn.Linear(features, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
-        self.project = nn.ModuleList(nn.Linear(dim + 1, WIDTH) for dim in dims)
-        self.query = nn.Linear(WIDTH, WIDTH)
-        self.keys = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in dims)
-        self.out = nn.Sequential(nn.Linear(2 * WIDTH, WIDTH), nn.GELU(), nn.Linear(WIDTH, 1))
+        self.project = nn.ModuleList(nn.Linear(dim + 1, width) for dim in dims)
+        self.query = nn.Linear(width, width)
+        self.keys = nn.ModuleList(nn.Linear(width, width) for _ in dims)
+        self.out = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, 1))
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return scores (R,) and gates (R, 1 + towers): the history's share first."""
@@ -50,7 +50,7 @@ class GatedNetwork(nn.Module):
         for k, product_RD in enumerate(batch.products):
             joined = torch.cat([product_RD, batch.scores[:, k : k + 1]], 1)
             token_RW = functional.gelu(self.project[k](joined))
-            logit_R = (query_RW * self.keys[k](token_RW)).sum(1) / WIDTH**0.5
+            logit_R = (query_RW * self.keys[k](token_RW)).sum(1) / self.width**0.5
             tokens.append(token_RW)
             logits.append(logit_R.masked_fill(~present_RT[:, k], -torch.inf))
         gates_RM = torch.softmax(torch.stack(logits, 1), 1)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.history import Floats
+from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
 Weight = dict[str, Any]  # {"segment": str, "part": str, "weight": float}
 
@@ -15,7 +16,7 @@ class Fusion(Protocol):
 
     name: ClassVar[str]
 
-    def __init__(self, seed: int = 0) -> None: ...
+    def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None: ...
 
     def fit(self, train: Sequence[CandidateSet], validation: CandidateSet) -> None:
         """Fit on labelled sets, one a cut; `validation` is for choices only (how many rounds).

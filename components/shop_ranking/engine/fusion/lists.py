@@ -20,7 +20,6 @@ from components.shop_ranking.engine.history import Floats
 K = 10
 LEAST_SLOPE = 1e-3  # a better score never means a smaller chance
 SEGMENTS = ("bought", "new")
-RIDGE = 1e-3  # of the calibration: keeps a score without variation from an endless slope
 VIEWS = {"all": 0, "novel": 1}
 
 
@@ -98,26 +97,28 @@ class Calibration:
         return (slope * scores + offset).astype(np.float32)
 
 
-def calibrate(sets: Sequence[CandidateSet], scores: Sequence[Floats]) -> Calibration:
+def calibrate(sets: Sequence[CandidateSet], scores: Sequence[Floats], ridge: float) -> Calibration:
     """Fit a logistic regression a segment ; slopes are kept positive."""
     slopes, offsets = [], []
     for segment in SEGMENTS:
         kept = [rows_of(one, segment) for one in sets]
         x = np.concatenate([s[rows] for s, rows in zip(scores, kept, strict=True)])
         y = np.concatenate([labels_of(one)[rows] for one, rows in zip(sets, kept, strict=True)])
-        slope, offset = log_odds(x, y)
+        slope, offset = log_odds(x, y, ridge)
         slopes.append(slope)
         offsets.append(offset)
     return Calibration((slopes[0], slopes[1]), (offsets[0], offsets[1]))
 
 
-def log_odds(scores: npt.NDArray[Any], labels: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def log_odds(
+    scores: npt.NDArray[Any], labels: npt.NDArray[np.bool_], ridge: float
+) -> tuple[float, float]:
     """Return slope (positive) and offset of the log-odds of a label given a score."""
     x, y = scores.astype(np.float64), labels.astype(np.float64)
     if len(y) == 0:
         return 1.0, 0.0
     scale = float(x.std()) or 1.0
-    slope, offset = logistic(np.stack([x / scale, np.ones_like(x)], 1), y, RIDGE)
+    slope, offset = logistic(np.stack([x / scale, np.ones_like(x)], 1), y, ridge)
     return max(float(slope), LEAST_SLOPE) / scale, float(offset)
 
 

@@ -15,13 +15,11 @@ from torch import Tensor
 
 from components.platform.errors import ModelError
 from components.shop_ranking.engine.candidate_sets import CandidateSet
-from components.shop_ranking.engine.fusion.gated_attention import RATE, GatedAttention
+from components.shop_ranking.engine.fusion.gated_attention import GatedAttention
 from components.shop_ranking.engine.fusion.interface import Weight
 from components.shop_ranking.engine.fusion.lists import quality
 from components.shop_ranking.engine.history import Floats
-
-START_EPOCHS = 2
-RATE_FACTORS = (0.5, 0.3)  # of the fine-tunes; each also has an order of batches of its own
+from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
 State = Mapping[str, Tensor]
 
@@ -72,17 +70,21 @@ def average(members: Sequence[State], alphas: Sequence[float], starts: Sequence[
 
 
 class ParameterAveraging:
-    """A soup of fine-tunes of the gated network."""
+    """A soup of fine-tunes of the gated network.
+
+    The fine-tunes differ in their rate and in the order of their batches.
+    """
 
     name: ClassVar[str] = "parameter-averaging"
 
-    def __init__(self, seed: int = 0) -> None:
-        self.gated = GatedAttention(seed)
-        self.chosen: list[int] = list(range(len(RATE_FACTORS)))
+    def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
+        self.gated, self.params = GatedAttention(seed, params), params.parameter_averaging
+        self.members = len(self.params.rate_factors)
+        self.chosen: list[int] = list(range(self.members))
 
     def fit(self, train: Sequence[CandidateSet], validation: CandidateSet) -> None:
         """Train the start, fine-tune it, and choose members greedily on validation."""
-        members, start = self._members(train, list(range(len(RATE_FACTORS))))
+        members, start = self._members(train, list(range(self.members)))
 
         def reached(chosen: list[int]) -> float:
             alphas = [1 / len(chosen)] * len(chosen)
@@ -123,31 +125,35 @@ class ParameterAveraging:
                 "part": f"fine-tune {k + 1}",
                 "weight": 1 / len(self.chosen) if k in self.chosen else 0.0,
             }
-            for k in range(len(RATE_FACTORS))
+            for k in range(self.members)
         ] + self.gated.weights()
 
     def save(self, folder: Path) -> None:
         """Write the averaged network."""
         self.gated.save(folder)
-        (folder / "soup.json").write_text(json.dumps({"chosen": self.chosen}))
+        (folder / "soup.json").write_text(
+            json.dumps({"chosen": self.chosen, "members": self.members})
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         fusion = cls()
         fusion.gated = GatedAttention.load(folder)
-        fusion.chosen = json.loads((folder / "soup.json").read_text())["chosen"]
+        soup = json.loads((folder / "soup.json").read_text())
+        fusion.chosen, fusion.members = soup["chosen"], soup.get("members", fusion.members)
         return fusion
 
     def _members(self, train: Sequence[CandidateSet], which: list[int]) -> tuple[list[State], str]:
         """Return the fine-tunes of `which` and the name of their start."""
-        self.gated.epochs = START_EPOCHS
+        self.gated.epochs = self.params.start_epochs
         self.gated.refit(train)
         start = copy.deepcopy(self.gated.trained.state_dict())
         members: list[State] = []
         for k in which:
             self.gated.trained.load_state_dict(start)
-            self.gated.train_epoch(train, 100 + k, RATE * RATE_FACTORS[k])
+            rate = self.gated.params.learning_rate * self.params.rate_factors[k]
+            self.gated.train_epoch(train, 100 + k, rate)
             members.append(copy.deepcopy(self.gated.trained.state_dict()))
         return members, digest(start)
 

@@ -14,6 +14,7 @@ from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.reciprocal_ranks import reciprocal_rank
 from components.shop_ranking.engine.signals import SIGNALS
 from components.shop_ranking.engine.states import TOWERS
+from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
 RANKED = (*TOWERS, "habit")
 
@@ -23,7 +24,7 @@ class RankEnsemble:
 
     name: ClassVar[str] = "rank-ensemble"
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
         pass
 
     def fit(self, train: Sequence[CandidateSet], validation: CandidateSet) -> None:

@@ -20,25 +20,11 @@ from components.shop_ranking.engine.fusion.lists import (
     rows_of,
 )
 from components.shop_ranking.engine.history import Floats
+from components.shop_ranking.params.fusion import DEFAULTS, FusionParams, StackingParams
 
-ROUNDS = (40, 80, 120)  # numbers of trees tried on validation
 # XE-NDCG is a loss over lists, log-loss over rows; on validation their mean ranked better
 # than either, and XE-NDCG better than LambdaMART's pairs (docs/fusion.md).
 OBJECTIVES = ("rank_xendcg", "binary")
-SCALING_SHOPPERS = 500  # whose rows put a head on the common scale: two numbers need no more
-TREES: dict[str, Any] = {
-    "learning_rate": 0.06,
-    "num_leaves": 31,
-    "min_data_in_leaf": 100,
-    "feature_fraction": 0.4,
-    "bagging_fraction": 0.7,
-    "bagging_freq": 1,
-    "lambda_l2": 5.0,
-    "max_bin": 63,
-    "force_col_wise": True,
-    "deterministic": True,
-    "verbose": -1,
-}
 
 
 class Stacking:
@@ -46,9 +32,9 @@ class Stacking:
 
     name: ClassVar[str] = "stacking"
 
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
-        self.rounds = max(ROUNDS)
+    def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
+        self.seed, self.params = seed, params
+        self.rounds = max(params.stacking.trees)
         self.heads: dict[str, lgb.Booster] = {}  # "segment-objective" -> trees
         self.scales: dict[str, tuple[float, float]] = {}  # head -> slope and offset to log-odds
 
@@ -59,10 +45,10 @@ class Stacking:
             ModelError: no shopper wanted any candidate.
 
         """
-        self.rounds = max(ROUNDS)
+        self.rounds = max(self.params.stacking.trees)
         self.refit(train)
         reached = {}
-        for rounds in ROUNDS:
+        for rounds in self.params.stacking.trees:
             self.rounds = rounds
             self._calibrate(train)
             reached[rounds] = quality(validation, self.score(validation))
@@ -173,9 +159,9 @@ class Stacking:
             labels.astype(np.float32),
             group=sizes[sizes > 0] if objective == "rank_xendcg" else None,
         )
-        settings = {**TREES, "objective": objective, "seed": self.seed}
-        settings["min_data_in_leaf"] = int(np.clip(len(labels) // 200, 5, 100))
-        return lgb.train(settings, data, num_boost_round=self.rounds)
+        options = _options(self.params.stacking, len(labels))
+        options |= {"objective": objective, "seed": self.seed}
+        return lgb.train(options, data, num_boost_round=self.rounds)
 
     def _mean(self, candidates: CandidateSet) -> Floats:
         total = np.zeros(len(candidates), np.float32)
@@ -194,7 +180,7 @@ class Stacking:
     def _calibrate(self, train: Sequence[CandidateSet]) -> None:
         """Put the heads on one scale: a logistic regression of labels on each head's scores."""
         rng = np.random.default_rng(self.seed)
-        size = -(-SCALING_SHOPPERS // len(train))
+        size = -(-self.params.stacking.scaling_shoppers // len(train))
         drawn = [one.take(np.sort(rng.permutation(len(one.users))[:size])) for one in train]
         for name, head in self.heads.items():
             kept = [rows_of(one, name.split("-")[0]) for one in drawn]
@@ -203,4 +189,23 @@ class Stacking:
                 for one, rows in zip(drawn, kept, strict=True)
             ]
             labels = [labels_of(one)[rows] for one, rows in zip(drawn, kept, strict=True)]
-            self.scales[name] = log_odds(np.concatenate(raw), np.concatenate(labels))
+            self.scales[name] = log_odds(
+                np.concatenate(raw), np.concatenate(labels), self.params.calibration_ridge
+            )
+
+
+def _options(params: StackingParams, rows: int) -> dict[str, Any]:
+    """Return LightGBM's options; of few rows a leaf takes a 200th, but 5 at least."""
+    return {
+        "learning_rate": params.learning_rate,
+        "num_leaves": params.leaves,
+        "min_data_in_leaf": min(max(rows // 200, 5), params.leaf_rows),
+        "feature_fraction": params.feature_share,
+        "bagging_fraction": params.row_share,
+        "bagging_freq": 1,
+        "lambda_l2": params.l2,
+        "max_bin": params.bins,
+        "force_col_wise": True,
+        "deterministic": True,
+        "verbose": -1,
+    }

@@ -19,10 +19,7 @@ from components.shop_ranking.engine.fusion.lists import (
 )
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.signals import SIGNALS
-
-DRAWS = 24  # weights drawn a round; the corners of the simplex come on top in the first
-ROUNDS = 3  # each round draws closer around the best so far
-SHOPPERS = 600  # a sample of the last fit cut, enough to tell weights apart
+from components.shop_ranking.params.fusion import DEFAULTS, FusionParams, WeightedAverageParams
 
 
 class WeightedAverage:
@@ -30,8 +27,8 @@ class WeightedAverage:
 
     name: ClassVar[str] = "weighted-average"
 
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
+    def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
+        self.seed, self.params = seed, params
         self.simplex = np.full((len(SEGMENTS), len(SIGNALS)), 1 / len(SIGNALS))
         self.calibration = Calibration()
 
@@ -42,11 +39,13 @@ class WeightedAverage:
     def refit(self, train: Sequence[CandidateSet]) -> None:
         """Search by Dirichlet draws around the best weights so far, then calibrate."""
         rng = np.random.default_rng(self.seed)
-        sample = _first_shoppers(train[-1], SHOPPERS)
+        searched = self.params.weighted_average
+        sample = _first_shoppers(train[-1], searched.shoppers)
         z = normalised(sample)
         for number, segment in enumerate(SEGMENTS):
-            self.simplex[number] = _search(sample, z, segment, rng)
-        self.calibration = calibrate(train, [self._average(one) for one in train])
+            self.simplex[number] = _search(sample, z, segment, rng, searched)
+        averages = [self._average(candidates) for candidates in train]
+        self.calibration = calibrate(train, averages, self.params.calibration_ridge)
 
     def score(self, candidates: CandidateSet) -> Floats:
         """Return the calibrated average, (rows,)."""
@@ -95,7 +94,14 @@ def _average(z: Floats, weights: Floats) -> Floats:
     return (np.where(known, z, 0) @ weights / np.maximum(total, 1e-9)).astype(np.float32)
 
 
-def _search(sample: CandidateSet, z: Floats, segment: str, rng: np.random.Generator) -> Floats:
+def _search(
+    sample: CandidateSet,
+    z: Floats,
+    segment: str,
+    rng: np.random.Generator,
+    params: WeightedAverageParams,
+) -> Floats:
+    """Draw weights, in the first round the corners of the simplex too, and keep the best."""
     view = "all" if segment == "bought" else "novel"
     hidden = ~sample.bought if segment == "bought" else sample.bought
 
@@ -105,8 +111,8 @@ def _search(sample: CandidateSet, z: Floats, segment: str, rng: np.random.Genera
     size = len(SIGNALS)
     best = np.full(size, 1 / size)
     best_value = reached(best)
-    for number in range(ROUNDS):
-        draws = rng.dirichlet(best * 4.0**number * size + 0.3, DRAWS)
+    for number in range(params.rounds):
+        draws = rng.dirichlet(best * 4.0**number * size + 0.3, params.draws)
         tried = np.concatenate([np.eye(size), draws]) if number == 0 else draws
         values = [reached(weights) for weights in tried]
         if max(values) > best_value:

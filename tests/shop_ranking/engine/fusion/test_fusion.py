@@ -13,6 +13,12 @@ from components.shop_ranking.engine.reading import read_cuts
 from components.shop_ranking.engine.signals import SIGNALS
 from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.fusion_training.component import read_cut
+from components.shop_ranking.params.fusion import (
+    FusionParams,
+    GatedAttentionParams,
+    ParameterAveragingParams,
+    StackingParams,
+)
 from tests.stages import full_disk
 from tests.world import tiny_params
 
@@ -127,3 +133,28 @@ def test_refuses_to_average_strangers(other, starts, said):
 def test_digest_tells_starts_apart():
     assert digest({"w": torch.zeros(2)}) == digest({"w": torch.zeros(2)})
     assert digest({"w": torch.zeros(2)}) != digest({"w": torch.ones(2)})
+
+
+def test_params_reach_the_trees(cuts):
+    stacking = StackingParams(trees=(3,), leaves=4, scaling_shoppers=40)
+    fusion = METHODS["stacking"](0, FusionParams(stacking=stacking))
+    fusion.fit([cuts["fit_1"]], cuts["validation"])
+    trees = [tree for head in fusion.heads.values() for tree in head.dump_model()["tree_info"]]
+    assert fusion.rounds == 3
+    assert len(trees) == 3 * len(fusion.heads)
+    assert max(tree["num_leaves"] for tree in trees) == 4
+
+
+def test_params_reach_the_networks_and_travel_in_the_package(cuts, tmp_path):
+    gated = GatedAttentionParams(width=8, epochs=1, least_steps=2)
+    soup = ParameterAveragingParams(start_epochs=1, rate_factors=(0.5, 0.4, 0.3))
+    params = FusionParams(gated_attention=gated, parameter_averaging=soup)
+    fusion = METHODS["parameter-averaging"](0, params)
+    fusion.fit([cuts["fit_1"]], cuts["validation"])
+    parts = [row["part"] for row in fusion.weights() if row["segment"] == "soup"]
+    assert parts == ["fine-tune 1", "fine-tune 2", "fine-tune 3"]
+    fusion.save(tmp_path)
+    again = METHODS["parameter-averaging"].load(tmp_path)
+    assert again.gated.trained.width == 8
+    assert again.weights() == fusion.weights()
+    assert np.array_equal(again.score(cuts["test"]), fusion.score(cuts["test"]))

@@ -81,14 +81,13 @@ def stage_task(name: str, timeout: timedelta) -> StageOperator:
     stage = PIPELINE.stages[name]
     return StageOperator(
         task_id=name,
-        bash_command=f"dvc repro --single-item {name}",
-        cwd="{{ folder(run_id) }}",
-        env={
+        stage=name,
+        workspace="{{ folder(run_id) }}",
+        environment={
             "SHOPFUSION_RUN_ID": "{{ run_id }}",
             "SHOPFUSION_GIT_REVISION": "{{ origin(run_id).git_revision }}",
             "OMP_NUM_THREADS": f"{{{{ threads({PIPELINE.beside(name)}) }}}}",
         },
-        append_env=True,
         do_xcom_push=False,
         doc=stage.description,
         outlets=OUTLETS.get(name, []),

@@ -167,6 +167,7 @@ def _migrate(settings: ServiceSettings, keys: Credentials) -> None:
             [BIN / "airflow", "db", "migrate"],
             cwd=ROOT,
             env=os.environ | airflow_environment(settings, keys),
+            stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             check=False,

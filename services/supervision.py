@@ -91,6 +91,7 @@ def start(programs: Sequence[Program], settings: ServiceSettings) -> None:
         [BIN / "supervisord", "-c", config],
         cwd=ROOT,
         env=os.environ | {MARK: str(settings.home)},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,

@@ -1,7 +1,6 @@
 """After the last stage: outputs to the DVC remote, and a page in MLflow that rebuilds the run."""
 
 import os
-import subprocess
 import tarfile
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from components.platform.errors import StorageError
 from components.platform.progress import say
 from components.platform.settings import settings
 from components.shop_ranking.params import load_params
+from orchestration.command import dvc, own_environment, start
 from orchestration.graph import load_pipeline
 from orchestration.runs import folder, origin
 from orchestration.workspace import source_files
@@ -38,13 +38,7 @@ def publish(run_id: str) -> str:
     target = folder(run_id)
     os.environ["SHOPFUSION_RUN_ID"] = run_id
     settings.cache_clear()
-    pushing = subprocess.Popen(
-        ["dvc", "push", "--run-cache"],
-        cwd=target,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    pushing = start(dvc("push", "--run-cache"), target, own_environment())
     mlflow_run = _log(run_id, target)
     said, _ = pushing.communicate()
     say(said)

@@ -1,18 +1,23 @@
 """What a failed stage makes of its task: real commands under a real DVC."""
 
 import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from services.programs import BIN
-
+ROOT = Path(__file__).resolve().parents[2]
+# What the false programs of a person's start-up file leave behind.
+FALSE_PROGRAM = "#!/bin/sh\necho 'the false program'\nexit 127\n"
 STAGES = {
     "evaluation": "python -m components evaluation",  # a named error: its inputs are not there
     "lost": "kill -9 $$",
     "broken": "exit 1",
     "done": "touch done",
+    "interpreter": "python -c 'import pyarrow, sys; print(sys.executable)' > interpreter",
 }
 
 
@@ -48,11 +53,52 @@ def test_a_stage_that_succeeds_is_a_task_that_does(workspace: Path) -> None:
 def run(stage: str, workspace: Path) -> None:
     from orchestration.stage_operator import StageOperator
 
-    task = StageOperator(
-        task_id=stage,
-        bash_command=f"dvc repro --single-item {stage}",
-        cwd=str(workspace),
-        env={"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
-        append_env=True,
+    StageOperator(task_id=stage, stage=stage, workspace=str(workspace)).execute({})
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> dict[str, str]:
+    """The variables of somebody whose start-up files put another python and dvc first in PATH."""
+    false = tmp_path / "false"
+    false.mkdir()
+    for name in ("python", "python3", "dvc"):
+        (false / name).write_text(FALSE_PROGRAM)
+        (false / name).chmod(0o755)
+    for name in (".bashrc", ".bash_profile", ".profile", ".zshenv"):
+        (tmp_path / name).write_text(f"export PATH={false}:$PATH\n")
+    return {
+        "HOME": str(tmp_path),
+        "SHELL": "/bin/bash",
+        "SHLVL": "0",
+        "BASH_ENV": str(tmp_path / ".bashrc"),
+        "PATH": f"{false}{os.pathsep}{os.defpath}",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'dags'}",
+        "AIRFLOW_HOME": os.environ["AIRFLOW_HOME"],
+    }
+
+
+@pytest.mark.parametrize("shlvl", ["0", None])
+def test_the_stage_runs_in_the_environment_of_the_task(
+    workspace: Path, person: dict[str, str], shlvl: str | None
+) -> None:
+    """Standard input is a socket and no shell stands above, as under cron or systemd."""
+    script = (
+        "import sys; from orchestration.stage_operator import StageOperator; "
+        "StageOperator(task_id='it', stage='interpreter', workspace=sys.argv[1]).execute({})"
     )
-    task.execute({})
+    variables = {k: v for k, v in person.items() if k != "SHLVL"} | (
+        {"SHLVL": shlvl} if shlvl else {}
+    )
+    (workspace / "interpreter").unlink(missing_ok=True)
+    here, there = socket.socketpair()
+    with here, there:
+        done = subprocess.run(
+            [sys.executable, "-c", script, workspace],
+            env=variables,
+            stdin=there,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert Path((workspace / "interpreter").read_text().strip()) == Path(sys.executable)

@@ -1,6 +1,7 @@
 """S3 behind one module: nothing else imports boto3."""
 
 import hashlib
+from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,6 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from components.platform.errors import StorageError
 from components.platform.settings import Settings, settings
+
+# What stores answer where an object is not the one that its checksum is of.
+OTHER_BYTES = {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"}
 
 
 @dataclass(frozen=True)
@@ -84,23 +88,37 @@ def upload(path: Path, key: str) -> None:
 def put(data: bytes, key: str) -> None:
     """Write one object whole and confirm that the store holds exactly these bytes.
 
+    The store compares a SHA-256 with what arrives and keeps it; the ETag says nothing where it
+    encrypts (SSE-KMS). An object of a store that keeps no checksums is read back.
+
     Raises:
         StorageError: the store cannot be reached, refuses the write, or holds something else.
 
     """
-    digest = hashlib.md5(data, usedforsecurity=False).hexdigest()  # what S3 calls the ETag
-    bucket = settings().s3_bucket
+    checksum, bucket = _sha256(data), settings().s3_bucket
     try:
-        client().put_object(Bucket=bucket, Key=key, Body=data)
-        found = client().head_object(Bucket=bucket, Key=key)
-    except (BotoCoreError, ClientError) as error:
+        client().put_object(Bucket=bucket, Key=key, Body=data, ChecksumSHA256=checksum)
+        head = client().head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in OTHER_BYTES:
+            raise _other_bytes(key, data, "other bytes arrived") from error
         raise _refused(error) from error
-    if (found["ContentLength"], found["ETag"].strip('"')) != (len(data), digest):
-        raise StorageError(
-            f"{key} of {len(data)} bytes with MD5 {digest}",
-            f"{found['ContentLength']} bytes with ETag {found['ETag']}",
-            "write it again",
-        )
+    except BotoCoreError as error:
+        raise _refused(error) from error
+    held = head.get("ChecksumSHA256") or _sha256(get(key))
+    if (head["ContentLength"], held) != (len(data), checksum):
+        raise _other_bytes(key, data, f"{head['ContentLength']} bytes with SHA-256 {held}")
+
+
+def _sha256(data: bytes) -> str:
+    """Return the checksum as S3 writes it, in base64."""
+    return b64encode(hashlib.sha256(data).digest()).decode()
+
+
+def _other_bytes(key: str, data: bytes, found: str) -> StorageError:
+    return StorageError(
+        f"{key} of {len(data)} bytes with SHA-256 {_sha256(data)}", found, "write it again"
+    )
 
 
 def get(key: str) -> bytes:

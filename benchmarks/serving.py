@@ -32,11 +32,11 @@ from scipy.sparse import csr_array
 
 from components.platform import schemas
 from components.platform.files import write_json, write_table
-from components.platform.packaging.packaging import ranker_package, tower_package
 from components.shop_ranking import pipeline
 from components.shop_ranking.engine.history import summarise
 from components.shop_ranking.engine.reading import events_of
 from components.shop_ranking.engine.states import GROUPS, ITEM_COLUMNS, ItemState, ShopperState
+from components.shop_ranking.model_registration.packages import ranker_package, tower_package
 
 CONNECTIONS = (1, 8, 64)
 SIMULATED = (100_000, 1_000_000)  # items

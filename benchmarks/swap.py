@@ -28,11 +28,12 @@ from rich.table import Table
 
 from components.platform import tracking
 from components.platform.errors import DataError, ServiceError, ShopError
-from components.platform.packaging.packaging import ranker_package, tower_package
 from components.platform.progress import say
 from components.platform.promotion import promote
 from components.platform.registry.policy import Policy, load_policy
 from components.shop_ranking import pipeline
+from components.shop_ranking.application import SHOP_RANKING
+from components.shop_ranking.model_registration.packages import ranker_package, tower_package
 from components.shop_ranking.params import Params
 from services import lifecycle
 from services.airflow_api import AirflowApi
@@ -116,7 +117,7 @@ def main(run: Path, times: int) -> None:
         raise DataError("a new folder of state", str(settings.home), "set SHOPFUSION_HOME")
     lifecycle.up(settings)
     try:
-        policy = load_policy(ROOT / pipeline.POLICY)
+        policy = load_policy(SHOP_RANKING, ROOT / pipeline.POLICY)
         users = register_twice(run, policy)
         client = Client(settings.serving_url, users)
         _until_ready(settings)
@@ -139,7 +140,7 @@ def register_twice(run: Path, policy: Policy) -> list[str]:
             tags[f"parent_{name}"] = f"{made.name}/{made.version}"
         package = ranker_package(run / pipeline.FUSED, prepared, Path(scratch))
         for _ in range(2):
-            made = tracking.register(package, policy.models.fused, tags)
+            made = tracking.register(package, policy.leading, tags)
             say(f"registered {made.name}/{made.version}")
         promote(policy, "1", None)
         users = pq.read_table(package.folder / "ids" / "users.parquet")["user_id"].to_pylist()
@@ -150,7 +151,7 @@ def measure(
     client: Client, airflow: AirflowApi, policy: Policy, times: int
 ) -> tuple[list[float], list[float]]:
     """Return the seconds of each swap by hand, and of each roll back."""
-    name = policy.models.fused
+    name = policy.leading
     client.first(f"{name}/1", time.monotonic())
     second = tracking.version(name, "2")
     moved, back = [], []

@@ -36,15 +36,15 @@ from components.platform.feedback.partitions import publish_items
 from components.platform.files import read_table, write_json
 from components.platform.progress import say
 from components.platform.promotion import promote
+from components.platform.registry.fetching import fetch
 from components.platform.registry.policy import POLICY, Policy, load_policy
 from components.platform.retraining import champion_of, decide, read_fed_back, refresh, window_end
 from components.platform.serving.segments import PREFIX, framed, records_of
 from components.platform.settings import settings
 from components.platform.tracking import Version
-from components.server.fetching import fetch
+from components.shop_ranking.application import PREPARED, SHOP_RANKING, TABLES
 from components.shop_ranking.model_registration.shop import last_cut
 from components.shop_ranking.params import load_params
-from components.shop_ranking.pipeline import PREPARED, TABLES
 from orchestration.form import WARM_START
 from orchestration.runs import ORIGIN
 from orchestration.workspace import create
@@ -67,7 +67,7 @@ def main(run: Path, home: Path) -> None:
     replay = ReplaySettings(ad_slots=0)
     compared = replay.model_copy(update={"shoppers": SHARE})
     with platform(home):
-        policy = load_policy(ROOT / POLICY)
+        policy = load_policy(SHOP_RANKING, ROOT / POLICY)
         workspace = home / "runs" / FROZEN
         tables = workspace / TABLES
         frozen = once(
@@ -119,9 +119,9 @@ def register_frozen(run: Path, workspace: Path, policy: Policy, target: Path) ->
         shutil.copytree(run, workspace)
         keep_overrides(workspace)
     stage(workspace, [sys.executable, "-m", "components", "model_registration"])
-    found = tracking.champion(policy.models.fused, policy.aliases.challenger)
+    found = tracking.version_at(policy.leading, policy.aliases.challenger)
     assert found is not None  # it was registered just now
-    before = tracking.champion(policy.models.fused, policy.aliases.champion)
+    before = tracking.version_at(policy.leading, policy.aliases.champion)
     promote(policy, found.version, before.version if before else None)
     write_packages(policy, target)
 
@@ -175,7 +175,7 @@ def stage(workspace: Path, command: list[str]) -> None:
 
 def write_packages(policy: Policy, target: Path) -> None:
     """Fetch the newest version, as a server does that follows an alias."""
-    version = tracking.champion(policy.models.fused, policy.aliases.challenger)
+    version = tracking.version_at(policy.leading, policy.aliases.challenger)
     assert version is not None  # registered by the run before
     with tempfile.TemporaryDirectory() as folder:
         found = fetch(version, Path(folder))

@@ -2,35 +2,41 @@
 
 import sys
 
-from components.platform.errors import ShopError
-from components.shop_ranking.params import load_params
-from components.shop_ranking.pipeline import STAGES, TRAINED, run_stage
+from components.applications import read_params, stages
+from components.platform.errors import ParamsError, ShopError
 
 
 def main(arguments: list[str]) -> int:
     """Run the named stage; return the exit code: 0 done, 2 wrong usage, else the error's own."""
     if len(arguments) != 1 or arguments[0] in {"-h", "--help"}:
-        print(f"usage: python -m components <stage>\nstages: {', '.join(STAGES)}", file=sys.stderr)
+        print(
+            f"usage: python -m components <stage>\nstages: {', '.join(stages())}", file=sys.stderr
+        )
         return 0 if arguments and arguments[0] in {"-h", "--help"} else 2
     try:
-        if arguments[0] in TRAINED:
-            return _trained(arguments[0])
-        run_stage(arguments[0], load_params())
+        return _run(arguments[0])
     except ShopError as error:
         print(f"{arguments[0]}: {error}", file=sys.stderr)
         return error.exit_code
-    return 0
 
 
-def _trained(stage: str) -> int:
-    """Run a stage that may have a process a device."""
+def _run(name: str) -> int:
+    """Run a stage, in a process a device where it trains so."""
+    if name not in stages():
+        raise ParamsError(
+            f"one of the stages {', '.join(stages())}", repr(name), "name one of them"
+        )
+    application, stage = stages()[name]
+    if not stage.processes:
+        stage.run(read_params(application))
+        return 0
     from components.platform.training import processes
 
     count = processes.wanted()
     if count > 1:
-        return processes.launch([stage], count)
+        return processes.launch([name], count)
     with processes.joined():
-        run_stage(stage, load_params())
+        stage.run(read_params(application))
     return 0
 
 

@@ -9,8 +9,8 @@ from components.platform.errors import RegistryError
 from components.platform.files import write_json
 from components.platform.progress import say
 from components.platform.registry.policy import POLICY, load_policy
+from components.shop_ranking.application import REPORTS, SHOP_RANKING
 from components.shop_ranking.evaluation.leaderboard import print_leaderboard
-from components.shop_ranking.pipeline import REPORTS
 from services import lifecycle
 from services.airflow_api import AirflowApi, TaskRun
 from services.credentials import credentials
@@ -117,9 +117,9 @@ def _record(measured: dict[str, Any], path: Path) -> None:
 
 def _show_result(workspace: Path) -> None:
     """Print the leaderboard of the run, and the champion."""
-    policy = load_policy(ROOT / POLICY)
-    name = policy.models.fused
-    champion = tracking.champion(name, policy.aliases.champion)
+    policy = load_policy(SHOP_RANKING, ROOT / POLICY)
+    name = policy.leading
+    champion = tracking.version_at(name, policy.aliases.champion)
     if champion is None:
         raise RegistryError(
             f"a champion of {name} after the run", "none", "see the task model_registration's log"

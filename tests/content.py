@@ -62,8 +62,8 @@ def save(self, name, state):
         signal.pause()
 Checkpoints.save = save
 from components.shop_ranking.params import load_params
-from components.shop_ranking.pipeline import run_stage
-run_stage("{stage}", load_params())
+from components.shop_ranking.application import STAGES
+STAGES["{stage}"].run(load_params())
 """
 
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from components.platform.files import read_table, write_table
-from components.platform.packaging.packaging import ranker_package
 from components.shop_ranking.fusion_training import component
+from components.shop_ranking.model_registration.packages import ranker_package
 from tests.ports import free_port
 from tests.running import ROOT
 from tests.world import TinyWorld, tiny_params

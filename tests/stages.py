@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
+from components.shop_ranking.application import STAGES
 from components.shop_ranking.params import Params
-from components.shop_ranking.pipeline import STAGES
 
 LIMITED = """
 import resource, runpy, sys
@@ -23,9 +23,9 @@ runpy.run_module("components", run_name="__main__")
 
 
 def lay_out(folder: Path, stage: str, inputs: Mapping[str, Path]) -> None:
-    """Put a stage's inputs, by their names in pipeline.STAGES, where it looks for them."""
+    """Put a stage's inputs, by their names in the application's STAGES, where it looks for them."""
     for name, source in inputs.items():
-        place = folder / STAGES[stage][1][name]
+        place = folder / STAGES[stage].paths[name]
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(source)
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from components.platform.files import read_table
-from components.platform.packaging.packaging import ranker_package
 from components.platform.tracking import Version
+from components.shop_ranking.application import TABLES
 from components.shop_ranking.baseline_training import component as baseline_training
 from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.test_rows import rows_digest
 from components.shop_ranking.fusion_training import component as fusion_training
+from components.shop_ranking.model_registration.packages import ranker_package
 from components.shop_ranking.model_registration.provenance import provenance
-from components.shop_ranking.pipeline import TABLES
 from tests.shop_ranking.engine.standins import write_standins
 from tests.world import make_world, tiny_params
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from components.platform.files import read_table
 from components.platform.pseudonyms import pseudonym
+from components.shop_ranking.application import STAGES
 from components.shop_ranking.data_ingestion import acquisition
 from components.shop_ranking.data_ingestion import component as ingestion
 from components.shop_ranking.data_ingestion.adapters.simulated_shop import truth as read_truth
@@ -17,7 +18,6 @@ from components.shop_ranking.data_ingestion.simulator.catalogue import START
 from components.shop_ranking.data_ingestion.simulator.shoppers import Truth
 from components.shop_ranking.data_preparation import component as preparation
 from components.shop_ranking.params import Params
-from components.shop_ranking.pipeline import STAGES
 
 TINY = {"shoppers": 120, "items": 120, "days": 98}
 HORIZON_DAYS = 14
@@ -44,8 +44,8 @@ class TinyWorld:
     truth: Truth
 
     def path(self, stage: str, name: str) -> Path:
-        """Return one of a stage's paths of pipeline.STAGES inside the run folder."""
-        return self.folder / STAGES[stage][1][name]
+        """Return one of a stage's paths of STAGES inside the run folder."""
+        return self.folder / STAGES[stage].paths[name]
 
     @property
     def prepared(self) -> Path:
@@ -74,7 +74,7 @@ class TinyWorld:
 
 def make_world(folder: Path, params: Params) -> TinyWorld:
     """Run the three data stages in `folder`."""
-    paths = {stage: {k: folder / v for k, v in STAGES[stage][1].items()} for stage in STAGES}
+    paths = {stage: {k: folder / v for k, v in STAGES[stage].paths.items()} for stage in STAGES}
     acquisition.run(params, **paths["data_acquisition"])
     ingestion.run(params, **paths["data_ingestion"])
     preparation.run(params, **paths["data_preparation"])

@@ -34,11 +34,11 @@ def champions(policy: Policy) -> Champions:
         RegistryError: MLflow does not answer.
 
     """
-    name, aliases = policy.models.fused, policy.aliases
+    name, aliases = policy.leading, policy.aliases
     return Champions(
-        champion=tracking.champion(name, aliases.champion),
-        previous=tracking.champion(name, aliases.previous),
-        challenger=tracking.champion(name, aliases.challenger),
+        champion=tracking.version_at(name, aliases.champion),
+        previous=tracking.version_at(name, aliases.previous),
+        challenger=tracking.version_at(name, aliases.challenger),
     )
 
 
@@ -49,7 +49,7 @@ def reconcile(policy: Policy) -> Champions:
         RegistryError: MLflow does not answer.
 
     """
-    now, name = champions(policy), policy.models.fused
+    now, name = champions(policy), policy.leading
     if now.champion is None:
         return now
     seen = tracking.model_tag(name, SEEN)
@@ -79,7 +79,7 @@ def promote(policy: Policy, version: str, instead_of: str | None) -> Champions:
             or there is no such version, or MLflow does not answer.
 
     """
-    before, promoted = reconcile(policy), tracking.version(policy.models.fused, version)
+    before, promoted = reconcile(policy), tracking.version(policy.leading, version)
     champion = before.champion
     if champion is not None and champion.version == version:
         return before
@@ -108,7 +108,7 @@ def rollback(policy: Policy) -> Champions:
     champion, previous = before.champion, before.previous
     if champion is None or previous is None or champion.version == previous.version:
         raise RegistryError(
-            f"a previous champion of {policy.models.fused} to go back to",
+            f"a previous champion of {policy.leading} to go back to",
             "none",
             "promote another version: a roll back needs two champions",
         )

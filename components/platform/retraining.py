@@ -148,7 +148,7 @@ def champion_of(policy: Policy) -> tuple[Version | None, dict[str, Any]]:
     """
     import yaml
 
-    champion = tracking.champion(policy.models.fused, policy.aliases.champion)
+    champion = tracking.version_at(policy.leading, policy.aliases.champion)
     if champion is None:
         return None, {}
     tags = tracking.run_tags("pipeline", champion.tags["pipeline_run"])

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     serving_port: int = Field(default=8090, ge=1024, le=65535, description="Port of the server")
     serving_package: Path | None = Field(
         default=None,
-        description="Folder with ranker/, text/ and image/ packages to serve instead of the "
+        description="Folder with a package a model (fused/, text/, image/) to serve instead of the "
         "registry's champion",
     )
     serving_clock: Literal["real", "data"] = Field(

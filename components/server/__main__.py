@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import uvicorn
 
+from components.platform.application import Packages, Served
 from components.platform.errors import ServiceError, ShopError, StorageError
 from components.platform.registry.policy import load_policy
 from components.platform.serving.clock import Clock
@@ -17,13 +18,13 @@ from components.server.events.log import EventLog
 from components.server.events.recovery import past
 from components.server.events.shipper import Shipper
 from components.server.gc_pauses import Garbage
-from components.server.model_manager import ChampionHolder
+from components.server.model_manager import ModelManager
 from components.server.replicas.redis_client import Link
 from components.server.replicas.replicas import Replicas
 from components.server.server import Server
 from components.shop_ranking.ads.ads import Ads
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.params import load_params
-from components.shop_ranking.serving.champion import Champion, Packages
 from components.shop_ranking.serving.impressions import Impressions
 from components.shop_ranking.serving.prefetch import Ahead
 
@@ -34,7 +35,7 @@ def main() -> int:
     """Serve until told to stop; return the exit code."""
     found = settings()
     try:
-        params, policy = load_params(), load_policy()
+        params, policy = load_params(), load_policy(SHOP_RANKING)
         clock = Clock(found.serving_clock)
         log = EventLog.open(found.spool, found.spool_megabytes * MEGABYTE)
     except ShopError as error:
@@ -48,7 +49,9 @@ def main() -> int:
     except ServiceError as error:
         print(f"serving: {error}", file=sys.stderr)
         return 1
-    holder = ChampionHolder(live, params, policy, _starting(clock, log, live, ads, replicas))
+    holder = ModelManager(
+        SHOP_RANKING, live, params, policy, _starting(clock, log, live, ads, replicas)
+    )
     server = Server(holder, clock, log, found, params, Impressions(replicas), ads, replicas)
     ahead = Ahead(server)
     log.subscribe(ahead.accept)  # after those whose state it reads
@@ -68,7 +71,13 @@ def main() -> int:
             holder.watch()
         else:
             folder = found.serving_package
-            holder.use(Packages("local", folder / "ranker", folder / "text", folder / "image"))
+            holder.use(
+                Packages(
+                    "local",
+                    {model.key: folder / model.key for model in SHOP_RANKING.models
+                     if (folder / model.key).is_dir()},
+                )
+            )  # fmt: skip
         uvicorn.run(
             create_app(server), host=found.serving_host, port=found.serving_port,
             access_log=False, log_level="warning",
@@ -98,11 +107,11 @@ def _replicas(
 
 def _starting(
     clock: Clock, log: EventLog, live: LiveEvents, ads: Ads, replicas: Replicas | None = None
-) -> Callable[[Champion], None]:
+) -> Callable[[Served], None]:
     """Return what happens when a champion is about to answer for the first time."""
     known = threading.Event()  # a champion that fails before that is not the first
 
-    def start(champion: Champion) -> None:
+    def start(champion: Served) -> None:
         clock.start(champion.as_of)
         if not known.is_set():  # events from before this process
             for records in past(log, champion.as_of):

@@ -1,15 +1,15 @@
 """The version beside the champion, loaded when a page asks for it and let go when it is no more."""
 
 import threading
+from collections.abc import Callable
 
+from components.platform.application import Application, Packages, Served
 from components.platform.errors import ModelError
 from components.platform.files import scratch_folder
-from components.platform.serving.live_events import LiveEvents
+from components.platform.registry.fetching import called, fetch
 from components.platform.tracking import Version
-from components.server.fetching import Refused, called, fetch, passes, refusal
 from components.server.gc_pauses import collect_soon
-from components.shop_ranking.params import Params
-from components.shop_ranking.serving.champion import Champion
+from components.server.refusing import Refused, passes, refusal
 
 
 class Challenger:
@@ -18,18 +18,19 @@ class Challenger:
     What cannot be loaded is remembered and not fetched again before the alias has moved.
     """
 
-    def __init__(self, live: LiveEvents, params: Params) -> None:
-        self._live, self._params = live, params
+    def __init__(self, application: Application, load: Callable[[Packages], Served]) -> None:
+        """`load` reads packages as the champion's are read."""
+        self._application, self._load = application, load
         self._refused: Refused | None = None
-        self._champion: Champion | None = None
+        self._champion: Served | None = None
         self._loading = threading.Lock()
 
     @property
-    def loaded(self) -> Champion | None:
+    def loaded(self) -> Served | None:
         """What is loaded now."""
         return self._champion
 
-    def load(self, found: Version) -> Champion:
+    def load(self, found: Version) -> Served:
         """Return this version, loaded if it is not yet.
 
         Raises:
@@ -47,8 +48,8 @@ class Challenger:
                 self._refused = None
                 try:
                     with scratch_folder() as folder:
-                        packages = fetch(found, folder)
-                        self._champion = Champion.load(packages, self._live, self._params)
+                        packages = fetch(self._application, found, folder)
+                        self._champion = self._load(packages)
                         return self._champion
                 except Exception as error:  # whatever is wrong with it, the page says it
                     if passes(error):
@@ -69,7 +70,7 @@ class Challenger:
             self._champion = None
             collect_soon()  # it holds itself in cycles
 
-    def take(self, version: str) -> Champion | None:
+    def take(self, version: str) -> Served | None:
         """Return and let go of the challenger if it is this version: it becomes the champion."""
         taken = self._champion
         if taken is None or taken.version != version:

@@ -3,25 +3,27 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from components.platform import tracking
-from components.platform.errors import ModelError, StorageError
+from components.platform.application import Application, Packages, Served, Serving
+from components.platform.errors import ModelError, ParamsError, StorageError
 from components.platform.files import scratch_folder
+from components.platform.params import Params
 from components.platform.progress import say
+from components.platform.registry.fetching import called, fetch
 from components.platform.registry.policy import Policy
 from components.platform.serving import telemetry
 from components.platform.serving.live_events import LiveEvents
 from components.server.challenger import Challenger
-from components.server.fetching import Refused, called, fetch, passes, refusal
 from components.server.gc_pauses import collect_soon
-from components.shop_ranking.params import Params
-from components.shop_ranking.serving.champion import Champion, Packages
+from components.server.refusing import Refused, passes, refusal
 
 POLL_SECONDS = 2.0
 LONGEST_PAUSE = 8.0  # seconds between looks that fail: a registry that is back is soon followed
 
 
-class ChampionHolder:
+class ModelManager:
     """Watches an alias; loads aside, warms up, then swaps one reference.
 
     A request reads the reference once, so it is answered by one version from start to end; the
@@ -30,22 +32,26 @@ class ChampionHolder:
     """
 
     def __init__(
-        self, live: LiveEvents, params: Params, policy: Policy,
-        loaded: Callable[[Champion], None] = lambda champion: None,
-    ) -> None:  # fmt: skip
+        self,
+        application: Application,
+        live: LiveEvents,
+        params: Params,
+        policy: Policy,
+        loaded: Callable[[Served], None] = lambda champion: None,
+    ) -> None:
         """`loaded` is called with each new champion before it answers its first request."""
-        self.live, self.params, self.policy = live, params, policy
+        self.application, self.live, self.params, self.policy = application, live, params, policy
         self.refused: Refused | None = None
         self.trouble = ""  # why the alias is not followed at present
         self._loaded = loaded
-        self._current: Champion | None = None
-        self._challenger = Challenger(live, params)
+        self._current: Served | None = None
+        self._challenger = Challenger(application, self.load)
         self._loading = threading.Lock()  # one champion is loaded at a time
         self._following = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def current(self) -> Champion:
+    def current(self) -> Any:
         """Return the champion.
 
         Raises:
@@ -65,6 +71,16 @@ class ChampionHolder:
             said.append(f"the alias is not followed: {self.trouble}")
         return "; ".join(said)
 
+    def load(self, packages: Packages) -> Served:
+        """Read packages as this manager's application does; they answer nobody yet."""
+        serving: Serving | None = self.application.serving
+        if serving is None:
+            raise ParamsError(
+                f"the application {self.application.name} to serve its model", "no `serving`",
+                "say in its application.py how the model is loaded",
+            )  # fmt: skip
+        return serving.load(packages, self.params, self.live)
+
     def use(self, packages: Packages) -> bool:
         """Load packages and let them answer; return whether they do.
 
@@ -72,11 +88,9 @@ class ChampionHolder:
             StorageError: the disk refuses what a first champion needs here; it is not refused.
 
         """
-        return self._take_over(
-            packages.version, lambda: Champion.load(packages, self.live, self.params)
-        )
+        return self._take_over(packages.version, lambda: self.load(packages))
 
-    def _take_over(self, version: str, load: Callable[[], Champion]) -> bool:
+    def _take_over(self, version: str, load: Callable[[], Served]) -> bool:
         with self._loading:
             started = time.perf_counter()
             try:
@@ -92,7 +106,7 @@ class ChampionHolder:
         collect_soon()  # the old one holds itself in cycles
         return True
 
-    def _swap(self, champion: Champion) -> None:
+    def _swap(self, champion: Served) -> None:
         self._loaded(champion)
         before, self._current = self._current, champion
         self.refused = None
@@ -107,7 +121,7 @@ class ChampionHolder:
         collect_soon()  # what was loaded of it
         say(f"champion {version} refused: {type(error).__name__}: {error}")
 
-    def challenger(self) -> Champion | None:
+    def challenger(self) -> Any | None:
         """Return the challenger, loaded when it is asked for; None where there is none.
 
         It is the champion itself where both aliases point at one version.
@@ -117,7 +131,7 @@ class ChampionHolder:
             RegistryError: the registry does not answer.
 
         """
-        found = tracking.aliased(self.policy.models.fused, self.policy.aliases.challenger)
+        found = tracking.version_at(self.policy.leading, self.policy.aliases.challenger)
         if found is None:
             return None
         current = self._current
@@ -125,7 +139,7 @@ class ChampionHolder:
             return current
         return self._challenger.load(found)
 
-    def loaded(self, version: str) -> Champion | None:
+    def loaded(self, version: str) -> Any | None:
         """Return a loaded champion or challenger by version, without loading anything."""
         for one in (self._current, self._challenger.loaded):
             if one is not None and one.version == version:
@@ -143,7 +157,7 @@ class ChampionHolder:
 
         """
         with self._following:
-            found = tracking.aliased(self.policy.models.fused, self.policy.aliases.champion)
+            found = tracking.version_at(self.policy.leading, self.policy.aliases.champion)
             telemetry.CHECKED.set_to_current_time()
             if found is None:
                 return False
@@ -159,7 +173,7 @@ class ChampionHolder:
                 return self._take_over(name, lambda: ready)
             try:
                 with scratch_folder() as folder:
-                    return self.use(fetch(found, folder))
+                    return self.use(fetch(self.application, found, folder))
             except Exception as error:
                 if passes(error):
                     raise
@@ -170,7 +184,7 @@ class ChampionHolder:
         """Free a challenger that became the champion, or that the alias has left."""
         if self._challenger.loaded is None:
             return
-        found = tracking.aliased(self.policy.models.fused, self.policy.aliases.challenger)
+        found = tracking.version_at(self.policy.leading, self.policy.aliases.challenger)
         mine = found is None or self._current is None or called(found) == self._current.version
         self._challenger.follow(None if mine or found is None else called(found))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from components.platform.serving.batching import Waiting
 from components.platform.serving.clock import Clock
 from components.platform.settings import Settings
-from components.server.model_manager import ChampionHolder
+from components.server.model_manager import ModelManager
 from components.shop_ranking.params import Params
 from components.shop_ranking.serving.impressions import Impressions
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Server:
     """One process: the champion that answers, the clock, the event log, the ads."""
 
-    champion: ChampionHolder
+    champion: ModelManager
     clock: Clock
     log: "EventLog"
     settings: Settings

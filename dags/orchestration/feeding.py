@@ -3,8 +3,8 @@
 from datetime import date
 from pathlib import Path
 
+from components.shop_ranking.application import TABLES
 from components.shop_ranking.params import load_params
-from components.shop_ranking.pipeline import TABLES
 from orchestration.registry import policy
 from orchestration.runs import folder
 
@@ -27,7 +27,7 @@ def ingest(day: date | None) -> list[str]:
     from components.platform.files import read_table
 
     rules = policy()
-    champion = tracking.champion(rules.models.fused, rules.aliases.champion)
+    champion = tracking.version_at(rules.leading, rules.aliases.champion)
     if champion is not None:
         products = folder(champion.tags["pipeline_run"]) / TABLES / "products.parquet"
         if products.exists():

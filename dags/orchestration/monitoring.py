@@ -5,8 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from components.platform.errors import StorageError
+from components.shop_ranking.application import TABLES
 from components.shop_ranking.params import load_params
-from components.shop_ranking.pipeline import TABLES
 from orchestration.registry import policy
 from orchestration.runs import folder
 
@@ -26,7 +26,7 @@ def measure(week: date | None, feedback: str | None) -> list[str] | None:
     from components.platform.feedback.served_events import LABELLED, snapshot
 
     rules = policy()
-    champion = tracking.champion(rules.models.fused, rules.aliases.champion)
+    champion = tracking.version_at(rules.leading, rules.aliases.champion)
     if champion is None:
         return None
     workspace = folder(champion.tags["pipeline_run"])

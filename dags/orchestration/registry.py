@@ -7,15 +7,15 @@ from pathlib import Path
 from airflow.sdk.exceptions import AirflowFailException
 
 from components.platform.errors import ShopError
-from components.platform.registry.policy import Policy, load_policy
-from components.shop_ranking.pipeline import POLICY
+from components.platform.registry.policy import POLICY, Policy, load_policy
+from components.shop_ranking.application import SHOP_RANKING
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def policy() -> Policy:
     """Return the registry policy, wherever the task works."""
-    return load_policy(ROOT / POLICY)
+    return load_policy(SHOP_RANKING, ROOT / POLICY)
 
 
 @contextmanager

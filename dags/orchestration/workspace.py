@@ -80,7 +80,7 @@ def _served() -> set[Path]:
 
     rules = policy()
     versions = [
-        tracking.champion(rules.models.fused, alias)
+        tracking.version_at(rules.leading, alias)
         for alias in (rules.aliases.champion, rules.aliases.previous)
     ]
     runs = [version.tags.get("pipeline_run") for version in versions if version]
@@ -153,12 +153,13 @@ def _taken_over(source: Path, towers: Sequence[str], dataset: str) -> dict[str, 
         return {}
     from components.platform import tracking  # MLflow takes 3 s to import
     from components.platform.registry.policy import POLICY, load_policy
+    from components.shop_ranking.application import SHOP_RANKING
 
-    name = load_policy(source / POLICY).models.fused
-    champion = tracking.champion(name)
+    policy = load_policy(SHOP_RANKING, source / POLICY)
+    champion = tracking.version_at(policy.leading, policy.aliases.champion)
     if champion is None or champion.tags.get("dataset") != dataset:
         raise RegistryError(
-            f"a champion of {name} on {dataset} to take over {', '.join(towers)} from",
+            f"a champion of {policy.leading} on {dataset} to take over {', '.join(towers)} from",
             f"one on {champion.tags.get('dataset')}" if champion else "no champion",
             f"leave {RETRAIN} as it is: {', '.join(TOWERS)}, and {WARM_START} false",
         )

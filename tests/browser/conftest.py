@@ -19,7 +19,7 @@ def trading(
 ) -> Iterator[ServedShop]:
     """The real server with two weeks of feedback in a real store, and campaigns that run."""
     reached = store.environment | {"SHOPFUSION_S3_BUCKET": BUCKET}
-    items = read_table(served_packages / "ranker" / "shop" / "items.parquet")
+    items = read_table(served_packages / "fused" / "shop" / "items.parquet")
     with pytest.MonkeyPatch.context() as patch:
         for variable, value in reached.items():
             patch.setenv(variable, value)

@@ -12,6 +12,7 @@ import mlflow
 from components.platform import tracking
 from components.platform.promotion import SEEN, champions
 from components.platform.registry.policy import load_policy
+from components.shop_ranking.application import SHOP_RANKING
 from services.airflow_api import AirflowApi
 from services.credentials import USER
 from tests.running import Platform
@@ -23,10 +24,10 @@ class PromotionShop:
     """A registry with three versions, and what a person does in Airflow's pages."""
 
     def __init__(self, airflow: AirflowApi, http: httpx.Client) -> None:
-        self.airflow, self.http, self.name = airflow, http, load_policy().models.fused
+        self.airflow, self.http, self.name = airflow, http, load_policy(SHOP_RANKING).leading
 
     def aliases(self) -> dict[str, str | None]:
-        now = champions(load_policy())
+        now = champions(load_policy(SHOP_RANKING))
         found = {"champion": now.champion, "previous": now.previous, "challenger": now.challenger}
         return {alias: one.version if one else None for alias, one in found.items()}
 
@@ -78,8 +79,8 @@ def wait(until: Callable[[], bool], what: str, seconds: float = 400) -> None:
 def promotion_shop(platform: Platform) -> Iterator[PromotionShop]:
     """Register three versions in the platform's registry; delete them afterwards."""
     tracking.connect()
-    client, rules = mlflow.MlflowClient(), load_policy()
-    made = client.create_registered_model(rules.models.fused).name
+    client, rules = mlflow.MlflowClient(), load_policy(SHOP_RANKING)
+    made = client.create_registered_model(rules.leading).name
     for gate in ("passed", "passed", "rejected"):
         with mlflow.start_run() as run:
             mlflow.log_text(TABLE, "gate/verdict.md")

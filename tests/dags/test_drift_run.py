@@ -13,7 +13,7 @@ import yaml
 from components.platform import storage, tracking
 from components.platform.retraining import COUNTED
 from components.platform.settings import settings
-from components.shop_ranking.pipeline import TABLES
+from components.shop_ranking.application import TABLES
 from services.airflow_api import AirflowApi
 from services.lifecycle import environment
 from tests.dags.promoting import runs, signed_in, wait

@@ -5,6 +5,7 @@ from playwright.sync_api import Page, expect
 
 from components.platform.promotion import reconcile
 from components.platform.registry.policy import load_policy
+from components.shop_ranking.application import SHOP_RANKING
 from services.credentials import USER
 from tests.dags.promoting import PromotionShop, runs, wait
 from tests.running import Platform
@@ -87,7 +88,7 @@ def test_an_alias_moved_in_mlflows_page_is_obeyed(
     mlflow.reload()  # the page of MLflow 3.17 goes on to show what it showed
     expect(third).to_contain_text("champion")
     assert shop.aliases() == {"champion": "3", "previous": None, "challenger": "2"}
-    assert reconcile(load_policy()).moved_by_hand
+    assert reconcile(load_policy(SHOP_RANKING)).moved_by_hand
     assert shop.aliases() == {"champion": "3", "previous": "1", "challenger": "2"}
     back = triggered(airflow, shop, "rollback")
     assert shop.finished("rollback", back) == "success"

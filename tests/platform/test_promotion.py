@@ -12,6 +12,7 @@ from components.platform.errors import RegistryError
 from components.platform.promotion import champions, promote, reconcile, rollback
 from components.platform.registry.policy import POLICY, Policy, load_policy
 from components.platform.settings import settings
+from components.shop_ranking.application import SHOP_RANKING
 
 
 @pytest.fixture(scope="module")
@@ -25,21 +26,21 @@ def policy(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Po
     monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", database)
     settings.cache_clear()
     values = yaml.safe_load(POLICY.read_text())
-    values["models"]["fused"] = f"ranker-{uuid.uuid4().hex[:8]}"
+    values["applications"]["shop_ranking"]["models"]["fused"] = f"ranker-{uuid.uuid4().hex[:8]}"
     (tmp_path / "registry.yaml").write_text(yaml.safe_dump(values))
-    rules = load_policy(tmp_path / "registry.yaml")
+    rules = load_policy(SHOP_RANKING, tmp_path / "registry.yaml")
     tracking.connect()
     client = mlflow.MlflowClient()
-    client.create_registered_model(rules.models.fused)
+    client.create_registered_model(rules.leading)
     for _ in range(4):
-        client.create_model_version(rules.models.fused, str(tmp_path))
+        client.create_model_version(rules.leading, str(tmp_path))
     yield rules
     settings.cache_clear()
 
 
 def by_hand(policy: Policy, version: str) -> None:
     """What a person does in MLflow's page."""
-    mlflow.MlflowClient().set_registered_model_alias(policy.models.fused, "champion", version)
+    mlflow.MlflowClient().set_registered_model_alias(policy.leading, "champion", version)
 
 
 def aliases(policy: Policy) -> tuple[str | None, str | None]:
@@ -98,7 +99,7 @@ def test_a_person_who_rolls_back_by_hand_can_go_forth_again(policy):
 
 def test_a_registry_from_before_this_platform_looked_keeps_its_previous(policy):
     by_hand(policy, "2")
-    mlflow.MlflowClient().set_registered_model_alias(policy.models.fused, "previous", "1")
+    mlflow.MlflowClient().set_registered_model_alias(policy.leading, "previous", "1")
     assert not reconcile(policy).moved_by_hand
     assert aliases(policy) == ("2", "1")
 

@@ -8,9 +8,9 @@ from fastapi.testclient import TestClient
 
 from components.platform import tracking
 from components.platform.errors import AbsentError, RegistryError, StorageError
+from components.platform.registry.fetching import called
 from components.platform.settings import settings
 from components.server import model_manager as holder
-from components.server.fetching import called
 from tests.shop_ranking.serving.registered import eventually
 from tests.shop_ranking.serving.shop import app_of
 

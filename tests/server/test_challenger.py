@@ -9,9 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from components.platform import tracking
+from components.platform.registry.fetching import called
 from components.server import fetching
 from components.server import model_manager as holder
-from components.server.fetching import called
 from components.shop_ranking.serving.champion import Champion
 from tests.shop_ranking.serving.registered import eventually
 from tests.shop_ranking.serving.shop import app_of, logged_by

@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from components.platform import tracking
 from components.platform.feedback.ingestion import run
 from components.platform.feedback.partitions import key_of, partition_days, read_parquet
-from components.server.fetching import called
+from components.platform.registry.fetching import called
 from components.server.gc_pauses import Garbage
 from components.shop_ranking.params import Params
 from components.shop_ranking.serving.prefetch import Ahead
@@ -81,7 +81,7 @@ def wrong_scale(ranker: Path) -> None:
 @pytest.mark.parametrize("spoil", [nan_vectors, cut_trees, wrong_scale])
 def test_a_champion_that_fails_never_replaces_one_that_works(own, packages, tmp_path, spoil):
     spoiled = copied(packages, tmp_path, "fused-ranker/2")
-    spoil(spoiled.ranker)
+    spoil(spoiled.folders["fused"])
     assert not own.champion.use(spoiled)
     assert answering(own) == "fused-ranker/1"
     with TestClient(app_of(own)) as client:

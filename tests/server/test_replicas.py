@@ -67,7 +67,7 @@ class Pair:
         self.redis = Redis()
         more = {"SHOPFUSION_REDIS_URL": self.redis.url}
         self.a, self.b = (ServedShop(packages, folder / name, more) for name in "ab")
-        self.items = read_table(packages / "ranker/shop/items.parquet")["item_id"].to_pylist()
+        self.items = read_table(packages / "fused/shop/items.parquet")["item_id"].to_pylist()
 
     def start(self) -> None:
         with ThreadPoolExecutor() as pool:

@@ -26,7 +26,7 @@ from components.platform.drift.statistics import (
     Statistic,
     Weeks,
 )
-from components.shop_ranking.params import DriftParams
+from components.platform.params import DriftParams
 
 FEWEST = 6  # reference weeks below which a statistic is shown, but not judged
 FEWEST_LABELLED = 2  # of Quality, which brings its own noise: that between shoppers

@@ -12,6 +12,7 @@ from components.platform import tracking
 from components.platform.drift.calibration import Judgement, judge_weeks
 from components.platform.drift.reports import Board
 from components.platform.errors import ParamsError
+from components.platform.params import Params
 from components.platform.progress import say
 from components.platform.settings import settings
 from components.shop_ranking.drift.predictions import (
@@ -20,7 +21,6 @@ from components.shop_ranking.drift.predictions import (
     read_champion,
 )
 from components.shop_ranking.drift.rows import data_quality_statistics, input_statistics, read_rows
-from components.shop_ranking.params import Params
 
 
 def run(
@@ -58,7 +58,7 @@ def run(
         for one in judge_weeks(statistics, rows.weeks, drift, known.day if known else None)
         if one.week in asked
     ]
-    board = Board(home / "evidently", params.data.dataset)
+    board = Board(home / "evidently", params.dataset)
     board.write(statistics, judged, known.name if known else "none")
     for one in judged:
         if one.threshold is not None:

@@ -5,13 +5,14 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 from tokenizers import Tokenizer
 
 from components.platform.encoders.picture_decoding import decode
 from components.platform.errors import DataError, ModelError
-from components.shop_ranking.engine.history import Floats
 
+Floats = npt.NDArray[np.float32]
 ONNX = Path("onnx")
 CHARACTERS_A_TOKEN = 20  # the rest of a huge query is never looked at
 QUERIES = 20_000  # queries whose vectors are kept

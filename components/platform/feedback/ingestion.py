@@ -22,8 +22,8 @@ from components.platform.feedback.segments import (
     write_index,
 )
 from components.platform.files import scratch_folder
+from components.platform.params import Params
 from components.platform.progress import say, track
-from components.shop_ranking.params import Params
 
 
 def run(params: Params, day: date | None = None) -> dict[date, dict[str, Any]]:

@@ -16,8 +16,8 @@ from components.platform.feedback.off_policy import (
     challenger_value,
 )
 from components.platform.feedback.partitions import latest_labelled, read_parquet
+from components.platform.params import Params
 from components.platform.progress import say
-from components.shop_ranking.params import Params
 
 PLACE = re.compile(rf"{CHOICES}(?P<version>.+)/[^/]+\.parquet")
 

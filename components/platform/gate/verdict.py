@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from components.platform.gate.comparison import Line, Verdict
+from components.platform.gate.comparison import Judged, Verdict
 
-COLUMNS = ("rule", "view", "slice", "metric", "challenger", "reference", "difference", "limit", "")
+COLUMNS = ("rule", "measure", "challenger", "reference", "difference", "limit", "")
 
 
 def as_values(verdict: Verdict) -> dict[str, Any]:
@@ -15,10 +15,10 @@ def as_values(verdict: Verdict) -> dict[str, Any]:
         "against": verdict.against,
         "reasons": " | ".join(verdict.reasons) or "none",
         "lines": {
-            f"{line.rule}/{line.view}/{line.slice}/{line.metric}": {
+            f"{line.rule}/{line.measure}": {
                 key: value
                 for key, value in asdict(line).items()
-                if value is not None and key not in {"rule", "view", "slice", "metric"}
+                if value is not None and key not in {"rule", "measure"}
             }
             for line in verdict.lines
         },
@@ -38,17 +38,17 @@ def as_markdown(verdict: Verdict, confidence: float) -> str:
             "|---" * len(COLUMNS) + "|",
             *rows,
             "",
-            f"Differences are {confidence:.0%} intervals, paired by shopper.",
+            f"Differences are {confidence:.0%} intervals, paired by unit of measurement.",
             "",
         ]
     )
 
 
-def _row(line: Line) -> str:
+def _row(line: Judged) -> str:
     reference = "-" if line.reference_value is None else f"{line.reference_value:.4g}"
     between = "-" if line.ci_low is None else f"{line.ci_low:+.4f} to {line.ci_high:+.4f}"
     mark = ("better" if line.better else "ok") if line.passed else "**FAILS**"
     return (
-        f"| {line.rule} | {line.view} | {line.slice} | {line.metric} | {line.value:.4g} "
+        f"| {line.rule} | {line.measure} | {line.value:.4g} "
         f"| {reference} ({line.reference}) | {between} | {line.limit:+.4g} | {mark} |"
     )

@@ -25,7 +25,7 @@ def ask(policy: Policy, version: str | None = None) -> dict[str, str | None] | N
         RegistryError: there is no such version, or MLflow does not answer.
 
     """
-    now, name = reconcile(policy), policy.models.fused
+    now, name = reconcile(policy), policy.leading
     candidate = tracking.version(name, version) if version else now.challenger
     if candidate is None:
         raise RegistryError(f"a challenger of {name}", "none", "run the DAG training")

@@ -1,91 +1,85 @@
-"""The registry policy of mlflow/registry.yaml: registered names, aliases and the gate's margins."""
+"""The registry policy of mlflow/registry.yaml, keyed by application: names, aliases, gate."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from components.platform.application import Application
 from components.platform.errors import RegistryError
-from components.shop_ranking.pipeline import POLICY
+from components.platform.gate.rules import Gate
+from components.platform.params.section import Section
 
-Margin = Annotated[float, Field(ge=0, le=1)]  # share of the reference's value
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+POLICY = Path("mlflow/registry.yaml")
+REMEDY = "see the meaning and range of each key in components/platform/registry/policy.py"
 
 
-class Names(_Section):
-    """Registered model of each part."""
-
-    fused: str
-    behaviour: str
-    text: str
-    image: str
-
-
-class Aliases(_Section):
+class Aliases(Section):
     """Names of the three moving pointers."""
 
-    challenger: str
-    champion: str
-    previous: str
+    challenger: str = "challenger"
+    champion: str = "champion"
+    previous: str = "previous"
 
 
-class Primary(_Section):
-    """A line on which the challenger must not be worse, and on one of which it must be better."""
+class _Entry(Section):
+    """One application in the file."""
 
-    view: Literal["all", "repeat", "novel"]
-    metric: Literal["ndcg", "recall", "hit_rate", "mrr"]
-    margin: Margin
-
-
-class Slices(_Section):
-    """The metric watched on every slice of every view."""
-
-    metric: Literal["ndcg", "recall", "hit_rate", "mrr"]
-    margin: Margin
+    models: dict[str, str]
+    gate: Gate
 
 
-class Latency(_Section):
-    """Median time of one request: never above max_ms, nor far above the champion's."""
-
-    max_ms: float = Field(gt=0)
-    margin: float = Field(ge=0)  # share of the champion's time
-    noise_ms: float = Field(ge=0)  # a smaller difference says more of the machine than the model
-
-
-class Gate(_Section):
-    """What a challenger must show."""
-
-    confidence: float = Field(gt=0.5, lt=1)
-    bootstrap_samples: int = Field(ge=100)
-    primary: tuple[Primary, ...] = Field(min_length=1)
-    slices: Slices
-    coverage_margin: Margin
-    popularity_bias_margin: Margin
-    latency: Latency
-
-
-class Policy(_Section):
+class _File(Section):
     """The whole of mlflow/registry.yaml."""
 
-    models: Names
+    aliases: Aliases = Aliases()
+    applications: dict[str, _Entry]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The policy of one application."""
+
+    application: str
+    leading: str  # registered name of the model that aliases point at
+    names: Mapping[str, str]  # key of a model -> its registered name
     aliases: Aliases
     gate: Gate
 
 
-def load_policy(path: Path = POLICY) -> Policy:
-    """Read and check the registry policy.
+def load_policy(application: Application, path: Path = POLICY) -> Policy:
+    """Read and check the registry policy of an application.
+
+    An application that the file does not name has the gate of its application.py, and its models
+    are called as it says.
 
     Raises:
-        RegistryError: the file is absent, is not YAML, has an unknown key or a value out of range.
+        RegistryError: the file is absent, is not YAML, has an unknown key or a value out of range;
+            or the application has no gate, or a model has no name.
 
     """
+    file = _read(path)
+    entry = file.applications.get(application.name)
+    gate = entry.gate if entry else application.gate
+    names = entry.models if entry else dict(application.names)
+    keys = [model.key for model in application.models]
+    if gate is None:
+        raise RegistryError(
+            f"a gate for the application {application.name} in {path} or its application.py",
+            "none",
+            f"add {application.name} to {path}",
+        )
+    _require_names(application.name, keys, names, path)
+    return Policy(application.name, names[application.leading.key], names, file.aliases, gate)
+
+
+def _read(path: Path) -> _File:
     try:
-        values = yaml.safe_load(path.read_text())
-        return Policy.model_validate(values)
+        values: Any = yaml.safe_load(path.read_text())
+        return _File.model_validate(values)
     except FileNotFoundError as error:
         raise RegistryError(f"the file {path}", "none", "run from the repository root") from error
     except yaml.YAMLError as error:
@@ -96,7 +90,16 @@ def load_policy(path: Path = POLICY) -> Policy:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "mapping"
         raise RegistryError(
-            f"a valid {where} in {path}",
-            f"{first.get('input')!r} ({first['msg']})",
-            "see the meaning and range of each key in components/platform/registry/policy.py",
+            f"a valid {where} in {path}", f"{first.get('input')!r} ({first['msg']})", REMEDY
         ) from error
+
+
+def _require_names(
+    application: str, keys: Collection[str], names: Mapping[str, str], path: Path
+) -> None:
+    if set(keys) != set(names):
+        raise RegistryError(
+            f"names of the models {', '.join(sorted(keys))} of {application}",
+            f"names of {', '.join(sorted(names)) or 'none'}",
+            f"name each of them once in {path}",
+        )

@@ -2,146 +2,199 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import pandas as pd
-
 from components.platform import tracking
+from components.platform.application import Application, Packages, Run
+from components.platform.errors import ParamsError
 from components.platform.files import write_json
 from components.platform.gate.comparison import Verdict, judge
 from components.platform.gate.latency import request_ms
+from components.platform.gate.measured import Comparisons, Measured, read_record, write_record
 from components.platform.gate.verdict import as_markdown, as_values
 from components.platform.packaging.packaging import content_digest
 from components.platform.progress import say
 from components.platform.promotion import promote
+from components.platform.registry.fetching import called, fetch, parent_tag
 from components.platform.registry.policy import Policy
+from components.platform.serving.live_events import LiveEvents
 from components.platform.tracking import Package, Version
-from components.shop_ranking.model_registration.measurements import (
-    Comparison,
-    Measured,
-    read_record,
-    write_record,
-)
 
 RECORD = "gate"  # artifact folder of the run that made a version: its verdict and measurements
 MOVED = "aliases_moved"  # tag of a version whose registration went through to the end
-TIMED_REQUESTS = 50
+LATENCY = "latency_ms"
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A packaged fused model, and what evaluation measured of it and of others."""
+def register(application: Application, run: Run, policy: Policy) -> dict[str, Any]:
+    """Register what a run trained, inside an open MLflow run; return the outcome in plain values.
 
-    package: Package
-    measured: Comparison
-    tags: Mapping[str, str]  # where it comes from
+    A challenger that does not pass is a normal outcome: it is registered, its tag `gate` says
+    so. Aliases move last, after everything they could point at is whole. Registering the same
+    content again makes no new version and moves no alias.
 
+    Raises:
+        RegistryError: MLflow does not answer, or a line of the gate names no measure.
+        DataError, ModelError: an input of an earlier stage is missing or does not fit.
+        ParamsError: the application compares nothing.
 
-def register_tower(package: Package, name: str, tags: Mapping[str, str]) -> Version:
-    """Register a tower unless a version has the same content."""
-    content = content_digest(package)
-    made = tracking.tagged(name, "content", content)
-    if made is None:
-        made = tracking.register(package, name, {**tags, "content": content})
-        say(f"registered {name}/{made.version}")
-    return made
-
-
-def register_ranker(candidate: Candidate, policy: Policy, seed: int, scratch: Path) -> Version:
-    """Judge and register the fused model unless a version has the same content.
-
-    The verdict and the measurements go to the run first; the next challenger is compared with
-    them, shopper by shopper.
     """
-    name, content = policy.models.fused, content_digest(candidate.package)
-    made = tracking.tagged(name, "content", content)
-    if made is not None:
-        return made
-    verdict = _verdict(candidate, policy, seed, scratch)
-    table = as_markdown(verdict, policy.gate.confidence)
-    record = scratch / RECORD
-    write_record(candidate.measured.chosen, record)
-    write_json(as_values(verdict), record / "verdict.json")
-    (record / "verdict.md").write_text(table)
-    tracking.log_artifact(record, RECORD)
-    tags = {**candidate.tags, "content": content, "gate": verdict.outcome}
-    made = tracking.register(candidate.package, name, tags, table)
-    say(f"registered {name}/{made.version}\n{table}")
-    return made
+    if application.comparisons is None:
+        raise ParamsError(
+            f"comparisons of the application {application.name}", "none", "give it some"
+        )
+    comparisons = application.comparisons(run)
+    origin = dict(application.origin(run))
+    packages = {model.key: model.package(run) for model in application.models}
+    parts = {
+        part.key: register_part(packages[part.key], policy.names[part.key], origin)
+        for part in application.parts
+    }
+    parents = {parent_tag(key): called(part) for key, part in parts.items()}
+    version = _register_leading(application, run, policy, comparisons, packages, origin | parents)
+    point_aliases(version, policy)
+    return summary(application, version, parts, policy)
 
 
-def point_aliases(ranker: Version, policy: Policy) -> None:
+def register_part(package: Package, name: str, tags: Mapping[str, str]) -> Version:
+    """Register a model unless a version has the same content."""
+    content = content_digest(package)
+    version = tracking.tagged(name, "content", content)
+    if version is None:
+        version = tracking.register(package, name, {**tags, **package.tags, "content": content})
+        say(f"registered {called(version)}")
+    return version
+
+
+def point_aliases(version: Version, policy: Policy) -> None:
     """Move the aliases to a new version: the last step, taken once for a version.
 
     `challenger` is the newest version whatever the gate said. `champion` moves only where there
     is none yet and the gate was passed; afterwards a person moves it.
     """
-    if MOVED in ranker.tags:
+    if MOVED in version.tags:
         return
-    tracking.move_alias(policy.aliases.challenger, ranker)
-    champion = tracking.champion(ranker.name, policy.aliases.champion)
-    if champion is None and ranker.tags["gate"] == "passed":
-        promote(policy, ranker.version, None)
-    tracking.tag_version(ranker, {MOVED: "yes"})
+    tracking.move_alias(policy.aliases.challenger, version)
+    champion = tracking.version_at(version.name, policy.aliases.champion)
+    if champion is None and version.tags["gate"] == "passed":
+        promote(policy, version.version, None)
+    tracking.tag_version(version, {MOVED: "yes"})
 
 
-def summary(ranker: Version, towers: Mapping[str, Version], policy: Policy) -> dict[str, Any]:
+def summary(
+    application: Application, version: Version, parts: Mapping[str, Version], policy: Policy
+) -> dict[str, Any]:
     """Return what reports/registration.json holds, in plain values that DVC can compare."""
     held = [
         alias
         for alias in (policy.aliases.champion, policy.aliases.challenger)
-        if (found := tracking.champion(ranker.name, alias)) and found.version == ranker.version
+        if (holder := tracking.version_at(version.name, alias))
+        and holder.version == version.version
     ]
-    verdict = json.loads((tracking.run_folder(ranker, RECORD) / "verdict.json").read_text())
+    verdict = json.loads((tracking.run_folder(version, RECORD) / "verdict.json").read_text())
     return {
         **verdict,
         "aliases": " ".join(held) or "none",
         "versions": {
-            "fused": f"{ranker.name}/{ranker.version}",
-            **{key: f"{tower.name}/{tower.version}" for key, tower in towers.items()},
+            application.leading.key: called(version),
+            **{key: called(part) for key, part in parts.items()},
         },
     }
 
 
-def _verdict(candidate: Candidate, policy: Policy, seed: int, scratch: Path) -> Verdict:
+def _register_leading(
+    application: Application,
+    run: Run,
+    policy: Policy,
+    comparisons: Comparisons,
+    packages: Mapping[str, Package],
+    tags: Mapping[str, str],
+) -> Version:
+    """Judge and register the leading model unless a version has the same content.
+
+    The verdict and the measurements go to the run first; the next challenger is compared with
+    them, unit by unit.
+    """
+    package = packages[application.leading.key]
+    content = content_digest(package)
+    version = tracking.tagged(policy.leading, "content", content)
+    if version is not None:
+        return version
+    verdict = _verdict(application, run, policy, comparisons, packages, tags)
+    table = as_markdown(verdict, policy.gate.confidence)
+    record = run.scratch / RECORD
+    write_record(comparisons.challenger, record)
+    write_json(as_values(verdict), record / "verdict.json")
+    (record / "verdict.md").write_text(table)
+    tracking.log_artifact(record, RECORD)
+    own = {**tags, **package.tags, "content": content, "gate": verdict.outcome}
+    version = tracking.register(package, policy.leading, own, table)
+    say(f"registered {called(version)}\n{table}")
+    return version
+
+
+def _verdict(
+    application: Application,
+    run: Run,
+    policy: Policy,
+    comparisons: Comparisons,
+    packages: Mapping[str, Package],
+    tags: Mapping[str, str],
+) -> Verdict:
     """Compare with the champion on the same test rows, with the baselines where there is none."""
-    measured = candidate.measured
-    users = measured.chosen.shoppers.index.unique("user_id").to_series()
-    requests = pd.DataFrame(
-        {"user_id": users.sample(min(TIMED_REQUESTS, len(users)), random_state=seed).to_numpy()}
-    )
-    models = {"challenger": tracking.load(str(tracking.save(candidate.package, scratch / "model")))}
-    champion = tracking.champion(policy.models.fused, policy.aliases.champion)
-    if champion is None:
-        ours = replace(measured.chosen, latency_ms=request_ms(models, requests)["challenger"])
-        return judge(ours, measured.baselines, policy.gate, seed)
-    called = f"{champion.name}/{champion.version}"
-    reference = _reference(champion, called, candidate)
-    if isinstance(reference, str):
-        return Verdict("not comparable", called, (), (reference,))
-    models["champion"] = tracking.load(f"models:/{called}")
-    taken = request_ms(models, requests)
-    return judge(
-        replace(measured.chosen, latency_ms=taken["challenger"]),
-        [replace(reference, latency_ms=taken["champion"])],
-        policy.gate,
-        seed,
-    )
+    champion = tracking.version_at(policy.leading, policy.aliases.champion)
+    folders = {key: package.folder for key, package in packages.items()}
+    candidates = {"challenger": Packages("challenger", folders)}
+    references: list[Measured] = list(comparisons.baselines)
+    if champion is not None:
+        reference = _reference(champion, comparisons, tags)
+        if isinstance(reference, str):
+            return Verdict("not comparable", called(champion), (), (reference,))
+        references = [reference]
+        if comparisons.requests:
+            candidates["champion"] = fetch(application, champion, run.scratch / "champion")
+    challenger, references = _timed(application, run, comparisons, candidates, references)
+    return judge(challenger, references, policy.gate, run.params.seed)
 
 
-def _reference(champion: Version, called: str, candidate: Candidate) -> Measured | str:
+def _timed(
+    application: Application,
+    run: Run,
+    comparisons: Comparisons,
+    candidates: Mapping[str, Packages],
+    references: list[Measured],
+) -> tuple[Measured, list[Measured]]:
+    """Add the latency of what is served; baselines are not packaged, so they have none."""
+    serving = application.serving
+    if not comparisons.requests or serving is None or serving.answer is None:
+        return comparisons.challenger, references
+    answer = serving.answer
+    loaded = {
+        name: serving.load(packages, run.params, LiveEvents())
+        for name, packages in candidates.items()
+    }
+    answers = {name: partial(answer, model) for name, model in loaded.items()}
+    milliseconds = request_ms(answers, comparisons.requests)
+    timed = comparisons.challenger.with_point(LATENCY, milliseconds["challenger"])
+    if "champion" in milliseconds:
+        references = [references[0].with_point(LATENCY, milliseconds["champion"])]
+    return timed, references
+
+
+def _reference(
+    champion: Version, comparisons: Comparisons, tags: Mapping[str, str]
+) -> Measured | str:
     """Return the champion's measurements on this run's test rows, or why there are none.
 
-    They are those kept when it was registered, if it was tested on these very rows; else those of
-    its ranking of them (the stage champion_ranking).
+    They are those kept when it was registered, if it was tested on these very rows; else those
+    that this run made of it.
     """
-    for tag in ("dataset", "test_rows", "measured_at"):
-        theirs, own = champion.tags.get(tag, "none")[:40], candidate.tags[tag][:40]
+    name = called(champion)
+    for tag in (*comparisons.never_comparable, *comparisons.comparable):
+        theirs, own = champion.tags.get(tag, "none")[:40], tags.get(tag, "none")[:40]
         if theirs != own:
-            ranked = candidate.measured.champion
-            if tag != "dataset" and ranked is not None and ranked.model == called:
-                return ranked
+            measured = comparisons.champion
+            if tag in comparisons.comparable and measured is not None and measured.model == name:
+                return measured
             return f"the champion was tested on {tag} {theirs}, this run on {own}"
-    return read_record(tracking.run_folder(champion, RECORD), called)
+    return read_record(tracking.run_folder(champion, RECORD), name)

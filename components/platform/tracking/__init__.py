@@ -14,8 +14,6 @@ from components.platform.tracking.runs import (
 from components.platform.tracking.versions import (
     FUSION,
     Version,
-    aliased,
-    champion,
     download,
     model_tag,
     move_alias,
@@ -25,6 +23,7 @@ from components.platform.tracking.versions import (
     tag_version,
     tagged,
     version,
+    version_at,
 )
 
 __all__ = [
@@ -33,9 +32,7 @@ __all__ = [
     "Package",
     "Predictor",
     "Version",
-    "aliased",
     "answering",
-    "champion",
     "connect",
     "curve",
     "download",
@@ -55,4 +52,5 @@ __all__ = [
     "tag_version",
     "tagged",
     "version",
+    "version_at",
 ]

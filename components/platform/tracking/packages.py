@@ -1,6 +1,7 @@
 """Models as the registry holds them: packages, and what can be loaded of them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,17 +34,20 @@ class Column:
 class Package:
     """What becomes one version of a registered model.
 
-    `loader` is a module whose `_load_pyfunc(folder)` returns a Predictor; it and what it imports
-    of this repository are in `code`, a folder called `components`.
+    `loader` is a module whose `_load_pyfunc(folder)` returns a Predictor; it, the other `modules`
+    that it imports by name, and what they import of this repository are in `code`, a folder
+    called `components`.
     """
 
     folder: Path
     loader: str
+    modules: tuple[str, ...]
     code: Path
     requirements: Path
     inputs: tuple[Column, ...]
     outputs: tuple[Column, ...]
     example: pd.DataFrame
+    tags: Mapping[str, str] = field(default_factory=dict)  # of the version
 
 
 def save(package: Package, folder: Path) -> Path:

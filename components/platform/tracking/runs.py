@@ -9,9 +9,9 @@ import mlflow
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 
+from components.platform.params import Params
 from components.platform.settings import settings, writes
 from components.platform.tracking.connection import answering, connect
-from components.shop_ranking.params import Params
 
 
 @contextmanager
@@ -30,8 +30,8 @@ def stage_run(stage: str, params: Params, section: str | None = None) -> Iterato
     tags = {
         "stage": stage,
         "pipeline_run": settings().run_id or "none",
-        "dataset": params.data.dataset,
-        "simulated": str(params.data.dataset == "simulated-shop").lower(),
+        "dataset": params.dataset,
+        "simulated": str(params.simulated).lower(),
     }
     with answering(), mlflow.start_run(run_name=name, tags=tags) as run:
         values = getattr(params, section).model_dump(mode="json") if section else {}

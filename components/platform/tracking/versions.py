@@ -33,19 +33,8 @@ class Version:
         return self.tags.get("cut_final", self.tags["cut_test"])
 
 
-def champion(name: str, alias: str = "champion") -> Version | None:
+def version_at(name: str, alias: str) -> Version | None:
     """Return the version an alias of a registered model points at, None where there is none.
-
-    Raises:
-        RegistryError: the server does not answer.
-
-    """
-    connect()
-    return aliased(name, alias)
-
-
-def aliased(name: str, alias: str) -> Version | None:
-    """Return the same by one question to the server: for a watcher that asks again and again.
 
     Raises:
         RegistryError: the server does not answer.
@@ -54,12 +43,12 @@ def aliased(name: str, alias: str) -> Version | None:
     point()
     with answering():
         try:
-            found = mlflow.MlflowClient().get_model_version_by_alias(name, alias)
+            version = mlflow.MlflowClient().get_model_version_by_alias(name, alias)
         except MlflowException as error:
             if error.error_code in ABSENT:
                 return None
             raise
-    return _version(found)
+    return _version(version)
 
 
 def tagged(name: str, tag: str, value: str) -> Version | None:

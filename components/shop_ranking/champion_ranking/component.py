@@ -13,8 +13,9 @@ import numpy as np
 from components.platform import tracking
 from components.platform.files import atomic_folder, scratch_folder, write_json
 from components.platform.progress import say
-from components.platform.registry.policy import load_policy
+from components.platform.registry.policy import POLICY, load_policy
 from components.platform.tracking import Version
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.champion_ranking.knowledge import write_knowledge
 from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.fused_rankings import fused_rankings
@@ -23,7 +24,6 @@ from components.shop_ranking.engine.rankings import read_candidates
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.test_rows import measured_at, rows_digest
 from components.shop_ranking.params import Params
-from components.shop_ranking.pipeline import POLICY
 
 NAME = "champion"
 
@@ -39,8 +39,8 @@ def run(params: Params, *, prepared: Path, champion: Path, policy: Path = POLICY
         DataError, ModelError: a prepared table is absent, or the champion cannot be loaded.
 
     """
-    rules = load_policy(policy)
-    found = tracking.champion(rules.models.fused, rules.aliases.champion)
+    rules = load_policy(SHOP_RANKING, policy)
+    found = tracking.version_at(rules.leading, rules.aliases.champion)
     cut = next(one for one in read_cuts(prepared) if one["role"] == "test")
     reason = _why_not(found, params, prepared, cut)
     with atomic_folder(champion) as folder:

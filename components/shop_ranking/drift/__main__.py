@@ -12,8 +12,8 @@ from components.platform.errors import ShopError
 from components.platform.feedback.served_events import LABELLED, snapshot
 from components.platform.files import scratch_folder
 from components.platform.registry.policy import load_policy
+from components.shop_ranking.application import SHOP_RANKING, TABLES
 from components.shop_ranking.params import load_params
-from components.shop_ranking.pipeline import TABLES
 
 
 def main() -> int:
@@ -29,8 +29,8 @@ def main() -> int:
     try:
         champion = None
         if not given.no_champion:
-            policy = load_policy()
-            champion = tracking.champion(policy.models.fused, policy.aliases.champion)
+            policy = load_policy(SHOP_RANKING)
+            champion = tracking.version_at(policy.leading, policy.aliases.champion)
         with scratch_folder() as scratch:
             feedback = scratch if given.feedback else None
             if feedback:

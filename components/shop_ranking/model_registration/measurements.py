@@ -1,81 +1,87 @@
-"""What evaluation measured, as the gate reads it, and what the registry keeps of a version."""
+"""What evaluation measured, as the gate reads it."""
 
 import json
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
+from components.platform.application import Run
 from components.platform.errors import DataError
-from components.platform.files import read_table, write_json, write_table
-from components.platform.packaging.packaging import chosen_method
+from components.platform.files import read_table
+from components.platform.gate.measured import Comparisons, Measured
+from components.shop_ranking.model_registration.packages import chosen_method
 
-KEYS = ["view", "slice", "user_id"]
+KEYS = ["model", "view", "slice", "user_id"]
+POINTS = ["coverage", "popularity_bias"]
 REMEDY = "run the stage evaluation again"
+TIMED_REQUESTS = 50
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What is known of one model on the test rows."""
-
-    model: str
-    shoppers: pd.DataFrame  # index (view, slice, user_id), a column a metric, higher is better
-    coverage: float  # share of the catalogue that is recommended to somebody
-    popularity_bias: float  # lower is better
-    latency_ms: float | None = None  # median of one request; None where nothing is packaged
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What evaluation measured on this run's test rows."""
-
-    chosen: Measured  # the fused model that is registered
-    baselines: tuple[Measured, ...]
-    champion: Measured | None  # by name and version, where it ranked these rows
-
-
-def read_measured(
-    evaluation: Path, leaderboard: Path, prepared: Path, fused: Path, champion: Path
-) -> Comparison:
+def read_comparisons(run: Run) -> Comparisons:
     """Return what evaluation measured of the chosen fused model, every baseline, the champion.
 
     A baseline is any model that neither fusion_training nor champion_ranking ranked with.
     Shoppers are named by pseudonym, not row number: a later preparation may number them anew.
+    Measures are called metric/view/slice, and coverage and popularity_bias of the whole.
 
     Raises:
         DataError: a file of evaluation or fusion is missing or lacks what is read here.
 
     """
-    table = read_table(evaluation / "per_user.parquet")
-    ids = read_table(prepared / "users.parquet", ["user_id"])["user_id"]
+    paths = run.paths
+    table = read_table(paths["evaluation"] / "per_user.parquet")
+    ids = read_table(paths["prepared"] / "users.parquet", ["user_id"])["user_id"]
     rows = table.append_column("user_id", ids.take(table["user_index"])).to_pandas()
-    rows = rows.drop(columns="user_index").set_index(["model", *KEYS]).sort_index()
-    whole = _whole(leaderboard)
+    rows = rows.drop(columns="user_index").set_index(KEYS).sort_index()
+    points = _points(paths["leaderboard"])
     models = set(rows.index.unique("model"))
-    if lacking := sorted(models - set(whole.index)):
+    if lacking := sorted(models - set(points.index)):
         raise DataError(f"coverage and popularity bias of {lacking[0]}", "none", REMEDY)
 
-    def measured(model: str) -> Measured:
-        shoppers = rows.xs(model, level="model")
-        coverage, bias = whole.loc[model, ["coverage", "popularity_bias"]]
-        return Measured(model, shoppers, float(coverage), float(bias))
+    def measured(model: str, name: str = "") -> Measured:
+        return Measured(
+            name or model,
+            _by_shopper(rows.xs(model, level="model")),
+            {point: float(points.loc[model, point]) for point in POINTS},
+        )
 
-    chosen = chosen_method(fused)
-    own = {path.stem for path in (fused / "rankings").glob("*/*.npz")}
-    served = {path.stem for path in (champion / "rankings").glob("*/*.npz")}
+    chosen = chosen_method(paths["fused"])
+    own = {path.stem for path in (paths["fused"] / "rankings").glob("*/*.npz")}
+    served = {path.stem for path in (paths["champion"] / "rankings").glob("*/*.npz")}
     if chosen not in models:
         raise DataError(f"measurements of {chosen}", f"only {sorted(models)}", REMEDY)
     if not models - own - served:
         raise DataError("measurements of a baseline", f"only {sorted(models)}", REMEDY)
-    return Comparison(
-        measured(chosen),
-        tuple(measured(model) for model in sorted(models - own - served)),
-        next(
-            (replace(measured(model), model=_version(champion)) for model in served & models),
-            None,
-        ),
+    ranked_by_champion = sorted(served & models)
+    challenger = measured(chosen)
+    return Comparisons(
+        challenger=challenger,
+        baselines=tuple(measured(model) for model in sorted(models - own - served)),
+        champion=measured(ranked_by_champion[0], _version(paths["champion"]))
+        if ranked_by_champion
+        else None,
+        never_comparable=("dataset",),
+        comparable=("test_rows", "measured_at"),
+        requests=_requests(rows, run.params.seed),
     )
+
+
+def _by_shopper(rows: pd.DataFrame) -> "dict[str, pd.Series[float]]":
+    """Return a series of shoppers' values a measure, from rows by (view, slice, user_id)."""
+    return {
+        f"{metric}/{view}/{part}": values[metric].droplevel(["view", "slice"])
+        for (view, part), values in rows.groupby(level=["view", "slice"])
+        for metric in rows.columns
+    }
+
+
+def _requests(rows: pd.DataFrame, seed: int) -> list[object]:
+    """Return home pages of some of the tested shoppers: what the gate times."""
+    from components.shop_ranking.serving.api import RecommendRequest
+
+    users = rows.index.unique("user_id").to_series()
+    sample = users.sample(min(TIMED_REQUESTS, len(users)), random_state=seed)
+    return [RecommendRequest(user_id=user) for user in sample]
 
 
 def _version(champion: Path) -> str:
@@ -87,30 +93,13 @@ def _version(champion: Path) -> str:
         raise DataError(f"the version in {champion}", repr(error), remedy) from error
 
 
-def write_record(measured: Measured, folder: Path) -> None:
-    """Keep a model's measurements, so that a later challenger is compared with them."""
-    write_table(
-        pa.Table.from_pandas(measured.shoppers.reset_index(), preserve_index=False),
-        folder / "shoppers.parquet",
-    )
-    whole = {"coverage": measured.coverage, "popularity_bias": measured.popularity_bias}
-    write_json(whole, folder / "whole.json")
-
-
-def read_record(folder: Path, model: str) -> Measured:
-    """Read what write_record kept."""
-    shoppers = read_table(folder / "shoppers.parquet").to_pandas().set_index(KEYS)
-    whole = json.loads((folder / "whole.json").read_text())
-    return Measured(model, shoppers, **whole)
-
-
-def _whole(leaderboard: Path) -> pd.DataFrame:
+def _points(leaderboard: Path) -> pd.DataFrame:
     """Return coverage and popularity bias of the view and slice `all`, a row a model."""
     try:
         rows = pd.read_csv(leaderboard)
         rows = rows[(rows["view"] == "all") & (rows["slice"] == "all")]
         whole = rows.pivot(index="model", columns="metric", values="value")
-        return whole[["coverage", "popularity_bias"]].dropna()
+        return whole[POINTS].dropna()
     except FileNotFoundError as error:
         raise DataError(f"the file {leaderboard}", "none", REMEDY) from error
     except KeyError as error:

@@ -27,7 +27,7 @@ def _of_data(server: "Server", version: str | None) -> tuple[str, ...]:
     if version is None:
         return ()
     try:
-        tags = _tags(server.champion.policy.models.fused, version)
+        tags = _tags(server.champion.policy.leading, version)
     except RegistryError:
         tags = None
     if tags is None:

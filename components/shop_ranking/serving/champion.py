@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 
+from components.platform.application import Packages
 from components.platform.encoders.inference import ImageEncoder, TextEncoder, has_encoder
 from components.platform.errors import ModelError
 from components.platform.files import read_table
@@ -28,16 +28,6 @@ WARMING = ("home", "similar", "basket", "buy_again")  # surfaces that a new cham
 
 
 @dataclass(frozen=True)
-class Packages:
-    """Folders of the registered packages that make one champion."""
-
-    version: str  # "fused-ranker/3"
-    ranker: Path
-    text: Path | None  # None: the version names no such tower
-    image: Path | None
-
-
-@dataclass(frozen=True)
 class Champion:
     """Answers requests; a request uses one champion throughout."""
 
@@ -51,33 +41,33 @@ class Champion:
     presenter: Presenter
 
     @classmethod
-    def load(cls, packages: Packages, live: LiveEvents, params: Params) -> "Champion":
+    def load(cls, packages: Packages, params: Params, live: LiveEvents) -> "Champion":
         """Read the packages and answer a request of every kind.
 
         Raises:
             ShopError: a package is incomplete, broken, or made by another version of the code.
 
         """
-        ranker, shop = FusedRanker.load(packages.ranker), packages.ranker / "shop"
+        folder = packages.folders["fused"]
+        ranker, shop = FusedRanker.load(folder), folder / "shop"
         try:
             about = json.loads((shop / "shop.json").read_text())
         except (OSError, ValueError) as error:
             raise ModelError(
-                f"a package with a shop at {packages.ranker}", str(error), "register it again"
+                f"a package with a shop at {folder}", str(error), "register it again"
             ) from error
         as_of = datetime.fromisoformat(about["as_of"])
-        users = read_table(packages.ranker / "ids" / "users.parquet")["user_id"].to_pylist()
+        users = read_table(folder / "ids" / "users.parquet")["user_id"].to_pylist()
         catalogue = Catalogue.read(shop, ranker.engine.items.eligible)
         shoppers = Shoppers(shop, ranker, catalogue, live, as_of, about["target_events"], users)
         recommender = Recommender(shop, ranker, catalogue, params.serving)
+        text, image = packages.folders.get("text"), packages.folders.get("image")
         searcher = Searcher(
             ranker,
             catalogue,
             recommender,
-            TextEncoder(packages.text) if packages.text and has_encoder(packages.text) else None,
-            ImageEncoder(packages.image)
-            if packages.image and has_encoder(packages.image)
-            else None,
+            TextEncoder(text) if text and has_encoder(text) else None,
+            ImageEncoder(image) if image and has_encoder(image) else None,
             params.serving,
         )
         made = cls(

@@ -25,9 +25,10 @@ from components.platform.feedback.off_policy import choices_key
 from components.platform.feedback.served_events import EVENTS, IN_S3, LABELLED, snapshot
 from components.platform.files import scratch_folder
 from components.platform.progress import say, track
+from components.platform.registry.fetching import fetch
 from components.platform.registry.policy import Policy
 from components.platform.serving.live_events import LiveEvents
-from components.server.fetching import fetch
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.params import Params
 from components.shop_ranking.serving.api import RecommendRequest
 from components.shop_ranking.serving.champion import Champion
@@ -48,9 +49,9 @@ def run(params: Params, policy: Policy) -> int:
         StorageError: S3 cannot be reached.
 
     """
-    name, aliases = policy.models.fused, policy.aliases
-    challenger = tracking.champion(name, aliases.challenger)
-    champion = tracking.champion(name, aliases.champion)
+    name, aliases = policy.leading, policy.aliases
+    challenger = tracking.version_at(name, aliases.challenger)
+    champion = tracking.version_at(name, aliases.champion)
     if challenger is None or (champion and champion.version == challenger.version):
         say("no challenger beside the champion: nothing to ask")
         return 0
@@ -60,7 +61,7 @@ def run(params: Params, policy: Policy) -> int:
                 say("no feedback yet: nothing to ask again")
                 return 0
         live = LiveEvents()
-        model = Champion.load(fetch(challenger, scratch / "packages"), live, params)
+        model = Champion.load(fetch(SHOP_RANKING, challenger, scratch / "packages"), params, live)
         answers = sampled_answers(scratch / "feedback", model.as_of, params)
         chosen = choose(model, live, answers, known_events(scratch / "feedback", model.as_of))
     asked = len(set(chosen["impression_id"].to_pylist()))

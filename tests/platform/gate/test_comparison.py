@@ -1,17 +1,16 @@
 """The gate's answers where the right one is known."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from components.platform.errors import ModelError
+from components.platform.errors import ModelError, RegistryError
 from components.platform.gate.comparison import Verdict, interval, judge
+from components.platform.gate.measured import Measured
 from components.platform.registry.policy import load_policy
-from components.shop_ranking.model_registration.measurements import Measured
+from components.shop_ranking.application import SHOP_RANKING
 
-GATE = load_policy().gate.model_copy(update={"bootstrap_samples": 400})
+GATE = load_policy(SHOP_RANKING).gate.model_copy(update={"bootstrap_samples": 400})
 SHOPPERS = 800
 SHOPPER_NOISE = np.random.default_rng(1).normal(0, 0.15, SHOPPERS)
 
@@ -29,29 +28,27 @@ def measured(
 ) -> Measured:
     """A model with the given mean NDCG by view; the noise differs from model to model."""
     own = np.random.default_rng(len(name)).normal(0, noise, SHOPPERS)
-    values = {
-        ("all", "all"): everything,
-        ("novel", "all"): novel,
-        ("all", "new shoppers"): everything if new_shoppers is None else new_shoppers,
+    means = {
+        "ndcg/all/all": everything,
+        "ndcg/novel/all": novel,
+        "ndcg/all/new shoppers": everything if new_shoppers is None else new_shoppers,
     }
-    frames = []
-    for (view, part), mean in values.items():
-        rows = slice(0, 100) if part == "new shoppers" else slice(None)
+    by_unit = {}
+    for measure, mean in means.items():
+        rows = slice(0, 100) if measure.endswith("new shoppers") else slice(None)
         ndcg = (mean + SHOPPER_NOISE - SHOPPER_NOISE.mean() + own - own.mean())[rows]
-        index = pd.MultiIndex.from_product(
-            [[view], [part], [f"u{i}" for i in range(len(ndcg))]],
-            names=["view", "slice", "user_id"],
-        )
-        frames.append(pd.DataFrame({"ndcg": ndcg - ndcg.mean() + mean}, index=index))
-    return Measured(name, pd.concat(frames), coverage, bias, latency)
+        index = [f"u{i}" for i in range(len(ndcg))]
+        by_unit[measure] = pd.Series(ndcg - ndcg.mean() + mean, index=index)
+    points = {"coverage": coverage, "popularity_bias": bias}
+    return Measured(name, by_unit, points | ({"latency_ms": latency} if latency else {}))
 
 
 def verdict(challenger: Measured, *references: Measured) -> Verdict:
     return judge(challenger, references or (measured("champion"),), GATE, seed=0)
 
 
-def failing(found: Verdict) -> set[tuple[str, str, str]]:
-    return {(line.rule, line.view, line.slice) for line in found.lines if not line.passed}
+def failing(found: Verdict) -> set[tuple[str, str]]:
+    return {(line.rule, line.measure) for line in found.lines if not line.passed}
 
 
 def test_clearly_better_passes():
@@ -64,15 +61,15 @@ def test_clearly_better_passes():
 def test_clearly_worse_is_rejected_with_the_line_that_failed():
     found = verdict(measured(everything=0.40))
     assert found.outcome == "rejected"
-    assert ("primary", "all", "all") in failing(found)
-    assert "ndcg on all/all against champion" in found.reasons[0]
+    assert ("primary", "ndcg/all/all") in failing(found)
+    assert "ndcg/all/all against champion" in found.reasons[0]
 
 
 def test_tie_is_not_worse_but_not_better_either():
     found = verdict(measured("champion"))
     assert failing(found) == set()
     assert found.outcome == "rejected"
-    assert found.reasons == ("better on none of the primary metrics",)
+    assert found.reasons == ("better on none of the primary measures",)
 
 
 def test_better_on_one_primary_line_and_within_the_margin_on_the_other_passes():
@@ -81,20 +78,20 @@ def test_better_on_one_primary_line_and_within_the_margin_on_the_other_passes():
 
 def test_better_on_one_primary_line_does_not_pay_for_a_loss_on_the_other():
     found = verdict(measured(everything=0.48, novel=0.04))
-    assert failing(found) == {("primary", "novel", "all")}
+    assert failing(found) == {("primary", "ndcg/novel/all")}
 
 
 @pytest.mark.parametrize(
     ("worse", "rule"),
     [
-        ({"coverage": 0.26}, "coverage"),
-        ({"bias": 0.56}, "popularity bias"),
-        ({"latency": 51.0}, "latency"),
+        ({"coverage": 0.26}, ("least", "coverage")),
+        ({"bias": 0.56}, ("most", "popularity_bias")),
+        ({"latency": 51.0}, ("most", "latency_ms")),
     ],
 )
 def test_a_better_ranking_that_loses_elsewhere_is_rejected(worse, rule):
     found = verdict(measured(everything=0.48, novel=0.07, **worse))
-    assert failing(found) == {(rule, "all", "all")}
+    assert failing(found) == {rule}
     assert found.outcome == "rejected"
 
 
@@ -106,29 +103,27 @@ def test_a_loss_within_the_margin_passes(within):
 def test_slice_vetoes_a_sure_loss_and_only_that():
     better = {"everything": 0.48, "novel": 0.07}
     found = verdict(measured(new_shoppers=0.38, **better))
-    assert failing(found) == {("slice", "all", "new shoppers")}
+    assert failing(found) == {("slice", "ndcg/all/new shoppers")}
     unsure = verdict(measured(new_shoppers=0.43, noise=0.5, **better))
-    assert ("slice", "all", "new shoppers") not in failing(unsure)
+    assert ("slice", "ndcg/all/new shoppers") not in failing(unsure)
 
 
 def test_against_baselines_each_primary_line_meets_its_own_best():
     best_at_all = measured("frequency", everything=0.43, novel=0.02, latency=None)
     best_at_novel = measured("ease", everything=0.42, novel=0.055, latency=None)
     found = verdict(measured(), best_at_novel, best_at_all)
-    against = {(line.rule, line.view): line.reference for line in found.lines}
-    assert against["primary", "all"] == "frequency"
-    assert against["primary", "novel"] == "ease"
-    assert against["coverage", "all"] == "frequency"
+    against = {line.measure: line.reference for line in found.lines}
+    assert against["ndcg/all/all"] == "frequency"
+    assert against["ndcg/novel/all"] == "ease"
+    assert against["coverage"] == "frequency"
     assert found.outcome == "passed"
 
 
 def test_without_a_packaged_reference_only_the_longest_time_counts():
     baseline = measured("frequency", everything=0.43, novel=0.05, latency=None)
-    slow = measured(latency=GATE.latency.max_ms - 1)
-    assert verdict(slow, baseline).outcome == "passed"
-    assert failing(verdict(replace(slow, latency_ms=GATE.latency.max_ms + 1), baseline)) == {
-        ("latency", "all", "all")
-    }
+    limit = next(line.limit for line in GATE.lines if line.measure == "latency_ms")
+    assert verdict(measured(latency=limit - 1), baseline).outcome == "passed"
+    assert failing(verdict(measured(latency=limit + 1), baseline)) == {("most", "latency_ms")}
 
 
 def test_milliseconds_below_the_noise_are_no_loss():
@@ -139,15 +134,33 @@ def test_milliseconds_below_the_noise_are_no_loss():
 
 def test_other_shoppers_are_refused():
     champion = measured("champion")
-    other = replace(champion, shoppers=champion.shoppers.rename(index={"u7": "u9999"}))
+    renamed = {name: rows.rename({"u7": "u9999"}) for name, rows in champion.by_unit.items()}
+    other = Measured("champion", renamed, champion.points)
     with pytest.raises(ModelError, match="run the stage evaluation again"):
         verdict(measured(), other)
 
 
 def test_row_order_changes_nothing():
     champion = measured("champion")
-    shuffled = replace(champion, shoppers=champion.shoppers.sample(frac=1, random_state=3))
+    by_unit = {name: rows.sample(frac=1, random_state=3) for name, rows in champion.by_unit.items()}
+    shuffled = Measured("champion", by_unit, champion.points)
     assert verdict(measured(), shuffled).lines == verdict(measured(), champion).lines
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"measure": "recall/all/all", "rule": "primary", "margin": 0.02},
+        {"measure": "ndcg/gone/*", "rule": "slice", "margin": 0.02},
+        {"measure": "diversity", "rule": "least", "margin": 0.1},
+    ],
+)
+def test_a_line_that_names_what_nobody_measured_is_one_clear_line(line):
+    gate = GATE.model_validate({**GATE.model_dump(), "lines": [*GATE.lines, line]})
+    with pytest.raises(RegistryError, match=r"correct the line in mlflow/registry\.yaml") as caught:
+        judge(measured(), (measured("champion"),), gate, seed=0)
+    assert line["measure"] in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_interval_agrees_with_the_normal_approximation():

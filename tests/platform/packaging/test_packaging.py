@@ -9,12 +9,11 @@ import pytest
 
 from components.platform.errors import DataError, ModelError
 from components.platform.files import read_table, write_table
-from components.platform.packaging.packaging import (
+from components.platform.packaging.packaging import content_digest, reachable_files
+from components.shop_ranking.model_registration.packages import (
     RANKER_LOADER,
     TOWER_LOADER,
-    content_digest,
     ranker_package,
-    reachable_files,
     tower_package,
 )
 from components.shop_ranking.model_registration.provenance import provenance, rows_digest
@@ -35,7 +34,7 @@ def digest_of_text_tower(folder):
 
 def test_code_that_travels_reaches_no_vendor_and_no_other_stage():
     for loader in (RANKER_LOADER, TOWER_LOADER):
-        names = {path.stem for path in reachable_files(loader)}
+        names = {path.stem for path in reachable_files([loader])}
         assert {"errors", "__init__", loader.rsplit(".", 1)[1]} <= names
         assert names.isdisjoint({"tracking", "storage", "component", "packaging"})
 
@@ -55,7 +54,7 @@ def test_digest_knows_the_code_a_model_runs(prepared, tmp_path, monkeypatch):
     before = content_digest(package)
     monkeypatch.setattr(
         "components.platform.packaging.packaging.reachable_files",
-        lambda module: reachable_files(module) | reachable_files(RANKER_LOADER),
+        lambda modules: reachable_files(modules) | reachable_files([RANKER_LOADER]),
     )
     assert content_digest(package) != before
 

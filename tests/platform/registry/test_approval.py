@@ -10,6 +10,7 @@ from components.platform.promotion import Champions
 from components.platform.registry import approval
 from components.platform.registry.policy import load_policy
 from components.platform.settings import settings
+from components.shop_ranking.application import SHOP_RANKING
 
 pytestmark = pytest.mark.xdist_group("store")
 CONCLUSION = "clicks a slot 0.1000 (0.0900 to 0.1100) against 0.1200 logged: worse"
@@ -22,7 +23,7 @@ def body(monkeypatch, tmp_path):
     (tmp_path / "verdict.md").write_text("Gate against ranker/1: **passed**")
     monkeypatch.setattr(approval, "reconcile", lambda policy: Champions(one, None, two))
     monkeypatch.setattr(tracking, "run_folder", lambda version, folder: tmp_path)
-    return lambda: approval.ask(load_policy())["body"]
+    return lambda: approval.ask(load_policy(SHOP_RANKING))["body"]
 
 
 def test_it_shows_what_logged_answers_say_of_this_version(bucket, body):

@@ -12,9 +12,9 @@ from scipy.sparse import csr_array
 
 from components.platform import tracking
 from components.platform.files import read_table, write_json
-from components.platform.packaging.packaging import ranker_package, tower_package
-from components.platform.registry.policy import load_policy
+from components.platform.registry.policy import POLICY, load_policy
 from components.platform.settings import settings
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.behaviour_pretraining import component as behaviour_pretraining
 from components.shop_ranking.champion_ranking.component import run
 from components.shop_ranking.champion_ranking.knowledge import _on_rows
@@ -25,8 +25,8 @@ from components.shop_ranking.engine.rankings import Rankings, read_candidates
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.test_rows import measured_at, rows_digest
 from components.shop_ranking.engine.towers import content_tower
+from components.shop_ranking.model_registration.packages import ranker_package, tower_package
 from components.shop_ranking.params import Params
-from components.shop_ranking.pipeline import POLICY
 from tests.world import TinyWorld, make_world, tiny_params
 
 NEW, BOUGHT = 10, 10
@@ -84,7 +84,7 @@ def champion(
             version = tracking.register(ranker, "ranker", tags | parents)
         tracking.move_alias("champion", version)
         policy = yaml.safe_load((Path(__file__).parents[3] / POLICY).read_text())
-        policy["models"]["fused"] = "ranker"
+        policy["applications"]["shop_ranking"]["models"]["fused"] = "ranker"
         (folder / "registry.yaml").write_text(yaml.safe_dump(policy))
         measured = fused_rankings(fusion, candidates, evaluated, name="it", seconds=0.0)
         yield Champion(params, folder / "registry.yaml", measured)
@@ -134,7 +134,7 @@ def test_it_does_not_rank_without_need_or_reason(
     champion, tiny_world, tmp_path, monkeypatch, capsys
 ):
     def reason(tags: dict[str, str], params: Params = champion.params) -> str:
-        version = tracking.champion("ranker")
+        version = tracking.version_at("ranker", "champion")
         changed = tracking.Version("ranker", "1", version.run_id, {**version.tags, **tags})
         monkeypatch.setattr(tracking, "champion", lambda *_: changed if tags else None)
         out = tmp_path / "champion"
@@ -153,7 +153,7 @@ def test_it_does_not_rank_without_need_or_reason(
     assert reason({"dataset": "tables"}) == "it is of dataset tables"
     assert reason(same) == "it was measured on these rows already"
     assert reason({"cut_test": "2999-01-01"}).startswith("it learnt until 2999-01-01")
-    assert load_policy(champion.policy).models.fused == "ranker"
+    assert load_policy(SHOP_RANKING, champion.policy).leading == "ranker"
 
 
 def test_weights_between_known_items_move_with_them_and_new_items_have_none():

@@ -15,9 +15,9 @@ from scipy.optimize import linprog
 
 from components.platform import schemas, tracking
 from components.platform.files import read_table, write_table
-from components.platform.packaging.packaging import RANKER_LOADER
 from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.states import TOWERS
+from components.shop_ranking.model_registration.packages import RANKER_LOADER
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 WEEKS = 16
@@ -47,7 +47,7 @@ def register(packages: Path, name: str, tags: dict[str, str]) -> tracking.Versio
         logged = mlflow.pyfunc.log_model(
             name=name,
             loader_module=RANKER_LOADER,
-            data_path=str(packages / "ranker"),
+            data_path=str(packages / "fused"),
             **requirements,
         )
     learnt = {"content": "of-the-tiny-world", "cut_test": LEARNT_UNTIL}
@@ -59,9 +59,9 @@ def register(packages: Path, name: str, tags: dict[str, str]) -> tracking.Versio
 
 def write_tables(packages: Path, folder: Path) -> Path:
     """Write the tables of the data contract for all weeks."""
-    ranker = FusedRanker.load(packages / "ranker")
+    ranker = FusedRanker.load(packages / "fused")
     users, items = (
-        read_table(packages / "ranker" / "ids" / f"{name}s.parquet")[f"{name}_id"].to_numpy(False)
+        read_table(packages / "fused" / "ids" / f"{name}s.parquet")[f"{name}_id"].to_numpy(False)
         for name in ("user", "item")
     )
     known = ranker.shoppers.users

@@ -77,13 +77,13 @@ def write_run(
         (ROOT / "requirements-serving.lock").read_bytes()
     )
     policy = yaml.safe_load((ROOT / "mlflow/registry.yaml").read_text())
-    policy["models"] = {
-        key: f"{name}{names if key == 'fused' else towers}"
-        for key, name in policy["models"].items()
+    entry = policy["applications"]["shop_ranking"]
+    entry["models"] = {
+        key: f"{name}{names if key == 'fused' else towers}" for key, name in entry["models"].items()
     }
-    policy["gate"]["bootstrap_samples"] = 200
-    policy["gate"]["latency"]["noise_ms"] = 1000  # the verdict must not hang on a busy machine
-    policy["gate"]["latency"]["max_ms"] = 1000
+    entry["gate"]["bootstrap_samples"] = 200
+    latency = next(line for line in entry["gate"]["lines"] if line["measure"] == "latency_ms")
+    latency |= {"noise": 1000, "limit": 1000}  # the verdict must not hang on a busy machine
     (folder / "mlflow").mkdir(exist_ok=True)
     (folder / "mlflow/registry.yaml").write_text(yaml.safe_dump(policy))
 

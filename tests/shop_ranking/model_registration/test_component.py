@@ -16,6 +16,7 @@ from components.platform.files import read_table, write_json, write_table
 from components.platform.registry import registering
 from components.platform.registry.policy import load_policy
 from components.platform.settings import settings
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.model_registration.component import run
 from components.shop_ranking.model_registration.provenance import lock_digest
 from components.shop_ranking.params import Params
@@ -56,13 +57,13 @@ class Shop:
 
     @property
     def fused(self) -> str:
-        return load_policy().models.fused
+        return load_policy(SHOP_RANKING).leading
 
     def aliases(self) -> dict[str, str]:
         return {
             alias: found.version
             for alias in ("champion", "challenger")
-            if (found := tracking.champion(self.fused, alias))
+            if (found := tracking.version_at(self.fused, alias))
         }
 
     def versions(self) -> list[str]:
@@ -90,7 +91,7 @@ def test_versions_say_where_they_come_from(mlflow, shop, monkeypatch):
     entry = {"cmd": "python -m components fusion_training", "outs": [{"md5": "0123"}]}
     lock.write_text(yaml.safe_dump({"schema": "2.0", "stages": {"fusion_training": entry}}))
     verdict = shop.register()
-    found = tracking.champion(shop.fused)
+    found = tracking.version_at(shop.fused)
     tags = found.tags
     assert tags["fusion"] == json.loads(Path("models/fused/chosen.json").read_text())["method"]
     assert tags["parent_text"] == verdict["versions"]["text"]
@@ -165,7 +166,7 @@ def test_first_model_below_the_baselines_is_no_champion(mlflow, shop):
     shop.train(ndcg=0.35)
     verdict = shop.register()
     assert (verdict["gate"], verdict["aliases"]) == ("rejected", "challenger")
-    assert tracking.champion(shop.fused) is None
+    assert tracking.version_at(shop.fused) is None
 
 
 def test_other_data_is_not_compared(mlflow, shop):
@@ -210,9 +211,9 @@ def test_on_other_rows_the_champion_that_ranked_them_is_the_reference(mlflow, sh
 def test_wiped_registry_is_filled_again(mlflow, shop):
     shop.train(towers=shop.names)
     first = shop.register()
-    for name in vars(load_policy().models).values():
+    for name in vars(load_policy(SHOP_RANKING).models).values():
         client.MlflowClient().delete_registered_model(name)
-    assert tracking.champion(shop.fused) is None
+    assert tracking.version_at(shop.fused) is None
     again = shop.register()
     assert again["versions"] == first["versions"]
     assert shop.aliases() == {"champion": "1", "challenger": "1"}

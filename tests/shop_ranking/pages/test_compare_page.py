@@ -10,7 +10,7 @@ import uvicorn
 from playwright.sync_api import Page, expect
 
 from components.platform import tracking
-from components.server.fetching import called
+from components.platform.registry.fetching import called
 from tests.browser.looks import PHONE, assert_fits, assert_readable, complaints
 from tests.ports import free_port
 from tests.shop_ranking.serving.registered import Family, eventually

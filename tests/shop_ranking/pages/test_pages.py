@@ -11,9 +11,9 @@ import orjson
 import pytest
 from fastapi.testclient import TestClient
 
+from components.platform.application import Packages
 from components.platform.files import read_table
 from components.platform.serving.segments import whole_lines
-from components.shop_ranking.serving.champion import Packages
 from tests.served import ADMIN_KEY, SCRIPT, ServedShop, scripted
 from tests.shop_ranking.serving.shop import app_of, make_server
 from tests.world import TinyWorld

@@ -16,12 +16,13 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from components.platform import tracking
 from components.platform.files import read_table, write_table
-from components.platform.packaging.packaging import ranker_package
 from components.platform.pseudonyms import at_the_door
 from components.platform.registry.policy import load_policy
 from components.platform.settings import settings
 from components.platform.tracking import Version
 from components.server.server import Server
+from components.shop_ranking.application import SHOP_RANKING
+from components.shop_ranking.model_registration.packages import ranker_package
 from components.shop_ranking.params import Params
 from tests.shop_ranking.model_registration.test_component import Shop
 from tests.shop_ranking.serving.shop import make_server
@@ -45,7 +46,7 @@ class Family:
         for alias in ("champion", "challenger"):
             tracking.move_alias(alias, self.first)
         made = make_server(None, spool)
-        made.champion.policy = load_policy(self.folder / "mlflow/registry.yaml")
+        made.champion.policy = load_policy(SHOP_RANKING, self.folder / "mlflow/registry.yaml")
         assert made.champion.refresh(), made.champion.state()
         yield made
         made.champion.close()
@@ -92,7 +93,7 @@ def hide_names() -> None:
 
 def register_unseen(tags: dict[str, str] | None = None, broken: bool = False) -> Version:
     """Register what lies in the folder past the gate, as a person could by hand."""
-    first = tracking.version(load_policy().models.fused, "1")
+    first = tracking.version(load_policy(SHOP_RANKING).leading, "1")
     with TemporaryDirectory() as scratch:
         package = ranker_package(Path("models/fused"), Path("data/prepared"), Path(scratch))
         if broken:

@@ -2,30 +2,32 @@
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import orjson
 
+from components.platform.application import Packages
 from components.platform.encoders.image import ImageTower
 from components.platform.encoders.text import TextTower
 from components.platform.files import read_table, write_json
-from components.platform.packaging.packaging import ranker_package, tower_package
+from components.platform.registry.policy import load_policy
 from components.platform.serving.clock import Clock
 from components.platform.serving.live_events import LiveEvents
 from components.platform.serving.segments import whole_lines
 from components.platform.settings import settings
 from components.server.app import create_app
 from components.server.events.log import EventLog
-from components.server.model_manager import ChampionHolder
+from components.server.model_manager import ModelManager
 from components.server.server import Server
 from components.shop_ranking.ads.ads import Ads
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.engine.fusion.stacking import Stacking
 from components.shop_ranking.engine.reading import read_cuts
 from components.shop_ranking.engine.towers.content_tower import present_texts, spread, write_vectors
 from components.shop_ranking.fusion_training.component import read_cut
+from components.shop_ranking.model_registration.packages import ranker_package, tower_package
 from components.shop_ranking.params import Params
-from components.shop_ranking.serving.champion import Champion, Packages
+from components.shop_ranking.serving.champion import Champion
 from components.shop_ranking.serving.impressions import Impressions
 from tests.world import TinyWorld
 
@@ -53,9 +55,11 @@ def make_packages(world: TinyWorld, standins: dict[str, Path], folder: Path) -> 
     _write_fused(world, standins | towers, fused)
     return Packages(
         "fused-ranker/1",
-        ranker_package(fused, world.prepared, folder).folder,
-        tower_package(towers["text"], world.prepared, folder).folder,
-        tower_package(towers["image"], world.prepared, folder).folder,
+        {
+            "fused": ranker_package(fused, world.prepared, folder).folder,
+            "text": tower_package(towers["text"], world.prepared, folder).folder,
+            "image": tower_package(towers["image"], world.prepared, folder).folder,
+        },
     )
 
 
@@ -92,10 +96,10 @@ def make_server(packages: Packages | None, spool: Path, params: Params | None = 
     log.subscribe(live.accept)
     log.subscribe(ads.observe)
     params = params or Params()
-    names = SimpleNamespace(fused="fused-ranker")
-    aliases = SimpleNamespace(champion="champion", challenger="challenger")
-    policy = SimpleNamespace(models=names, aliases=aliases)
-    holder = ChampionHolder(live, params, policy, lambda champion: clock.start(champion.as_of))
+    policy = load_policy(SHOP_RANKING)
+    holder = ModelManager(
+        SHOP_RANKING, live, params, policy, lambda champion: clock.start(champion.as_of)
+    )
     if packages is not None:
         assert holder.use(packages), holder.state()
     return Server(holder, clock, log, settings(), params, Impressions(), ads)
@@ -107,8 +111,8 @@ def app_of(server: Server) -> object:
 
 def copied(packages: Packages, folder: Path, version: str) -> Packages:
     """Return the same model under another version, in files that a test may break."""
-    shutil.copytree(packages.ranker, folder / "ranker")
-    return Packages(version, folder / "ranker", packages.text, packages.image)
+    shutil.copytree(packages.folders["fused"], folder / "fused")
+    return Packages(version, {**packages.folders, "fused": folder / "fused"})
 
 
 def logged_by(server: Server) -> list[dict]:

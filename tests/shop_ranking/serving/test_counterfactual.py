@@ -16,6 +16,7 @@ from components.platform.feedback.off_policy import choices_key
 from components.platform.registry.policy import load_policy
 from components.platform.serving.live_events import LiveEvents
 from components.platform.serving.segments import PREFIX, framed, shipped_form
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.params import Params
 from components.shop_ranking.serving import answering, slates
 from components.shop_ranking.serving import counterfactual as choices
@@ -33,7 +34,7 @@ PARAMS = Params.model_validate(
         "feedback": {"min_effective_samples": 100, "judged_answers": 1000},
     }
 )
-POLICY = load_policy()
+POLICY = load_policy(SHOP_RANKING)
 DAYS, SLOTS, FAVOURITES = 6, 6, 2
 EXAMINED = 1 / np.arange(1, SLOTS + 1)
 

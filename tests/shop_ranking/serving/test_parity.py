@@ -8,6 +8,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from components.platform.application import Packages
 from components.platform.files import write_json
 from components.platform.serving.live_events import LiveEvents
 from components.server.events.validation import record_of
@@ -22,7 +23,7 @@ from components.shop_ranking.engine.signals import SIGNALS
 from components.shop_ranking.engine.states import ShopperState
 from components.shop_ranking.params import Params
 from components.shop_ranking.serving.api import RecommendRequest
-from components.shop_ranking.serving.champion import Champion, Packages
+from components.shop_ranking.serving.champion import Champion
 from tests.shop_ranking.serving.shop import logged_by, user_ids
 
 TOLERANCE = 1e-4
@@ -31,7 +32,7 @@ SURFACES = ("home", "similar", "basket", "buy_again")
 
 @pytest.fixture
 def offline(packages):
-    return FusedRanker.load(packages.ranker)
+    return FusedRanker.load(packages.folders["fused"])
 
 
 def everything(offline, state):
@@ -110,14 +111,14 @@ def test_logged_answers_replay_offline_to_the_same_scores(
 def test_another_way_of_fusion_scores_as_it_does_offline(champion, packages, tmp_path):
     """The weighted average depends on which items are scored together: those that were, are."""
     ranker = tmp_path / "ranker"
-    shutil.copytree(packages.ranker, ranker)
+    shutil.copytree(packages.folders["fused"], ranker)
     fusion = WeightedAverage()
     fusion.simplex = np.random.default_rng(0).dirichlet(np.ones(len(SIGNALS)), len(SEGMENTS))
     fusion.save(ranker / fusion.name)
     chosen = json.loads((ranker / "chosen.json").read_text())
     write_json(chosen | {"method": fusion.name}, ranker / "chosen.json")
     live = LiveEvents()
-    other = Champion.load(Packages("other/1", ranker, None, None), live, Params())
+    other = Champion.load(Packages("other/1", {"fused": ranker}), Params(), live)
     offline = FusedRanker.load(ranker)
     moment, worst = champion.as_of + timedelta(days=2.3), 0
     for user in user_ids(champion, 5):

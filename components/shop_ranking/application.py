@@ -1,0 +1,132 @@
+"""Shop ranking: three towers fused into one ranker for search, recommendations and ads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from components.platform.application import (
+    Application,
+    Model,
+    Packages,
+    Run,
+    Serving,
+    Stage,
+)
+from components.platform.registry.policy import POLICY
+from components.shop_ranking.params import Params
+
+if TYPE_CHECKING:
+    from components.platform.gate.measured import Comparisons
+    from components.platform.serving.live_events import LiveEvents
+    from components.platform.tracking import Package
+    from components.shop_ranking.serving.champion import Champion
+
+RAW = Path("data/raw")
+TABLES = Path("data/tables")
+PREPARED = Path("data/prepared")
+BASELINES = Path("models/baselines")
+FUSED = Path("models/fused")
+CHAMPION = Path("models/champion")
+REPORTS = Path("reports")
+QUERIED = {"text", "image"}  # towers that encode queries
+TOWER_FOLDERS = {name: Path("models") / name for name in ("behaviour", "text", "image")}
+
+
+def _stage(name: str, /, **paths: Path) -> Stage:
+    return Stage(f"components.shop_ranking.{name}.component", paths)
+
+
+def _pretraining(tower: str) -> Stage:
+    return Stage(
+        f"components.shop_ranking.{tower}_pretraining.component",
+        {"prepared": PREPARED, "tower": TOWER_FOLDERS[tower]},
+        processes=True,
+    )
+
+
+STAGES = {
+    "data_acquisition": Stage("components.shop_ranking.data_ingestion.acquisition", {"raw": RAW}),
+    "data_ingestion": _stage("data_ingestion", raw=RAW, tables=TABLES),
+    "data_preparation": _stage(
+        "data_preparation", tables=TABLES, prepared=PREPARED, summary=REPORTS / "data_summary"
+    ),
+    **{f"{tower}_pretraining": _pretraining(tower) for tower in TOWER_FOLDERS},
+    "baseline_training": _stage("baseline_training", prepared=PREPARED, baselines=BASELINES),
+    "champion_ranking": _stage(
+        "champion_ranking", prepared=PREPARED, champion=CHAMPION, policy=POLICY
+    ),
+    "fusion_training": _stage(
+        "fusion_training", prepared=PREPARED, baselines=BASELINES, fused=FUSED, **TOWER_FOLDERS
+    ),
+    "evaluation": _stage(
+        "evaluation",
+        prepared=PREPARED,
+        baselines=BASELINES,
+        fused=FUSED,
+        champion=CHAMPION,
+        reports=REPORTS / "evaluation",
+        leaderboard=REPORTS / "leaderboard.csv",
+        metrics=REPORTS / "metrics.json",
+    ),
+    "model_registration": _stage(
+        "model_registration",
+        tables=TABLES,
+        prepared=PREPARED,
+        fused=FUSED,
+        champion=CHAMPION,
+        evaluation=REPORTS / "evaluation",
+        leaderboard=REPORTS / "leaderboard.csv",
+        policy=POLICY,
+        verdict=REPORTS / "registration.json",
+        **TOWER_FOLDERS,
+    ),
+}
+
+
+def _ranker_package(run: Run) -> "Package":
+    from components.shop_ranking.model_registration.packages import ranker_package
+
+    return ranker_package(run.paths["fused"], run.paths["prepared"], run.scratch)
+
+
+def _tower(key: str) -> Model:
+    def package(run: Run) -> "Package":
+        from components.shop_ranking.model_registration.packages import tower_package
+
+        return tower_package(run.paths[key], run.paths["prepared"], run.scratch)
+
+    return Model(key, package, served=key in QUERIED)
+
+
+def _comparisons(run: Run) -> "Comparisons":
+    from components.shop_ranking.model_registration.measurements import read_comparisons
+
+    return read_comparisons(run)
+
+
+def _origin(run: Run) -> Mapping[str, str]:
+    from components.shop_ranking.model_registration.provenance import provenance
+
+    return provenance(cast(Params, run.params), run.paths["tables"], run.paths["prepared"])
+
+
+def _load(packages: Packages, params: Params, live: "LiveEvents") -> "Champion":
+    from components.shop_ranking.serving.champion import Champion
+
+    return Champion.load(packages, params, live)
+
+
+def _answer(champion: "Champion", request: Any) -> object:
+    return champion.recommend(request, champion.as_of)
+
+
+SHOP_RANKING = Application(
+    name="shop_ranking",
+    title="Shop ranking",
+    stages=STAGES,
+    params=Params,
+    models=(Model("fused", _ranker_package, leads=True), *map(_tower, TOWER_FOLDERS)),
+    comparisons=_comparisons,
+    origin=_origin,
+    serving=Serving(load=_load, answer=_answer),
+)

@@ -76,7 +76,7 @@ def test_first_model_that_beats_the_baselines_is_champion(mlflow, shop):
     verdict = shop.register()
     assert (verdict["gate"], verdict["aliases"]) == ("passed", "champion challenger")
     assert shop.aliases() == {"champion": "1", "challenger": "1"}
-    assert verdict["lines"]["primary/all/all/ndcg"]["reference"] == "frequency"
+    assert verdict["lines"]["primary/ndcg/all/all"]["reference"] == "frequency"
     answer = tracking.load(f"models:/{shop.fused}@champion").predict(
         pd.DataFrame({"user_id": ["shopper-01", "stranger"], "k": [3, 3]})
     )
@@ -91,7 +91,7 @@ def test_versions_say_where_they_come_from(mlflow, shop, monkeypatch):
     entry = {"cmd": "python -m components fusion_training", "outs": [{"md5": "0123"}]}
     lock.write_text(yaml.safe_dump({"schema": "2.0", "stages": {"fusion_training": entry}}))
     verdict = shop.register()
-    found = tracking.version_at(shop.fused)
+    found = tracking.version_at(shop.fused, "champion")
     tags = found.tags
     assert tags["fusion"] == json.loads(Path("models/fused/chosen.json").read_text())["method"]
     assert tags["parent_text"] == verdict["versions"]["text"]
@@ -114,7 +114,7 @@ def test_versions_say_where_they_come_from(mlflow, shop, monkeypatch):
     assert model.signature.inputs.input_names() == ["user_id", "history", "k"]
     assert model.saved_input_example_info is not None
     described = client.MlflowClient().get_model_version(shop.fused, "1").description
-    assert "| primary | all | all | ndcg | 0.45 |" in described
+    assert "| primary | ndcg/all/all | 0.45 |" in described
 
 
 def test_registered_tower_comes_back_as_it_was(mlflow, shop):
@@ -147,7 +147,7 @@ def test_later_models_meet_the_champion_and_wait_for_a_person(mlflow, shop):
     shop.train(scale=3, ndcg=0.30)
     worse = shop.register()
     assert (worse["gate"], worse["aliases"]) == ("rejected", "challenger")
-    assert "ndcg on all/all" in worse["reasons"]
+    assert "ndcg/all/all" in worse["reasons"]
     assert shop.aliases() == {"champion": "1", "challenger": "3"}
 
 
@@ -166,7 +166,7 @@ def test_first_model_below_the_baselines_is_no_champion(mlflow, shop):
     shop.train(ndcg=0.35)
     verdict = shop.register()
     assert (verdict["gate"], verdict["aliases"]) == ("rejected", "challenger")
-    assert tracking.version_at(shop.fused) is None
+    assert tracking.version_at(shop.fused, "champion") is None
 
 
 def test_other_data_is_not_compared(mlflow, shop):
@@ -205,15 +205,15 @@ def test_on_other_rows_the_champion_that_ranked_them_is_the_reference(mlflow, sh
         found = shop.register()
         assert found["gate"] == outcome
     assert found["against"] == name
-    assert found["lines"]["primary/all/all/ndcg"]["reference_value"] == pytest.approx(0.45)
+    assert found["lines"]["primary/ndcg/all/all"]["reference_value"] == pytest.approx(0.45)
 
 
 def test_wiped_registry_is_filled_again(mlflow, shop):
     shop.train(towers=shop.names)
     first = shop.register()
-    for name in vars(load_policy(SHOP_RANKING).models).values():
+    for name in load_policy(SHOP_RANKING).names.values():
         client.MlflowClient().delete_registered_model(name)
-    assert tracking.version_at(shop.fused) is None
+    assert tracking.version_at(shop.fused, "champion") is None
     again = shop.register()
     assert again["versions"] == first["versions"]
     assert shop.aliases() == {"champion": "1", "challenger": "1"}

@@ -41,7 +41,7 @@ def main() -> int:
     except ShopError as error:
         print(f"serving: {error}", file=sys.stderr)
         return 1
-    live, ads = LiveEvents(), Ads(found.spool)
+    live, ads = LiveEvents(), Ads(found.spool, params.ads)
     log.subscribe(live.accept)
     log.subscribe(ads.observe)
     try:

@@ -15,11 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from components.platform.metrics.calibration import logistic
+from components.platform.params.loop import FeedbackParams
 
 Floats = npt.NDArray[np.float64]
-PRIOR_FIRST = 0.02  # clicks an impression at position 1: a round number of the trade, not measured
-MIN_CLICKS = 200  # with fewer, or with fewer impressions without a click, nothing is fitted
-RIDGE = 1e-3  # keeps a column without variation at zero
 KEY = "feedback/pctr.json"  # in S3: {model version: ClickModel}, by feedback ingestion
 
 
@@ -37,6 +35,7 @@ class ClickModel:
     relevance_scale: float
     impressions: int  # it was fitted on
     clicks: int
+    prior_rate: float = 0.0  # of the prior: clicks an impression at position 1
 
     @property
     def calibrated(self) -> bool:
@@ -56,7 +55,7 @@ class ClickModel:
 
         """
         if not self.calibrated:
-            return PRIOR_FIRST / np.log2(1 + np.asarray(position, np.float64))
+            return self.prior_rate / np.log2(1 + np.asarray(position, np.float64))
         f = (fused - self.fused_mean) / self.fused_scale
         r = (_relevance(score, fused) - self.relevance_mean) / self.relevance_scale
         return _sigmoid(_design(f, r, position, sponsored) @ np.array(self.weights))
@@ -71,27 +70,34 @@ class ClickModel:
         return cls(**{**values, "weights": tuple(values["weights"])})
 
 
-PRIOR = ClickModel((), 0.0, 1.0, 0.0, 1.0, 0, 0)
+def prior(rate: float) -> ClickModel:
+    """Return what stands in while nothing is calibrated: `rate` at position 1, less below."""
+    return ClickModel((), 0.0, 1.0, 0.0, 1.0, 0, 0, rate)
 
 
 def fit(
-    score: Floats, fused: Floats, position: Floats, sponsored: Floats, clicked: Floats
-) -> ClickModel:
-    """Return the model of N impressions, all (N,); the prior where there is too little to learn.
+    score: Floats,
+    fused: Floats,
+    position: Floats,
+    sponsored: Floats,
+    clicked: Floats,
+    params: FeedbackParams,
+) -> ClickModel | None:
+    """Return the model of N impressions, all (N,); None where there is too little to learn.
 
     The columns are those of `ClickModel.probability`, and 1 for a click.
 
     A logistic regression with Platt's targets instead of 0 and 1.
     """
     clicks = int(clicked.sum())
-    if min(clicks, len(clicked) - clicks) < MIN_CLICKS:
-        return PRIOR
+    if min(clicks, len(clicked) - clicks) < params.min_clicks:
+        return None
     relevance = _relevance(score, fused)
     (f_mean, f_scale), (r_mean, r_scale) = _scale_of(fused), _scale_of(relevance)
     X = _design((fused - f_mean) / f_scale, (relevance - r_mean) / r_scale, position, sponsored)
     high, low = (clicks + 1) / (clicks + 2), 1 / (len(clicked) - clicks + 2)
     target = np.where(clicked > 0, high, low)
-    w = logistic(X, target, RIDGE)
+    w = logistic(X, target, params.click_ridge)
     return ClickModel(tuple(w.tolist()), f_mean, f_scale, r_mean, r_scale, len(clicked), clicks)
 
 

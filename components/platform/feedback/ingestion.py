@@ -76,8 +76,9 @@ def calibrate(params: Params) -> None:
             _floats(rows["position"]),
             _floats(pc.is_valid(rows["campaign_id"])),
             _floats(rows["clicked"]),
+            params.feedback,
         )
-        if model.calibrated:
+        if model:
             models[version] = model.as_json()
     storage.put(json.dumps(models, sort_keys=True).encode(), KEY)
 

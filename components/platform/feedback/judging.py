@@ -40,7 +40,7 @@ def judge(params: Params) -> dict[str, dict[str, Any]]:
     organic = labelled.filter(pc.is_null(labelled["campaign_id"]))
     found = {}
     for version, table in choices.items():
-        value = challenger_value(organic, table, params.feedback.min_effective_samples)
+        value = challenger_value(organic, table, params.feedback)
         found[version] = asdict(value) | {"conclusion": conclusion(value)}
         say(f"{version}: {found[version]['conclusion']}")
     storage.put(json.dumps(found, sort_keys=True).encode(), VALUES)

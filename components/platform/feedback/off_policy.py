@@ -21,12 +21,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.platform import storage
+from components.platform.params.loop import FeedbackParams
 
 Floats = npt.NDArray[np.float64]
 Z = 1.959963984540054  # 95 %
 CHOICES = "choices/"  # in S3: files of schemas.CHOICES below a folder a model version
 VALUES = "feedback/off_policy.json"  # in S3: {model version: what the logs say of it}
-PRIOR_SHOWS = 20.0  # impressions' worth of doubt in an item's own click share
 
 
 def choices_key(version: str) -> str:
@@ -133,7 +133,7 @@ def _estimate(value: float, influence: Floats, group: npt.NDArray[Any], answers:
 
 
 def challenger_value(
-    labelled: pa.Table, choices: pa.Table, min_effective_samples: float
+    labelled: pa.Table, choices: pa.Table, params: FeedbackParams
 ) -> OffPolicyValue:
     """Estimate the click share a slot of a challenger.
 
@@ -146,7 +146,7 @@ def challenger_value(
             interest; rows without propensity or position are left out here.
         choices: schemas.CHOICES, what the challenger would have shown, for answers in `labelled`;
             answers without choices are left out.
-        min_effective_samples: floor below which nothing is concluded.
+        params: floor of effective samples, and the doubt in an item's own click share.
 
     """
     con = duckdb.connect()
@@ -168,7 +168,7 @@ def challenger_value(
         select half, item_id, (sum(reward) + $1 * avg(share)) / nullif(sum(share)
             + $1 * avg(share), 0) as factor
         from slots join by_place using (half, position) group by all""",
-        [PRIOR_SHOWS],
+        [params.prior_impressions],
     )
     found = con.execute(
         """with guesses as (
@@ -199,5 +199,5 @@ def challenger_value(
         columns["impression_id"],
         columns["guess"],
         columns["guess_target"],
-        min_effective_samples,
+        params.min_effective_samples,
     )

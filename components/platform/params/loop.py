@@ -20,6 +20,15 @@ class FeedbackParams(Section):
         le=1_000_000,
         description="Off-policy estimates of fewer effective samples conclude nothing",
     )
+    min_clicks: int = Field(
+        200, ge=2, description="Fewer clicks, or impressions without one, fit no click model"
+    )
+    click_ridge: float = Field(
+        0.001, gt=0, description="L2 regularisation of the probabilities of a click"
+    )
+    prior_impressions: float = Field(
+        20.0, gt=0, description="Off-policy: impressions' worth of doubt in an item's click share"
+    )
     judged_answers: int = Field(
         4000, ge=1, le=1_000_000, description="Logged answers that a challenger is asked again for"
     )

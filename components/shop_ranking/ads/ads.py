@@ -16,12 +16,13 @@ import numpy as np
 
 from components.platform import storage
 from components.platform.errors import StorageError
-from components.platform.feedback.click_model import KEY, PRIOR, ClickModel
+from components.platform.feedback.click_model import KEY, ClickModel, prior
 from components.platform.serving.segments import Record
 from components.shop_ranking.ads.auction import Bidder, Won, auction
 from components.shop_ranking.ads.campaigns import Campaign, load, save
-from components.shop_ranking.ads.pacing import Pacer
+from components.shop_ranking.ads.pacing import DEFAULTS, Pacer
 from components.shop_ranking.ads.relevance import Scored
+from components.shop_ranking.params.serving import AdsParams
 from components.shop_ranking.serving.api import AdsRequest
 
 OFFERS = 200_000  # impressions whose clicks can still be charged; older ones click for nothing
@@ -60,7 +61,8 @@ class Ads:
     event log, and `observe` learns it from there, at the start from the past.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, params: AdsParams = DEFAULTS) -> None:
+        self.params, self._prior = params, prior(params.prior_click_rate)
         self._path = folder / "campaigns.json"
         self._lock = threading.RLock()
         self._campaigns = {one.campaign_id: one for one in load(self._path)}
@@ -98,7 +100,7 @@ class Ads:
 
     def click_model(self, version: str) -> ClickModel:
         """Return the calibration of one model version, the prior where there is none."""
-        return self._click_models.get(version, PRIOR)
+        return self._click_models.get(version, self._prior)
 
     def watch(self) -> None:
         """Read the click models of feedback ingestion now and then, in a thread of its own."""
@@ -135,7 +137,7 @@ class Ads:
             bidders = self._bidders(request, relevant, version, now)
         coins = [random.Random(f"{impression_id}:{one.campaign_id}").random() for one in bidders]
         takes_part = [coin < one.participation for coin, one in zip(coins, bidders, strict=True)]
-        return impression_id, auction(bidders, takes_part, request.slots)
+        return impression_id, auction(bidders, takes_part, request.slots, self.params.reserve)
 
     def charge(self, records: Sequence[Record], now: datetime) -> list[Record]:
         """Return the records, clicks on offers with the campaign and what they cost.
@@ -245,4 +247,4 @@ class Ads:
         return [replace(one, pctr=probability) for one, probability in pairs]
 
     def _pacer(self, campaign_id: str) -> Pacer:
-        return self._pacers.setdefault(campaign_id, Pacer())
+        return self._pacers.setdefault(campaign_id, Pacer(self.params))

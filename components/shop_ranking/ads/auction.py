@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-RESERVE = 0.01  # least that a click costs; a lower bid does not take part
 
 
 @dataclass(frozen=True)
@@ -32,27 +31,30 @@ class Won:
     propensity: float
 
 
-def auction(bidders: Sequence[Bidder], takes_part: Sequence[bool], slots: int) -> list[Won]:
+def auction(
+    bidders: Sequence[Bidder], takes_part: Sequence[bool], slots: int, reserve: float
+) -> list[Won]:
     """Fill the slots by pCTR x bid; each pays the least that would have kept its place.
 
     Args:
         bidders: whom the floors let through, in any order.
         takes_part: how the coins of pacing fell, one a bidder.
         slots: how many may win.
+        reserve: least that a click costs; a lower bid does not take part.
 
     """
     order = sorted(
         range(len(bidders)),
         key=lambda i: (-bidders[i].pctr * bidders[i].bid, bidders[i].campaign_id),
     )
-    order = [i for i in order if bidders[i].bid >= RESERVE]
+    order = [i for i in order if bidders[i].bid >= reserve]
     places = place_probabilities(np.array([bidders[i].participation for i in order]), slots)
     present = [(rank, bidders[i]) for rank, i in enumerate(order) if takes_part[i]]
     won = []
     for slot, (rank, bidder) in enumerate(present[:slots]):
         following = present[slot + 1][1] if slot + 1 < len(present) else None
         needed = following.pctr * following.bid / bidder.pctr if following else 0.0
-        price = min(max(needed, RESERVE), bidder.bid)
+        price = min(max(needed, reserve), bidder.bid)
         won.append(Won(bidder, price, float(places[rank, slot])))
     return won
 

@@ -1,25 +1,27 @@
 """Budget pacing: a probability of taking part, so that spending follows the day.
 
 After Agarwal, Ghosh, Wei and You, "Budget pacing for targeted online advertisements at LinkedIn"
-(KDD 2014): once a minute the probability rises or falls by a tenth, as spending lies below or
+(KDD 2014): once a minute the probability rises or falls by a step, as spending lies below or
 above its plan. The plan here is even over the part of the UTC day in which the campaign runs.
 """
 
 from datetime import UTC, date, datetime, timedelta
 
 from components.shop_ranking.ads.campaigns import Campaign
+from components.shop_ranking.params.serving import AdsParams
 
-STEP = 0.1
-BEGIN, LEAST = 0.1, 0.001  # probability at the start of a day, and its floor
+DEFAULTS = AdsParams()
+
 EVERY = timedelta(minutes=1)
 
 
 class Pacer:
     """What one campaign has spent today, and how eagerly it takes part."""
 
-    def __init__(self) -> None:
+    def __init__(self, params: AdsParams = DEFAULTS) -> None:
+        self.params = params
         self.spent = 0.0  # today
-        self.participation = BEGIN
+        self.participation = params.pacing_begin
         self._day: date | None = None
         self._adjusted: datetime | None = None
 
@@ -42,14 +44,16 @@ class Pacer:
         if self._adjusted is None or now - self._adjusted >= EVERY:
             self._adjusted = now
             behind = self.spent < campaign.daily_budget * planned(campaign, now)
-            factor = 1 + STEP if behind else 1 - STEP
-            self.participation = min(max(self.participation * factor, LEAST), 1.0)
+            step = self.params.pacing_step
+            wanted = self.participation * (1 + step if behind else 1 - step)
+            self.participation = min(max(wanted, self.params.pacing_least), 1.0)
         return self.participation
 
     def _turn(self, now: datetime) -> None:
         """Begin a new day with an empty purse; an earlier day never comes back."""
         if self._day is None or now.date() > self._day:
-            self._day, self.spent, self.participation = now.date(), 0.0, BEGIN
+            self._day, self.spent = now.date(), 0.0
+            self.participation = self.params.pacing_begin
             self._adjusted = None
 
 

@@ -8,8 +8,6 @@ from components.shop_ranking.serving.slates import Slate
 if TYPE_CHECKING:
     from components.shop_ranking.serving.champion import Champion
 
-DEPTH = 100  # an ad is among the so many best answers for this shopper and this page
-
 
 class Scored(NamedTuple):
     """What is known of an item above the floor."""
@@ -18,11 +16,12 @@ class Scored(NamedTuple):
     fused: float  # of the fused model, NaN where there is none
 
 
-def question(request: AdsRequest) -> RecommendRequest | SearchRequest:
+def question(request: AdsRequest, depth: int) -> RecommendRequest | SearchRequest:
     """Return what the shop would be asked if it showed these places for nothing.
 
     Beside a search that is the search; elsewhere the row of the surface, which is home's where
-    there is no item or basket that the catalogue knows.
+    there is no item or basket that the catalogue knows. An ad is among the `depth` best answers for
+    this shopper and this page.
     """
     asking = {
         "user_id": request.user_id,
@@ -31,10 +30,10 @@ def question(request: AdsRequest) -> RecommendRequest | SearchRequest:
         "filters": request.filters,
     }
     if request.surface == "search":
-        return SearchRequest(**asking, query=request.query, page_size=DEPTH)
+        return SearchRequest(**asking, query=request.query, page_size=depth)
     return RecommendRequest(
         **asking, surface=request.surface, item_id=request.item_id, basket=request.basket,
-        k=DEPTH, diversity=0.0,
+        k=depth, diversity=0.0,
     )  # fmt: skip
 
 

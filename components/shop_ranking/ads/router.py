@@ -59,7 +59,7 @@ def router(server: "Server") -> APIRouter:
     async def sponsored(request: Annotated[AdsRequest, Body()]) -> Response:
         """Fill sponsored slots; fewer items than slots where too few campaigns are relevant."""
         if ads.campaigns():
-            await server.waiting.ready(question(request))
+            await server.waiting.ready(question(request, ads.params.depth))
         return as_json(fill(server, request))
 
     admin = APIRouter(
@@ -103,7 +103,11 @@ def fill(server: "Server", request: AdsRequest) -> Answer:
     """Return the sponsored slots of a request, logged as shown."""
     champion, now = server.champion.current(), server.clock.now()
     campaigns = server.ads.campaigns()
-    scores = relevant(champion, champion.slate(question(request), now)) if campaigns else {}
+    scores = (
+        relevant(champion, champion.slate(question(request, server.ads.params.depth), now))
+        if campaigns
+        else {}
+    )
     impression_id, won = server.ads.choose(request, scores, champion.version, now)
     shown = Shown(_answer(champion, request, impression_id, won), request, now)
     if not server.impressions.log(server.log, _records(shown, won)):

@@ -12,10 +12,11 @@ from components.shop_ranking.params.data import (
 )
 from components.shop_ranking.params.fusion import FusionMethod, FusionParams
 from components.shop_ranking.params.ranking import BaselineName, BaselineParams, EvaluationParams
-from components.shop_ranking.params.serving import ServingParams
+from components.shop_ranking.params.serving import AdsParams, SearchParams, ServingParams
 from components.shop_ranking.params.towers import BehaviourParams, ImageParams, TextParams
 
 __all__ = [
+    "AdsParams",
     "BaselineName",
     "BaselineParams",
     "BehaviourParams",
@@ -27,6 +28,7 @@ __all__ = [
     "ImageParams",
     "Params",
     "PreparationParams",
+    "SearchParams",
     "ServingParams",
     "SimulationParams",
     "TargetEvent",
@@ -47,6 +49,8 @@ class Params(shared.Params):
     fusion: FusionParams = FusionParams()
     evaluation: EvaluationParams = EvaluationParams()
     serving: ServingParams = ServingParams()
+    search: SearchParams = SearchParams()
+    ads: AdsParams = AdsParams()
 
     @property
     def dataset(self) -> str:

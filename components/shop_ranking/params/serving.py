@@ -1,4 +1,4 @@
-"""Params of how the server orders what it shows."""
+"""Params of what the server shows: its rows, its search, and the sponsored products."""
 
 from typing import Literal
 
@@ -27,4 +27,56 @@ class ServingParams(Section):
     )
     personal_first: int = Field(
         100, ge=0, le=1000, description="How many of the most relevant items it may reorder"
+    )
+    beside_candidates: int = Field(
+        50, ge=1, le=1000, description="Items that each source proposes beside an item or a basket"
+    )
+    diversity_pool: int = Field(
+        3, ge=1, le=20, description="A row of n is made less alike out of the first so many n"
+    )
+
+
+class SearchParams(Section):
+    """What words and towers find, before the lists become one order."""
+
+    matched: int = Field(1000, ge=1, le=100_000, description="Items that the words find, at most")
+    nearest: int = Field(100, ge=1, le=10_000, description="Items that a tower finds")
+    title_weight: int = Field(3, ge=0, le=20, description="Times that a word of the title counts")
+    brand_weight: int = Field(2, ge=0, le=20, description="Times that a word of the brand counts")
+    category_weight: int = Field(
+        1, ge=0, le=20, description="Times that a word of the category counts"
+    )
+    text_weight: int = Field(
+        1, ge=0, le=20, description="Times that a word of the description counts"
+    )
+    bm25_k1: float = Field(
+        1.5, ge=0, le=10, description="BM25: how soon a word said again counts no more"
+    )
+    bm25_b: Share = Field(0.75, description="BM25: how much a long text is held against its words")
+    corrected_letters: int = Field(
+        4, ge=2, le=50, description="Shortest word that is corrected; twice as long, by two slips"
+    )
+    nearest_words: int = Field(
+        5, ge=1, le=100, description="Nearest known words, of which the most used one is taken"
+    )
+
+
+class AdsParams(Section):
+    """Who may be shown for money, what a click costs, and how budgets are spread over a day."""
+
+    depth: int = Field(
+        100, ge=1, le=100, description="An ad is among the so many best answers for this shopper"
+    )
+    reserve: float = Field(
+        0.01, gt=0, description="Least that a click costs; a lower bid does not take part"
+    )
+    pacing_step: float = Field(
+        0.1, gt=0, lt=1, description="Share that participation rises or falls by in a minute"
+    )
+    pacing_begin: float = Field(
+        0.1, gt=0, le=1, description="Probability of taking part at the start of a day"
+    )
+    pacing_least: float = Field(0.001, gt=0, le=1, description="Least probability of taking part")
+    prior_click_rate: float = Field(
+        0.02, gt=0, le=1, description="Clicks an impression at position 1 while none is calibrated"
     )

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from components.platform.compiled import compiled
 from components.shop_ranking.engine.towers.item_orders import Floats
-from components.shop_ranking.search.spelling import nearest_word
+from components.shop_ranking.params.serving import SearchParams
+from components.shop_ranking.search.spelling import DEFAULTS, nearest_word
 from components.shop_ranking.search.words import words_of
 
 MERGED = 12  # lists of more words are sorted together, which is quicker then
@@ -27,12 +28,12 @@ class Postings:
     documents: int
 
     @classmethod
-    def of(cls, texts: Sequence[list[str]]) -> "Postings":
+    def of(cls, texts: Sequence[list[str]], params: SearchParams = DEFAULTS) -> "Postings":
         """Index documents given as words."""
         if not any(texts):
             nothing = np.zeros(0, np.int32)
             return cls({}, np.zeros(1, np.int64), nothing, nothing.astype(np.float32), len(texts))
-        index = bm25s.BM25()
+        index = bm25s.BM25(k1=params.bm25_k1, b=params.bm25_b)
         index.index(list(texts), show_progress=False)
         postings = index.scores
         return cls(

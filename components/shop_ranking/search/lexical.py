@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.engine.top_k import best_first
+from components.shop_ranking.params.serving import SearchParams
 from components.shop_ranking.search.fields import Postings
 from components.shop_ranking.search.spelling import nearest_word
 from components.shop_ranking.search.words import as_written, singular, words_of
 from components.shop_ranking.serving.catalogue import Catalogue
 
 # Whole titles and brands say more of an item than a description that mentions other things.
-FIELDS = (("title", 3), ("brand", 2), ("category", 1), ("text", 1))
+FIELDS = ("title", "brand", "category", "text")
 UNDERSTOOD = 10_000  # words and queries whose reading is kept
 
 
@@ -30,20 +31,21 @@ class Understood:
 class Lexical:
     """The eligible items by their words."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, params: SearchParams) -> None:
         self.rows = np.flatnonzero(catalogue.eligible).astype(np.int32)
-        fields = [(getattr(catalogue, name), times) for name, times in FIELDS]
+        fields = [(getattr(catalogue, name), getattr(params, f"{name}_weight")) for name in FIELDS]
         self.postings = Postings.of(
             [
                 [word for column, times in fields for word in words_of(column[row]) * times]
                 for row in self.rows.tolist()
-            ]
+            ],
+            params,
         )
         self.known = [word for word in self.postings.vocabulary if word]
         # A new query is read once for its vector and once for its words.
         self.understand = lru_cache(UNDERSTOOD)(self._understand)
         self._mend = lru_cache(UNDERSTOOD)(
-            lambda word: nearest_word(word, self.known, self.postings.uses)
+            lambda word: nearest_word(word, self.known, self.postings.uses, params)
         )
 
     def _understand(self, query: str) -> Understood:

@@ -16,7 +16,7 @@ from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.reciprocal_ranks import fuse_ranks
 from components.shop_ranking.engine.vector_index import Nearest
-from components.shop_ranking.params import ServingParams
+from components.shop_ranking.params import SearchParams, ServingParams
 from components.shop_ranking.search.lexical import Lexical
 from components.shop_ranking.serving.api import Filters, SearchRequest
 from components.shop_ranking.serving.catalogue import Catalogue, Mask
@@ -25,9 +25,7 @@ from components.shop_ranking.serving.recommendation import NO_FILTERS, Recommend
 from components.shop_ranking.serving.shoppers import Shopper
 from components.shop_ranking.serving.slates import Slate
 
-NEAREST = 100  # items that a tower finds
 RESULTS = 10_000  # searches whose results are kept
-MATCHED = 1000  # items that the words find, at most
 
 
 class Searcher:
@@ -36,11 +34,12 @@ class Searcher:
     def __init__(
         self, ranker: FusedRanker, catalogue: Catalogue, recommender: Recommender,
         text: TextEncoder | None, image: ImageEncoder | None, params: ServingParams,
+        search: SearchParams,
     ) -> None:  # fmt: skip
         self.ranker, self.catalogue, self.recommender = ranker, catalogue, recommender
         self.engine = ranker.engine
         self.text, self.image, self.params = text, image, params
-        self.lexical = Lexical(catalogue)
+        self.limits, self.lexical = search, Lexical(catalogue, search)
         self._found: Bounded[tuple[str, Filters], tuple[Ints, Floats, str | None]] = Bounded(
             RESULTS
         )
@@ -112,7 +111,7 @@ class Searcher:
             return
         near = self.engine.indexes["text"].nearest_of_all(
             np.stack([self._vector(query) for query, _ in missing]),
-            NEAREST,
+            self.limits.nearest,
             without=[None] * len(missing),
             among=[self._among(filters) for _, filters in missing],
         )
@@ -160,21 +159,28 @@ class Searcher:
         if query:
             understood = self.lexical.understand(query)
             corrected = understood.corrected
-            lists.append(self.lexical.search(understood.words, mask, MATCHED))
+            lists.append(self.lexical.search(understood.words, mask, self.limits.matched))
             weights.append(self.params.lexical_weight)
             if self.text is not None:
                 if nearest is None:
                     vector = self.text.encode(corrected or query)
-                    nearest = self.engine.indexes["text"].nearest(vector, NEAREST, among=among)
+                    nearest = self.engine.indexes["text"].nearest(
+                        vector, self.limits.nearest, among=among
+                    )
                 lists.append(nearest)
                 weights.append(1 - self.params.lexical_weight)
         if image is not None:
             vector = self._picture(image)
-            lists.append(self.engine.indexes["image"].nearest(vector, NEAREST, among=among))
+            lists.append(
+                self.engine.indexes["image"].nearest(vector, self.limits.nearest, among=among)
+            )
             weights.append(1.0)
         if self.params.search_fusion == "weighted-sum":
             return *weighted_sum(lists, weights), corrected
         return *fuse_ranks([items for items, _ in lists], weights), corrected
+
+    def _nearest(self, tower: str, vector: Floats, among: Mask | None) -> Nearest:
+        return self.engine.indexes[tower].nearest(vector, self.limits.nearest, among=among)
 
     def _picture(self, image: str) -> Floats:
         if self.image is None:

@@ -5,21 +5,31 @@ from collections.abc import Callable, Collection
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-SHORTEST_MENDED = 4  # letters; in a shorter word a slip may make any other word
-CLOSE = 5  # nearest words, of which the one most in use is taken
+from components.shop_ranking.params.serving import SearchParams
+
+DEFAULTS = SearchParams()
 
 
-def nearest_word(word: str, known: Collection[str], uses: Callable[[str], int]) -> str | None:
+def nearest_word(
+    word: str,
+    known: Collection[str],
+    uses: Callable[[str], int],
+    params: SearchParams = DEFAULTS,
+) -> str | None:
     """Return the known word with the fewest slips (insert, drop, swap), None where all have more.
 
-    One slip is forgiven, two in a word of twice SHORTEST_MENDED letters. A word with a digit is a
-    model or a measure, and another one is another product: it is left alone.
+    One slip is forgiven, two in a word of twice `search.corrected_letters`. A shorter word is left
+    alone, for a slip may make any other word of it, and so is one with a digit: that is a model or
+    a measure, and another one is another product.
     """
-    if len(word) < SHORTEST_MENDED or not known or any(letter.isdigit() for letter in word):
+    shortest = params.corrected_letters
+    if len(word) < shortest or not known or any(letter.isdigit() for letter in word):
         return None
-    slips = 1 if len(word) < 2 * SHORTEST_MENDED else 2
-    found = process.extract(word, known, scorer=OSA.distance, score_cutoff=slips, limit=CLOSE)
-    if not found:
+    slips = 1 if len(word) < 2 * shortest else 2
+    near = process.extract(
+        word, known, scorer=OSA.distance, score_cutoff=slips, limit=params.nearest_words
+    )
+    if not near:
         return None
-    fewest = min(distance for _, distance, _ in found)
-    return max((name for name, distance, _ in found if distance == fewest), key=uses)
+    fewest = min(distance for _, distance, _ in near)
+    return max((name for name, distance, _ in near if distance == fewest), key=uses)

@@ -69,6 +69,7 @@ class Champion:
             TextEncoder(text) if text and has_encoder(text) else None,
             ImageEncoder(image) if image and has_encoder(image) else None,
             params.serving,
+            params.search,
         )
         made = cls(
             version=packages.version,

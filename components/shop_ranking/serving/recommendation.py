@@ -20,11 +20,9 @@ from components.shop_ranking.serving.ordering import diversified, personal
 from components.shop_ranking.serving.shoppers import Shopper
 from components.shop_ranking.serving.slates import Slate
 
-PROPOSED = 50  # items a source proposes for the surfaces similar and basket
 NO_FILTERS = Filters()
 RANKINGS = 20_000  # shoppers whose ranked candidates are kept
 LISTS = 20_000  # finished rows that are kept
-POOL = 3  # a row of n is made less alike out of the first 3 n
 
 
 class Recommender:
@@ -86,7 +84,7 @@ class Recommender:
             items, scores = self._bought(shopper, mask)
         else:
             items, scores = self._beside(shopper, np.array(context, np.int32), mask, surface)
-        shown = slice(0, POOL * wanted)
+        shown = slice(0, self.params.diversity_pool * wanted)
         items, scores = items[shown], scores[shown]
         order = diversified(_falling(scores), self.likeness[items], wanted, request.diversity)
         return items[order], scores[order]
@@ -134,11 +132,12 @@ class Recommender:
         self, shopper: Shopper, context: Ints, mask: Mask, surface: str
     ) -> tuple[Ints, Floats]:
         """Return what goes with the context's items, in an order that knows the shopper too."""
+        each = self.params.beside_candidates
         lists = self._goes_with(context)
         if surface == "similar":
             lists += [
                 self.engine.indexes[tower].nearest(
-                    self.engine.items.vectors[tower][context[0]], PROPOSED, without=context,
+                    self.engine.items.vectors[tower][context[0]], each, without=context,
                     among=mask,
                 )[0]
                 for tower in ("text", "image")
@@ -147,23 +146,24 @@ class Recommender:
         allowed[context] = False
         items, _ = fuse_ranks([items[allowed[items]] for items in lists])
         if len(items) == 0:
-            items = self.home(shopper, NO_FILTERS, PROPOSED)[0]
+            items = self.home(shopper, NO_FILTERS, each)[0]
             items = items[allowed[items]]
-        items = items[: max(self.params.personal_first, PROPOSED)]
+        items = items[: max(self.params.personal_first, each)]
         scores = self.ranker.score(shopper.state, [items])[0]
         order = personal(items, scores, len(items), self.params.personal_weight)
         return items[order], scores[order]
 
     def _goes_with(self, context: Ints) -> list[Ints]:
         """What was bought in one visit with an item, a list an item, and what EASE sees in them."""
+        each = self.params.beside_candidates
         lists = [
-            self.together[self.pairs_of[item] : self.pairs_of[item + 1]][:PROPOSED]
+            self.together[self.pairs_of[item] : self.pairs_of[item + 1]][:each]
             for item in context.tolist()
         ]
         ease = self.engine.items.ease
         if ease.nnz:
             rows = ease[context].sum(axis=0)
-            best = np.argsort(-rows, kind="stable")[:PROPOSED]
+            best = np.argsort(-rows, kind="stable")[:each]
             lists.append(best[rows[best] > 0].astype(np.int32))
         return lists
 

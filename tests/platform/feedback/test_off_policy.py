@@ -6,6 +6,7 @@ import pytest
 
 from components.platform import schemas
 from components.platform.feedback.off_policy import challenger_value, off_policy_value
+from components.platform.params.loop import FeedbackParams
 
 ITEMS, SLOTS = 6, 3
 APPEAL = np.array([0.30, 0.25, 0.20, 0.10, 0.05, 0.02])
@@ -109,10 +110,10 @@ def test_tables_lead_to_the_same_value():
             "probability": np.ones(len(name)),
         }
     ).cast(schemas.CHOICES)
-    found = challenger_value(labelled, choices, 200)
+    found = challenger_value(labelled, choices, FeedbackParams())
     true = float(np.mean(APPEAL[:3] * EXAMINED))
     for estimate in (found.snips, found.doubly_robust):
         assert estimate.low <= true <= estimate.high
         assert estimate.high - estimate.low < 0.03
-    nothing = challenger_value(labelled.slice(0, 0), choices, 200)
+    nothing = challenger_value(labelled.slice(0, 0), choices, FeedbackParams())
     assert nothing.snips is None

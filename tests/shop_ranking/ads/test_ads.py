@@ -11,24 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.platform import schemas
-from components.platform.feedback.click_model import (
-    MIN_CLICKS,
-    PRIOR,
-    ClickModel,
-    fit,
-)
+from components.platform.feedback.click_model import ClickModel, fit
 from components.platform.metrics.calibration import calibration_error
+from components.platform.params.loop import FeedbackParams
 from components.shop_ranking.ads.ads import Ads
-from components.shop_ranking.ads.auction import RESERVE, Bidder, auction, place_probabilities
+from components.shop_ranking.ads.auction import Bidder, auction, place_probabilities
 from components.shop_ranking.ads.campaigns import Campaign, simulated
 from components.shop_ranking.ads.pacing import Pacer, planned
 from components.shop_ranking.ads.relevance import Scored
 from components.shop_ranking.data_ingestion.simulator.catalogue import rendered
 from components.shop_ranking.data_ingestion.simulator.shoppers import APPEAL_WEIGHT, make_shoppers
 from components.shop_ranking.data_ingestion.simulator.visits import make_visits, show
-from components.shop_ranking.params import SimulationParams
+from components.shop_ranking.params import AdsParams, SimulationParams
 from components.shop_ranking.serving.api import AdsRequest
 
+PARAMS = FeedbackParams()
+RESERVE = AdsParams().reserve
 NOON = datetime(2017, 11, 5, 12, tzinfo=UTC)
 BIDDERS = [  # pCTR x bid: .10, .06, .04, .02
     Bidder("b", "two", 1.0, 1.0, 0.2, 0.30, 1.0),
@@ -45,14 +43,14 @@ def campaign(name: str = "c", items: tuple[str, ...] = ("i",), **values: object)
 
 
 def test_each_slot_pays_what_would_just_have_kept_it():
-    won = auction(BIDDERS, [True] * 4, 3)
+    won = auction(BIDDERS, [True] * 4, 3, RESERVE)
     assert [one.bidder.campaign_id for one in won] == ["a", "b", "c"]
     # .06/.1, .04/.2, .02/.05
     assert [one.price for one in won] == pytest.approx([0.6, 0.2, 0.4])
 
 
 def test_a_throttled_bidder_neither_wins_nor_sets_a_price():
-    won = auction(BIDDERS, [False, True, False, True], 3)
+    won = auction(BIDDERS, [False, True, False, True], 3, RESERVE)
     assert [one.bidder.campaign_id for one in won] == ["a", "d"]
     assert [one.price for one in won] == pytest.approx([0.2, RESERVE])  # .02/.1, then nobody
 
@@ -71,7 +69,7 @@ bidders = st.builds(
 
 @given(st.lists(bidders, max_size=8), st.integers(1, 10))
 def test_nobody_pays_more_than_the_bid_or_less_than_the_reserve(asked, slots):
-    won = auction(asked, [True] * len(asked), slots)
+    won = auction(asked, [True] * len(asked), slots, RESERVE)
     assert len(won) == min(slots, sum(one.bid >= RESERVE for one in asked))
     for one in won:
         assert RESERVE <= one.price <= one.bidder.bid
@@ -210,12 +208,14 @@ def test_logged_propensities_are_the_frequencies_of_the_slots(tmp_path: Path):
         assert len(p) / 4000 == pytest.approx(said[key], abs=0.03)
 
 
-def test_without_enough_clicks_there_is_a_prior_that_says_so():
-    few = fit(*np.ones((4, 1000)), np.r_[np.ones(MIN_CLICKS - 1), np.zeros(1000 - MIN_CLICKS + 1)])
-    assert few is PRIOR
-    assert not few.calibrated
+def test_without_enough_clicks_there_is_a_prior_that_says_so(tmp_path: Path):
+    clicks = PARAMS.min_clicks - 1
+    few = np.r_[np.ones(clicks), np.zeros(1000 - clicks)]
+    assert fit(*np.ones((4, 1000)), few, PARAMS) is None
+    stand_in = Ads(tmp_path, AdsParams(prior_click_rate=0.02)).click_model("any/1")
+    assert not stand_in.calibrated
     at = np.array([1.0, 3.0])
-    assert few.probability(np.array([-5.0, 9.0]), at, at, at) == pytest.approx([0.02, 0.01])
+    assert stand_in.probability(np.array([-5.0, 9.0]), at, at, at) == pytest.approx([0.02, 0.01])
 
 
 def test_the_click_model_finds_the_probabilities_that_made_the_clicks():
@@ -233,7 +233,8 @@ def test_the_click_model_finds_the_probabilities_that_made_the_clicks():
     logit += np.where(search, 0.6 + 250 * (relevance - 0.0095), 0.0)
     truth = 1 / (1 + np.exp(-logit))
     clicked = (rng.random(n) < truth).astype(float)
-    model = fit(score, fused, position, ad, clicked)
+    model = fit(score, fused, position, ad, clicked, PARAMS)
+    assert model is not None
     assert model.calibrated
     found = model.probability(score, fused, position, ad)
     assert np.abs(found - truth).mean() < 0.01
@@ -254,7 +255,7 @@ def test_on_a_search_the_auction_knows_which_item_is_clicked(tmp_path: Path):
     clicked = (rng.random(8000) < chance).astype(float)
     fused, one = np.where(search, np.nan, home), np.ones(8000)
     ads = Ads(tmp_path)
-    ads._click_models = {"v": fit(score, fused, one, one, clicked)}
+    ads._click_models = {"v": fit(score, fused, one, one, clicked, PARAMS)}
     ads.replace([campaign("dear", ("bad",), bid=0.9), campaign("cheap", ("good",), bid=0.3)])
     for name in ("dear", "cheap"):
         ads._pacer(name).probability(campaign(name), NOON)
@@ -278,7 +279,8 @@ def test_it_is_calibrated_on_days_of_the_simulated_shop_that_it_has_not_seen():
     score = (truth.text + truth.picture + APPEAL_WEIGHT * truth.appeal)[user, found.item]
     position, clicked = found.position + 1.0, found.clicked.astype(float)
     zeros, early = np.zeros(len(score)), day < 50
-    model = fit(*(x[early] for x in (score, score, position, zeros, clicked)))
+    model = fit(*(x[early] for x in (score, score, position, zeros, clicked)), PARAMS)
+    assert model is not None
     late = model.probability(*(x[~early] for x in (score, score, position, zeros)))
     error = calibration_error(late, clicked[~early])
     print(f"expected calibration error {error:.4f}, clicked {clicked[~early].mean():.4f}")

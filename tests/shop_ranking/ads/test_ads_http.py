@@ -6,10 +6,13 @@ from datetime import timedelta
 import pytest
 from fastapi.testclient import TestClient
 
-from components.platform.feedback.click_model import PRIOR
+from components.platform.feedback.click_model import prior
 from components.server.server import Server
-from components.shop_ranking.ads.relevance import DEPTH, Scored, question, relevant
+from components.shop_ranking.ads.relevance import Scored, question, relevant
+from components.shop_ranking.params import AdsParams
 from components.shop_ranking.serving.api import AdsRequest, RecommendRequest, SearchRequest
+
+DEPTH = AdsParams().depth
 
 ADMIN = {"Authorization": "Bearer admin"}
 
@@ -145,7 +148,7 @@ def test_a_click_costs_the_second_price_once(
     client: TestClient, server: Server, offered: list[dict]
 ):
     """Both pCTR are the prior's at position 1: the winner pays the loser's bid, not its own."""
-    assert server.ads.click_model("fused-ranker/1") is PRIOR
+    assert server.ads.click_model("fused-ranker/1") == prior(0.02)
     answer = client.post("/ads", json={"slots": 1}).json()
     (won,) = answer["items"]
     assert won["campaign_id"] == "rich"
@@ -181,7 +184,7 @@ def test_what_the_shop_would_not_show_for_nothing_is_not_shown_for_money(
 ):
     champion = server.champion.current()
     ids = champion.catalogue.item_id
-    slate = champion.slate(question(AdsRequest()), server.clock.now())
+    slate = champion.slate(question(AdsRequest(), DEPTH), server.clock.now())
     assert len(slate.items) > slate.slots == DEPTH
     last, below = (ids[int(slate.items[place])] for place in (DEPTH - 1, DEPTH))
     advertise(client, server, [last, below])
@@ -231,10 +234,10 @@ def test_a_campaign_begins_when_it_says(client: TestClient, server: Server):
 def test_an_ad_is_asked_for_as_its_surface_would_be():
     who = {"user_id": "u", "session_id": "s", "history": ("h",), "filters": {"brand": ("b",)}}
     asked = AdsRequest(**who, surface="search", query="tea", slots=3)
-    assert question(asked) == SearchRequest(**who, query="tea", page_size=DEPTH)
+    assert question(asked, DEPTH) == SearchRequest(**who, query="tea", page_size=DEPTH)
     for surface in ("home", "similar", "basket", "buy_again"):
         asked = AdsRequest(**who, surface=surface, item_id="i", basket=("x", "y"), slots=3)
-        assert question(asked) == RecommendRequest(
+        assert question(asked, DEPTH) == RecommendRequest(
             **who, surface=surface, item_id="i", basket=("x", "y"), k=DEPTH, diversity=0.0
         )
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from components.shop_ranking.search.fields import FieldIndex
+from components.shop_ranking.params import SearchParams
+from components.shop_ranking.search.fields import FieldIndex, Postings
 from components.shop_ranking.search.hybrid import HybridSearch, reciprocal_ranks
 from components.shop_ranking.search.product_type import product_type
 from components.shop_ranking.search.spelling import nearest_word
@@ -97,3 +98,15 @@ def test_feedback_finds_what_looks_like_the_first_answers() -> None:
     assert found.features.shape == (3, 2 * len(scores))
     named = 2 * list(scores).index("named")
     assert found.features[:, named].tolist() == [1, 1, 0]
+
+
+def test_the_search_takes_its_values_from_params() -> None:
+    uses = {"headset": 3, "camel": 2}
+    assert nearest_word("camul", list(uses), uses.__getitem__, SearchParams()) == "camel"
+    strict = SearchParams(corrected_letters=6)
+    assert nearest_word("camul", list(uses), uses.__getitem__, strict) is None
+    texts = [["laptop"], ["laptop", "case", "blue", "thin"]]
+    even = Postings.of(texts, SearchParams(bm25_b=0.0)).scores(["laptop"])
+    assert even[0] == even[1]
+    held_against = Postings.of(texts).scores(["laptop"])
+    assert held_against[0] > held_against[1]

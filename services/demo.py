@@ -60,15 +60,15 @@ def demo(settings: ServiceSettings, conf: dict[str, Any]) -> int:
             _explain(airflow, DAG, run_id, tasks)
             return 1
         workspace = Path(airflow.result(DAG, run_id, "workspace"))
-        _show_result(workspace)
-        _let_shoppers_come(settings, workspace / "data" / "tables")
+        show_result(workspace)
+        let_shoppers_come(settings, workspace / "data" / "tables")
         if not _take_in(airflow):
             return 1
     lifecycle.show(settings)
     return 0
 
 
-def _let_shoppers_come(settings: ServiceSettings, tables: Path) -> None:
+def let_shoppers_come(settings: ServiceSettings, tables: Path) -> None:
     """Replay some visits, and wait until what came of them is in S3."""
     few = ReplaySettings(tables=tables, shoppers=SHOPPERS, most_seconds=SECONDS, patience=PATIENCE)
     try:
@@ -115,7 +115,7 @@ def _record(measured: dict[str, Any], path: Path) -> None:
     say(f"Peak memory {measured['peak_memory_mb']} MB; these numbers are in {path}")
 
 
-def _show_result(workspace: Path) -> None:
+def show_result(workspace: Path) -> None:
     """Print the leaderboard of the run, and the champion."""
     policy = load_policy(SHOP_RANKING, ROOT / POLICY)
     name = policy.leading

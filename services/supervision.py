@@ -132,6 +132,7 @@ class State:
 
     word: str  # RUNNING, STARTING, FATAL, ...
     since: int  # seconds since 1970 at its last start, 0 before the first
+    pid: int  # 0 where it does not run
 
 
 def states(settings: ServiceSettings) -> dict[str, State]:
@@ -140,7 +141,7 @@ def states(settings: ServiceSettings) -> dict[str, State]:
         found = _control(settings).getAllProcessInfo()
     except (OSError, http.client.HTTPException, xmlrpc.client.Fault):
         return {}  # nobody listens, or it is shutting down
-    return {one["name"]: State(one["statename"], one["start"]) for one in found}
+    return {one["name"]: State(one["statename"], one["start"], one["pid"]) for one in found}
 
 
 def processes(settings: ServiceSettings) -> list[psutil.Process]:

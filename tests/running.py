@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -35,10 +34,9 @@ class Platform:
         """Run `python -m services ARGUMENTS` as a person would."""
         return run_services(self.environment, *arguments, timeout=timeout)
 
-    def programs(self) -> dict[str, Any]:
+    def programs(self) -> dict[str, supervision.State]:
         """Return what supervisord knows of each program it runs."""
-        control: Any = supervision._control(self.settings)
-        return {one["name"]: one for one in control.getAllProcessInfo()}
+        return supervision.states(self.settings)
 
     def processes(self) -> dict[int, tuple[str, list[str]]]:
         """Return name and command line by process id of all that runs; Airflow's come and go."""

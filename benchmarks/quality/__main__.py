@@ -29,11 +29,11 @@ def main(arguments: list[str]) -> int:
     """Run the rows asked for, all by default; 1 when one of them failed."""
     chosen = _parsed(arguments)
     failed: set[str] = set()
-    for name in track(_with_run(chosen.rows), "rows"):
+    for name in track(with_run(chosen.rows), "rows"):
         if ROWS[name].prepared and "run" in failed:
             say(f"{name}: skipped, no finished run in this folder")
             continue
-        absent = _absent(name, chosen.data or DATA)
+        absent = absent_files(name, chosen.data or DATA)
         if absent:
             say(f"{name}: skipped, no {', '.join(absent)} in {chosen.data or DATA}")
             continue
@@ -69,14 +69,15 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     return chosen
 
 
-def _with_run(rows: list[str]) -> list[str]:
+def with_run(rows: list[str]) -> list[str]:
     """Return the rows to run, all by default; where rows read a run, it is made sure of first."""
     names = [name for name in rows or ROWS if name != "run"]
     first = next((place for place, name in enumerate(names) if ROWS[name].prepared), None)
     return rows if first is None else [*names[:first], "run", *names[first:]]
 
 
-def _absent(name: str, data: Path) -> list[str]:
+def absent_files(name: str, data: Path) -> list[str]:
+    """Return what a row needs and `data` lacks."""
     if ROWS[name].histories:
         return [] if order_files(data) else [f"{FOLDER}/{pattern}" for pattern in PATTERNS]
     return [need for need in ROWS[name].needs if not list(data.glob(need))]

@@ -36,7 +36,7 @@ def _kept(made: Any) -> Any:
     """
     with suppress(RuntimeError):  # nowhere to write it: compiled at every start
         made.enable_caching()
-    cache = made._cache
+    cache = made._cache  # noqa: SLF001 - numba names it nowhere else
     cache.load_overload = _or_none(cache.load_overload)
     cache.save_overload = _or_none(cache.save_overload)
     return made

@@ -50,7 +50,7 @@ def main() -> int:
         print(f"serving: {error}", file=sys.stderr)
         return 1
     holder = ModelManager(
-        SHOP_RANKING, live, params, policy, _starting(clock, log, live, ads, replicas)
+        SHOP_RANKING, live, params, policy, starting(clock, log, live, ads, replicas)
     )
     server = Server(holder, clock, log, found, params, Impressions(replicas), ads, replicas)
     ahead = Ahead(server)
@@ -105,7 +105,7 @@ def _replicas(
     return Replicas(Link(url), log, live, ads, clock) if url else None
 
 
-def _starting(
+def starting(
     clock: Clock, log: EventLog, live: LiveEvents, ads: Ads, replicas: Replicas | None = None
 ) -> Callable[[Served], None]:
     """Return what happens when a champion is about to answer for the first time."""

@@ -17,12 +17,12 @@ LATEST_SECONDS = 600.0  # a server without a pause is not left to grow for longe
 LOOK_SECONDS = 0.005
 NEVER = 1 << 30
 
-_soon = threading.Event()
+DUE = threading.Event()  # set: collect in the next pause
 
 
 def collect_soon() -> None:
     """Collect in the next pause: a champion that nobody refers to any more is large."""
-    _soon.set()
+    DUE.set()
 
 
 class Garbage:
@@ -43,13 +43,13 @@ class Garbage:
     def stop(self) -> None:
         """Give them back."""
         self._stopped = True
-        _soon.set()
+        DUE.set()
         self._thread.join()
         gc.set_threshold(*self._thresholds)
 
     def _work(self) -> None:
         while True:
-            _soon.wait(EVERY_SECONDS)
+            DUE.wait(EVERY_SECONDS)
             end = time.monotonic() + LATEST_SECONDS
             while self._idle_seconds() < PAUSE_SECONDS and time.monotonic() < end:
                 if self._stopped:
@@ -57,5 +57,5 @@ class Garbage:
                 time.sleep(LOOK_SECONDS)
             if self._stopped:
                 return
-            _soon.clear()
+            DUE.clear()
             gc.collect()

@@ -21,7 +21,7 @@ BEAUTY = DATA / "beauty" / "Beauty.txt.gz"
 
 
 def needs(name: str) -> pytest.MarkDecorator:
-    absent = runner._absent(name, DATA)
+    absent = runner.absent_files(name, DATA)
     return pytest.mark.skipif(bool(absent), reason=f"no {', '.join(absent)} in {DATA}")
 
 

@@ -70,10 +70,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_rows_of_the_main_job_have_it_trained_once(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert runner._with_run(["soups", "cold", "missing"]) == ["soups", "run", "cold", "missing"]
-    assert runner._with_run(["cold", "run"]) == ["run", "cold"]
-    assert runner._with_run(["soups"]) == ["soups"]
-    assert runner._with_run([]) == list(ROWS)
+    assert runner.with_run(["soups", "cold", "missing"]) == ["soups", "run", "cold", "missing"]
+    assert runner.with_run(["cold", "run"]) == ["run", "cold"]
+    assert runner.with_run(["soups"]) == ["soups"]
+    assert runner.with_run([]) == list(ROWS)
     page = repository / "page.md"
     assert runner.main(["run", "--page", str(page)]) == 0
     written = page.read_text()

@@ -93,7 +93,7 @@ def play_and_kill(running: Platform, tables: Path) -> str:
         wait(lambda: airflow.run(INGESTION, ingestion)["state"] in done, "the ingestion's end")
         assert airflow.run(INGESTION, ingestion)["state"] == "success"
     assert len(set(killed)) == 2 * len(KILLED)
-    assert not {running.programs()[program]["pid"] for program in KILLED} & set(killed)
+    assert not {running.programs()[program].pid for program in KILLED} & set(killed)
     return said.read_text()
 
 
@@ -168,9 +168,9 @@ def size(running: Platform) -> int:
 def kill(running: Platform, program: str, work: subprocess.Popen) -> int:
     """End a program as a power cut would, in mid-replay; supervisord starts it again."""
     with held(work):
-        wait(lambda: running.programs()[program]["statename"] == "RUNNING", program)
+        wait(lambda: running.programs()[program].word == "RUNNING", program)
     assert work.poll() is None
-    pid: int = running.programs()[program]["pid"]
+    pid: int = running.programs()[program].pid
     os.kill(pid, signal.SIGKILL)
     return pid
 

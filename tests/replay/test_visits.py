@@ -11,6 +11,7 @@ import pytest
 from components.platform import schemas
 from components.platform.errors import DataError
 from components.platform.files import read_table, write_table
+from components.platform.pseudonyms import pseudonym
 from services.replay.outcome import Outcome, by_week, ndcg
 from services.replay.shoppers import RealBaskets, SimulatedShoppers
 from services.replay.visits import Line, Visit, is_simulated, read_ratings, read_visits
@@ -116,9 +117,10 @@ def test_simulated_shoppers_click_what_they_like_and_twice_the_same(tiny_world: 
     shoppers, twin = (SimulatedShoppers.of(raw, seed=1) for _ in range(2))
     truth = tiny_world.truth
     liking = truth.text + truth.picture
+    row = {pseudonym(str(name)): row for row, name in enumerate(truth.user_ids)}
     clicks = {"liked": 0, "disliked": 0}
     for one in read_visits(tables, datetime(2024, 2, 1, tzinfo=UTC), simulated=True):
-        order = np.argsort(-liking[shoppers._user[one.user_id]])
+        order = np.argsort(-liking[row[one.user_id]])
         for name, rows in (("liked", order[:10]), ("disliked", order[-10:])):
             shown = [str(item) for item in truth.item_ids[rows]]
             did = shoppers.react(one, shown, name)

@@ -153,7 +153,9 @@ def test_a_challenger_takes_over_as_it_is_and_is_let_go_of(server, family):
     tracking.move_alias("champion", family.second)
     assert server.champion.refresh()
     assert server.champion.current() is challenger  # it is not loaded a second time
-    assert server.champion._challenger.loaded is None
+    tracking.move_alias("champion", family.first)
+    assert server.champion.refresh()
+    assert server.champion.loaded(challenger.version) is None  # it stands in one place only
 
 
 def test_a_challenger_that_the_alias_has_left_is_freed(server, family):
@@ -161,5 +163,5 @@ def test_a_challenger_that_the_alias_has_left_is_freed(server, family):
     catalogue = weakref.ref(server.champion.challenger().catalogue)
     server.champion.watch()
     tracking.move_alias("challenger", family.first)
-    assert eventually(lambda: server.champion._challenger.loaded is None)
+    assert eventually(lambda: server.champion.loaded(called(family.second)) is None)
     assert eventually(lambda: gc.collect() is not None and catalogue() is None)

@@ -22,6 +22,8 @@ from components.server.events.log import EventLog, SpoolFull
 from components.server.events.recovery import AWAY, past
 from components.server.events.shipper import Shipper
 from tests.platform.feedback.test_ingestion import START
+from tests.stages import full_disk
+from tests.waiting import wait_until
 
 MEGABYTE = 1 << 20
 
@@ -129,24 +131,9 @@ def test_a_full_spool_takes_nothing_of_a_batch_and_takes_it_later(tmp_path):
 
 def test_a_disk_that_refuses_leaves_no_half_line_and_no_memory_of_the_event(log, tmp_path):
     log.append([click("a")], durable=True)
-
-    class Full:
-        def __init__(self, file):
-            self.file, self.calls = file, 0
-
-        def write(self, data):
-            self.calls += 1
-            if self.calls > 1:
-                raise OSError(28, "No space left on device")
-            return self.file.write(data[:10])
-
-        def __getattr__(self, name):
-            return getattr(self.file, name)
-
-    real, log._file = log._file, Full(log._file)
-    with pytest.raises(StorageError, match="No space left"):
+    refused = pytest.raises(StorageError, match="File too large")
+    with full_disk(log.size + 10), refused:  # ten bytes of the line are written
         log.append([click("b")], durable=True)
-    log._file = real
     assert log.append([click("b")], durable=True) == 1
     assert content(tmp_path) == ["a", "b"]
 
@@ -163,7 +150,7 @@ def test_a_disk_that_cannot_sync_acknowledges_nothing_ever_again(log, monkeypatc
         log.append([click("b")], durable=True)
 
 
-def test_one_sync_serves_all_who_wait(log, monkeypatch):
+def test_one_sync_serves_all_who_wait(log, tmp_path, monkeypatch):
     syncs, real, gate = [], os.fsync, threading.Event()
 
     def slow(fd):
@@ -175,8 +162,7 @@ def test_one_sync_serves_all_who_wait(log, monkeypatch):
     threads = [threading.Thread(target=log.append, args=([click(str(n))], True)) for n in range(20)]
     for thread in threads:
         thread.start()
-    while log._next < 20:
-        pass
+    wait_until(lambda: len(content(tmp_path)) == 20, "every record written")
     gate.set()
     for thread in threads:
         thread.join()
@@ -243,7 +229,8 @@ def shipped() -> list[str]:
 
 
 @pytest.mark.xdist_group("store")
-def test_a_crash_between_upload_and_deletion_doubles_nothing(bucket, log, tmp_path):
+def test_a_crash_between_upload_and_deletion_doubles_nothing(bucket, tmp_path):
+    log = EventLog.open(tmp_path, MEGABYTE)
     log.append(clicks(0, 5), durable=True)
     log.roll(0, 0)
     (path,) = log.closed()
@@ -251,15 +238,16 @@ def test_a_crash_between_upload_and_deletion_doubles_nothing(bucket, log, tmp_pa
     assert Shipper(log).ship() == 1
     assert not path.exists()
     before = [(one.key, storage.get(one.key)) for one in storage.stored(PREFIX)]
+    log.close()
     path.write_bytes(data)  # as if the server had been killed before it deleted the file
-    with log._changed:
-        log._bytes += len(data)
+    log = EventLog.open(tmp_path, MEGABYTE)
     log.append(clicks(5, 8), durable=True)
     log.roll(0, 0)
     assert Shipper(log).ship() == 2
     assert before[0] in [(one.key, storage.get(one.key)) for one in storage.stored(PREFIX)]
     assert sorted(shipped()) == [str(n) for n in range(8)]
     assert log.size == 0
+    log.close()
 
 
 @pytest.mark.xdist_group("store")
@@ -267,14 +255,14 @@ def test_a_segment_is_deleted_only_when_the_store_holds_the_same_bytes(bucket, l
     log.append(clicks(0, 5), durable=True)
     log.roll(0, 0)
 
+    store = storage.client()
+
     class Lossy:
         def __getattr__(self, name):
-            return getattr(storage._client(storage.settings()), name)
+            return getattr(store, name)
 
         def put_object(self, **given):
-            return storage._client(storage.settings()).put_object(
-                **{**given, "Body": given["Body"][:-1]}
-            )
+            return store.put_object(**{**given, "Body": given["Body"][:-1]})
 
     monkeypatch.setattr(storage, "client", Lossy)
     with pytest.raises(StorageError, match="write it again"):

@@ -22,7 +22,7 @@ class Cycle:
 @pytest.fixture(autouse=True)
 def as_before():
     thresholds = gc.get_threshold()
-    garbage._soon.clear()
+    garbage.DUE.clear()
     yield
     assert gc.get_threshold() == thresholds
 

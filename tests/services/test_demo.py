@@ -5,7 +5,7 @@ import pytest
 from components.platform.errors import RegistryError
 from components.platform.settings import settings
 from services import __main__ as command
-from services.demo import _let_shoppers_come, _show_result
+from services.demo import let_shoppers_come, show_result
 from services.replay.visits import NoVisitsError
 from services.settings import ServiceSettings
 
@@ -14,7 +14,7 @@ def test_without_a_champion_the_demo_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
     settings.cache_clear()
     with pytest.raises(RegistryError, match="expected a champion of fused-ranker after the run"):
-        _show_result(tmp_path)
+        show_result(tmp_path)
 
 
 def test_after_everything_was_replayed_it_goes_on(tmp_path, monkeypatch, capsys):
@@ -22,7 +22,7 @@ def test_after_everything_was_replayed_it_goes_on(tmp_path, monkeypatch, capsys)
         raise NoVisitsError("visits", "none", "choose earlier days")
 
     monkeypatch.setattr("services.demo.replay", replay)
-    _let_shoppers_come(ServiceSettings(home=tmp_path), tmp_path)
+    let_shoppers_come(ServiceSettings(home=tmp_path), tmp_path)
     assert "nobody is left to come" in capsys.readouterr().out
 
 

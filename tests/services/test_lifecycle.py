@@ -48,7 +48,7 @@ def test_keys_are_private_and_not_on_any_command_line(platform: Platform):
 
 def pids(platform: Platform) -> dict[str, int]:
     """Return what supervisord runs; what these start themselves comes and goes."""
-    return {name: one["pid"] for name, one in platform.programs().items()}
+    return {name: program.pid for name, program in platform.programs().items()}
 
 
 def test_starting_twice_says_so_and_changes_nothing(platform: Platform):

@@ -80,9 +80,10 @@ class EfficientNetLite(ImageBase):
                 " ".join(str(error).split())[:200],
                 "correct image.base_model",
             ) from error
-        self.stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
-        self.blocks = network._blocks
-        self.head = nn.Sequential(network._conv_head, network._bn1, network._swish)
+        part = network.get_submodule  # by the names of its weights
+        self.stem = nn.Sequential(part("_conv_stem"), part("_bn0"), part("_swish"))
+        self.blocks = part("_blocks")
+        self.head = nn.Sequential(part("_conv_head"), part("_bn1"), part("_swish"))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stubs lack it
         self.freeze_below(0)
 

@@ -53,11 +53,11 @@ def write_partition(con: duckdb.DuckDBPyConnection, day: date) -> dict[str, Any]
         **{"orphan": 0, "joined": 0, "unattributed": 0, "attributed": 0},
         **dict(outcomes),
     }
-    _put(events, key_of(day, "events.parquet"))
-    _put(labelled, key_of(day, "labelled.parquet"))
-    _put(bad, key_of(day, "quarantine.parquet"))
+    put_table(events, key_of(day, "events.parquet"))
+    put_table(labelled, key_of(day, "labelled.parquet"))
+    put_table(bad, key_of(day, "quarantine.parquet"))
     storage.put(json.dumps(account, sort_keys=True).encode(), key_of(day, "account.json"))
-    _put(online_metrics(con, labelled), key_of(day, "metrics.parquet"))
+    put_table(online_metrics(con, labelled), key_of(day, "metrics.parquet"))
     return account
 
 
@@ -99,7 +99,7 @@ def known_items() -> pa.Table | None:
 def publish_items(products: pa.Table) -> None:
     """Say which items there are; the column item_id of the table of products."""
     storage.ensure_bucket(settings().s3_bucket)
-    _put(products.select(["item_id"]), f"{ITEMS}products.parquet")
+    put_table(products.select(["item_id"]), f"{ITEMS}products.parquet")
 
 
 def read_parquet(key: str, columns: list[str] | None = None) -> pa.Table:
@@ -121,7 +121,8 @@ def _of_day(
     )
 
 
-def _put(table: pa.Table, key: str) -> None:
+def put_table(table: pa.Table, key: str) -> None:
+    """Write a table to S3 as Parquet."""
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     storage.put(buffer.getvalue(), key)

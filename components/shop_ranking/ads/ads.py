@@ -96,7 +96,7 @@ class Ads:
 
     def spent(self, campaign_id: str) -> float:
         """Return what the campaign has spent on the last day it was charged or asked."""
-        return self._pacer(campaign_id).spent
+        return self.pacer(campaign_id).spent
 
     def click_model(self, version: str) -> ClickModel:
         """Return the calibration of one model version, the prior where there is none."""
@@ -171,7 +171,7 @@ class Ads:
         if self.shared is None or campaign is None or not clicked:
             return record
         with self._lock:
-            spent = self._pacer(campaign.campaign_id).spent_by(now)
+            spent = self.pacer(campaign.campaign_id).spent_by(now)
         price = self.shared.charge(record, campaign, record["price"], spent, now)
         return {**record, "price": price}
 
@@ -194,7 +194,7 @@ class Ads:
         offer = self._offers.setdefault(key, Offer(campaign_id, price))
         if price > 0 and not offer.charged:  # the same record may be read from S3 and from here
             offer.charged = True
-            self._pacer(campaign_id).spend(price, datetime.fromisoformat(record["received_at"]))
+            self.pacer(campaign_id).spend(price, datetime.fromisoformat(record["received_at"]))
 
     def _charged(
         self,
@@ -210,7 +210,7 @@ class Ads:
         campaign = self._campaigns.get(offer.campaign_id)
         price = 0.0
         if campaign and not offer.charged and key not in seen:
-            pacer = self._pacer(campaign.campaign_id)
+            pacer = self.pacer(campaign.campaign_id)
             waiting = pending.get(campaign.campaign_id, 0.0)
             if pacer.spent_by(now) + waiting < campaign.daily_budget:
                 price = offer.price
@@ -228,7 +228,7 @@ class Ads:
         found = []
         for campaign in running:  # the highest bid first: an item wanted twice goes to it
             mine = [item for item in campaign.item_ids if item in free]
-            probability = self._pacer(campaign.campaign_id).probability(campaign, now)
+            probability = self.pacer(campaign.campaign_id).probability(campaign, now)
             if mine and probability > 0:
                 best = max(mine, key=lambda item: (free[item].score, item))
                 found.append(
@@ -246,5 +246,6 @@ class Ads:
         pairs = zip(bidders, pctr.tolist(), strict=True)
         return [replace(one, pctr=probability) for one, probability in pairs]
 
-    def _pacer(self, campaign_id: str) -> Pacer:
+    def pacer(self, campaign_id: str) -> Pacer:
+        """Return what paces a campaign: what it spent today, and how eagerly it takes part."""
         return self._pacers.setdefault(campaign_id, Pacer(self.params))

@@ -46,7 +46,7 @@ def write_knowledge(
     row_I = known.get_indexer(pd.Index(items["item_id"].to_pandas()))
     weights = scratch / "baselines"
     (weights / cut).mkdir(parents=True)
-    save_npz(weights / cut / "ease_weights.npz", _on_rows(state.ease, row_I))
+    save_npz(weights / cut / "ease_weights.npz", on_rows(state.ease, row_I))
     sequences = prepared / "cuts" / cut / "sequences.parquet"
     users = read_table(prepared / "users.parquet", ["user_index"]).num_rows
     towers = {name: scratch / name for name in ("behaviour", "text", "image")}
@@ -78,7 +78,7 @@ def write_knowledge(
     return towers, weights
 
 
-def _on_rows(weights: csr_array, row_I: np.ndarray) -> csr_array:
+def on_rows(weights: csr_array, row_I: np.ndarray) -> csr_array:
     """Return weights between the items of another catalogue, none for those not known."""
     at = np.flatnonzero(row_I >= 0)
     cells = (np.ones(len(at), np.float32), (at, row_I[at]))

@@ -139,14 +139,14 @@ def _ranking_quality(rows: Rows, champion: Champion) -> Quality:
         "ndcg@10",
         "quality",
         tuple(
-            _ndcg(champion.shown_UK, part["user"].to_numpy(), part["item"].to_numpy())
+            ndcg_of_shown(champion.shown_UK, part["user"].to_numpy(), part["item"].to_numpy())
             for number in range(len(rows.weeks))
             for part in [bought[bought["number"] == number]]
         ),
     )
 
 
-def _ndcg(shown_UK: np.ndarray, user_T: np.ndarray, item_T: np.ndarray) -> np.ndarray:
+def ndcg_of_shown(shown_UK: np.ndarray, user_T: np.ndarray, item_T: np.ndarray) -> np.ndarray:
     """NDCG@10 of every shopper who wanted anything; T wanted (shopper, item) pairs."""
     users, row_T = np.unique(user_T, return_inverse=True)
     shown_NK = shown_UK[users].astype(np.int64)

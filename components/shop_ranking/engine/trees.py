@@ -91,7 +91,7 @@ class _Forest:
         left = self._below(node["left_child"], values)
         right = self._below(node["right_child"], values)
         self.feature.append(split)
-        self.threshold.append(_not_above(node["threshold"]))
+        self.threshold.append(not_above(node["threshold"]))
         self.missing_left.append(node["threshold"] >= 0 if zero else node["default_left"])
         self.reach.append(ALL & ~left)
         return left | right
@@ -156,7 +156,7 @@ def quickened(fusion: Fusion) -> Fusion | Trees:
     return Trees(fusion) if isinstance(fusion, Stacking) else fusion
 
 
-def _not_above(threshold: float) -> np.float32:
+def not_above(threshold: float) -> np.float32:
     """Return the largest float32 that is not above a double: x <= both is the same for any x."""
     with np.errstate(over="ignore"):
         found = np.float32(threshold)

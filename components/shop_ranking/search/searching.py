@@ -43,7 +43,7 @@ class Searcher:
         self._found: Bounded[tuple[str, Filters], tuple[Ints, Floats, str | None]] = Bounded(
             RESULTS
         )
-        self._orders: Bounded[object, tuple[npt.NDArray[np.int64], Floats]] = Bounded(RESULTS)
+        self.orders: Bounded[object, tuple[npt.NDArray[np.int64], Floats]] = Bounded(RESULTS)
 
     def search(self, request: SearchRequest, shopper: Shopper) -> Slate:
         """Return one page of what was found.
@@ -66,7 +66,7 @@ class Searcher:
             else self.find(query, request.filters, request.image or None)
         )
         if shopper.has_history and len(items):
-            order, fused = self._orders.get(
+            order, fused = self.orders.get(
                 shopper.key and asked and (shopper.key, *asked),
                 lambda: self._to_taste(shopper, items),
             )
@@ -94,7 +94,7 @@ class Searcher:
             items = self._found_by_words(*words)[0]
             if shopper.key and shopper.has_history and len(items):
                 results[(shopper.key, *words)] = shopper, items
-        missing = self._orders.missing(results)
+        missing = self.orders.missing(results)
         if not missing:
             return
         scores = self.ranker.score(
@@ -102,7 +102,7 @@ class Searcher:
             [results[key][1][: self.params.personal_first] for key in missing],
         )
         for key, fused in zip(missing, scores, strict=True):
-            self._orders.put(key, self._mixed(results[key][1], fused))
+            self.orders.put(key, self._mixed(results[key][1], fused))
 
     def _find_all(self, asked: Iterable[tuple[str, Filters]]) -> None:
         """Find what `_found_by_words` would find one by one, the vectors' nearest in one pass."""

@@ -122,7 +122,7 @@ class Champion:
         """Compute for all requests in one batch what they share in kind, and keep it."""
         users = [at_the_door(one.user_id) for one in requests if one.user_id]
         self.shoppers.prepare(users, now)
-        asked = [(one, self._shopper(one, now)) for one in requests]
+        asked = [(one, self.shopper(one, now)) for one in requests]
         self.recommender.prepare(
             shopper
             for one, shopper in asked
@@ -152,7 +152,7 @@ class Champion:
             DataError: the example picture is not one.
 
         """
-        shopper = self._shopper(request, now)
+        shopper = self.shopper(request, now)
         if isinstance(request, SearchRequest):
             return self.searcher.search(request, shopper)
         return self.recommender.recommend(request, shopper)
@@ -168,6 +168,7 @@ class Champion:
         scores[rows >= 0] = self.ranker.score(shopper.state, [rows[rows >= 0]])[0]
         return scores
 
-    def _shopper(self, request: Asking, now: datetime) -> Shopper:
+    def shopper(self, request: Asking, now: datetime) -> Shopper:
+        """Return who asks, with the state as of now."""
         user = at_the_door(request.user_id) if request.user_id else None
         return self.shoppers.of(user, request.history, now)

@@ -52,6 +52,11 @@ class Ahead:
             self._changed.notify()
         self._thread.join()
 
+    @property
+    def all_ready(self) -> bool:
+        """Return whether nobody's row is due: the champion's shoppers of today are all kept."""
+        return self._made_for is not None and not self._due
+
     def accept(self, records: Sequence[Record]) -> None:
         """Make ready next whoever did something; a subscriber of the event log."""
         users = {str(one["user_id"]): None for one in records if one["event_type"] in HISTORY}

@@ -39,21 +39,21 @@ class Recommender:
             pairs["item_index"].to_numpy(), np.arange(len(catalogue) + 1)
         )
         self.likeness = _unit_vectors(self.engine)
-        self._rankings: Bounded[object, Ranked] = Bounded(RANKINGS)
+        self.rankings: Bounded[object, Ranked] = Bounded(RANKINGS)
         self._lists: Bounded[object, tuple[Ints, Floats]] = Bounded(LISTS)
 
     def ranked(self, shopper: Shopper) -> Ranked:
         """Return the shopper's candidates; kept until the shopper does something, or a new day."""
-        return self._rankings.get(shopper.key, lambda: self.ranker.ranked(shopper.state)[0])
+        return self.rankings.get(shopper.key, lambda: self.ranker.ranked(shopper.state)[0])
 
     def prepare(self, shoppers: Iterable[Shopper]) -> None:
         """Rank in one batch the candidates of shoppers that `ranked` would rank one by one."""
         states = {shopper.key: shopper.state for shopper in shoppers}
-        missing = self._rankings.missing(states)
+        missing = self.rankings.missing(states)
         if missing:
             batch = stacked([states[key] for key in missing])  # type: ignore[index]
             for key, ranked in zip(missing, self.ranker.ranked(batch), strict=True):
-                self._rankings.put(key, ranked)
+                self.rankings.put(key, ranked)
 
     def recommend(self, request: RecommendRequest, shopper: Shopper) -> Slate:
         """Return the row of a surface; one without an item or basket it knows shows home's."""

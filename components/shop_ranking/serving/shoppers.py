@@ -69,7 +69,7 @@ class Shoppers:
         self.place = np.full(len(users) + 1, -1, np.int64)  # user_index -> row of the histories
         present = sequences["user_index"].to_numpy()
         self.place[present] = np.arange(len(present))
-        self._states: Bounded[tuple[str, int, int], ShopperState] = Bounded(STATES)
+        self.states: Bounded[tuple[str, int, int], ShopperState] = Bounded(STATES)
 
     def of(self, user: str | None, history: Sequence[str], now: datetime) -> Shopper:
         """Return the state of a shopper.
@@ -87,7 +87,7 @@ class Shoppers:
             items = self.catalogue.rows(history)
             return Shopper(("", *items.tolist()), self.ranker.from_history([items]))
         key = (user, self.live.revision(user), day)
-        return Shopper(key, self._states.get(key, lambda: self._compute([user], day)[0]))
+        return Shopper(key, self.states.get(key, lambda: self._compute([user], day)[0]))
 
     def prepare(self, users: Iterable[str | None], now: datetime) -> None:
         """Compute in one batch the states that `of` would compute one by one."""
@@ -98,11 +98,11 @@ class Shoppers:
             for user, revision in revisions.items()
             if user in self.row or revision > 0
         ]
-        missing = self._states.missing(keys)
+        missing = self.states.missing(keys)
         if missing:
             states = self._compute([user for user, _, _ in missing], day)
             for key, state in zip(missing, states, strict=True):
-                self._states.put(key, state)
+                self.states.put(key, state)
 
     def latest(self, count: int) -> list[str]:
         """Return at most `count` shoppers of the package, who did something last first."""

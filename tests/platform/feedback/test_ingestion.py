@@ -14,7 +14,12 @@ from components.platform.feedback.__main__ import main
 from components.platform.feedback.click_model import KEY, ClickModel
 from components.platform.feedback.ingestion import run
 from components.platform.feedback.judging import judge
-from components.platform.feedback.partitions import _put, key_of, latest_labelled, publish_items
+from components.platform.feedback.partitions import (
+    key_of,
+    latest_labelled,
+    publish_items,
+    put_table,
+)
 from components.platform.serving.segments import PREFIX, framed, shipped_form
 from components.platform.settings import settings
 from components.shop_ranking.params import Params
@@ -248,12 +253,12 @@ def test_a_partition_from_before_fused_scores_were_logged_still_counts(bucket):
     ship("s-0", [impression("i1", 1, "milk")])
     run(Params())
     old = read("labelled.parquet").drop_columns(["fused_score"])
-    _put(old, key_of(DAY, "labelled.parquet"))
+    put_table(old, key_of(DAY, "labelled.parquet"))
     later = {"fused_score": 0.5, "timestamp": (START + timedelta(days=1)).isoformat()}
     later["received_at"] = later["timestamp"]
     ship("s-1", [impression("i2", 1, "milk", **later)])
-    _put(old, key_of(DAY - timedelta(days=3), "labelled.parquet"))
-    _put(read("metrics.parquet"), key_of(DAY - timedelta(days=3), "metrics.parquet"))
+    put_table(old, key_of(DAY - timedelta(days=3), "labelled.parquet"))
+    put_table(read("metrics.parquet"), key_of(DAY - timedelta(days=3), "metrics.parquet"))
     run(Params())
     found = latest_labelled(5)
     assert found is not None

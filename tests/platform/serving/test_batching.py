@@ -107,11 +107,11 @@ def test_a_batch_leaves_the_very_scores_of_shoppers_alone(champion):
     home = [RecommendRequest(user_id=user) for user in users]
     words = [SearchRequest(user_id=user, query=title) for user in users]
     later = now + timedelta(days=1)
-    alone = [champion._shopper(one, now) for one in home]
+    alone = [champion.shopper(one, now) for one in home]
     champion.prepare([*home, *words], later)
-    misses = champion.shoppers._states.misses + champion.recommender._rankings.misses
+    misses = champion.shoppers.states.misses + champion.recommender.rankings.misses
     for one, shopper in zip(home, alone, strict=True):
-        again = champion._shopper(one, later)
+        again = champion.shopper(one, later)
         found = champion.recommender.ranked(again)
         if not shopper.has_history:
             continue
@@ -123,9 +123,9 @@ def test_a_batch_leaves_the_very_scores_of_shoppers_alone(champion):
         assert np.array_equal(single.items, found.items)
         assert np.abs(single.scores - found.scores).max() < 1e-5
         assert len(found.items) > 0
-    assert champion.shoppers._states.misses + champion.recommender._rankings.misses == misses
+    assert champion.shoppers.states.misses + champion.recommender.rankings.misses == misses
     for request in words:
-        shopper = champion._shopper(request, later)
-        before = champion.searcher._orders.misses
+        shopper = champion.shopper(request, later)
+        before = champion.searcher.orders.misses
         champion.searcher.search(request, shopper)
-        assert champion.searcher._orders.misses == before
+        assert champion.searcher.orders.misses == before

@@ -4,7 +4,7 @@ from components.platform import schemas
 from components.platform.serving import live_events
 from components.platform.serving.clock import Clock
 from components.platform.serving.live_events import LiveEvents
-from components.server.__main__ import _starting
+from components.server.__main__ import starting
 from components.server.events.log import EventLog
 from components.shop_ranking.ads.ads import Ads
 
@@ -28,7 +28,7 @@ def test_an_event_from_before_the_first_champion_counts_once(champion, tmp_path)
     log.subscribe(live.accept)
     log.append([bought("b", 2), bought("a", 2, 1.5), bought("c", 1)], durable=True)
     before = live.revision("a" * 32)
-    _starting(clock, log, live, ads)(champion)  # reads what lies in the spool
+    starting(clock, log, live, ads)(champion)  # reads what lies in the spool
     log.append([bought("d", 3)], durable=True)
     log.close()
     assert [event.event_id for event in live.since("a" * 32, 0)] == ["c", "a", "b", "d"]

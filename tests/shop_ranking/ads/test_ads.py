@@ -1,6 +1,7 @@
 """Auction, pacing, charging and calibration, each with an answer known beforehand."""
 
 import itertools
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.platform import schemas
+from components.platform import schemas, storage
 from components.platform.feedback.click_model import ClickModel, fit
 from components.platform.metrics.calibration import calibration_error
 from components.platform.params.loop import FeedbackParams
@@ -177,8 +178,8 @@ def test_the_auction_keeps_to_dates_relevance_and_what_is_shown_beside_it(tmp_pa
         ]
     )
     for pacer in ("rich", "poor"):
-        ads._pacer(pacer).probability(campaign(pacer), NOON)
-        ads._pacer(pacer).participation = 1.0
+        ads.pacer(pacer).probability(campaign(pacer), NOON)
+        ads.pacer(pacer).participation = 1.0
     scores = {"a": 1.0, "b": 3.0, "c": 2.0, "d": 9.0}
     scores = {item: Scored(score, score) for item, score in scores.items()}
     request = AdsRequest(slots=4)
@@ -194,8 +195,8 @@ def test_logged_propensities_are_the_frequencies_of_the_slots(tmp_path: Path):
     ads = Ads(tmp_path)
     ads.replace([campaign("x", ("a",), bid=0.9), campaign("y", ("b",), bid=0.5)])
     for name, p in (("x", 0.6), ("y", 0.3)):
-        ads._pacer(name).probability(campaign(name), NOON)
-        ads._pacer(name).participation = p
+        ads.pacer(name).probability(campaign(name), NOON)
+        ads.pacer(name).participation = p
     seen: dict[tuple[str, int], list[float]] = {}
     same = dict.fromkeys("ab", Scored(1.0, 1.0))
     for _ in range(4000):
@@ -245,7 +246,9 @@ def test_the_click_model_finds_the_probabilities_that_made_the_clicks():
     assert ClickModel.from_json(model.as_json()) == model
 
 
-def test_on_a_search_the_auction_knows_which_item_is_clicked(tmp_path: Path):
+def test_on_a_search_the_auction_knows_which_item_is_clicked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """True click shares of .05 and .5: the dearer bid loses where the click is rarer."""
     rng = np.random.default_rng(0)
     search = np.arange(8000) % 2 == 0
@@ -255,11 +258,14 @@ def test_on_a_search_the_auction_knows_which_item_is_clicked(tmp_path: Path):
     clicked = (rng.random(8000) < chance).astype(float)
     fused, one = np.where(search, np.nan, home), np.ones(8000)
     ads = Ads(tmp_path)
-    ads._click_models = {"v": fit(score, fused, one, one, clicked, PARAMS)}
+    models = json.dumps({"v": fit(score, fused, one, one, clicked, PARAMS).as_json()}).encode()
+    monkeypatch.setattr(storage, "stored", lambda key: [storage.Stored(key, len(models), NOON)])
+    monkeypatch.setattr(storage, "get", lambda key: models)
+    ads.refresh_click_models()
     ads.replace([campaign("dear", ("bad",), bid=0.9), campaign("cheap", ("good",), bid=0.3)])
     for name in ("dear", "cheap"):
-        ads._pacer(name).probability(campaign(name), NOON)
-        ads._pacer(name).participation = 1.0
+        ads.pacer(name).probability(campaign(name), NOON)
+        ads.pacer(name).participation = 1.0
     relevant = {"good": Scored(0.016, np.nan), "bad": Scored(0.004, np.nan)}
     _, won = ads.choose(AdsRequest(surface="search", query="q"), relevant, "v", NOON)
     assert [one.bidder.campaign_id for one in won] == ["cheap", "dear"]

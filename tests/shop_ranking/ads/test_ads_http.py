@@ -30,9 +30,10 @@ def offered(client: TestClient, server: Server):
     }
     states = client.put("/admin/campaigns", json=sent, headers=ADMIN)
     assert states.status_code == 200, states.text
+    campaigns = {one.campaign_id: one for one in server.ads.campaigns()}
     for name in ("rich", "poor"):  # pacing begins a day with a coin that is mostly tails
-        pacer = server.ads._pacer(name)
-        pacer.probability(server.ads._campaigns[name], server.clock.now())
+        pacer = server.ads.pacer(name)
+        pacer.probability(campaigns[name], server.clock.now())
         pacer.participation = 1.0
     yield sent["campaigns"]
     client.put("/admin/campaigns", json={"campaigns": []}, headers=ADMIN)
@@ -49,7 +50,7 @@ def advertise(
     answer = client.put("/admin/campaigns", json={"campaigns": made}, headers=ADMIN)
     assert answer.status_code == 200, answer.text
     for one in server.ads.campaigns():
-        pacer = server.ads._pacer(one.campaign_id)
+        pacer = server.ads.pacer(one.campaign_id)
         pacer.probability(one, server.clock.now())
         pacer.participation = 1.0
 

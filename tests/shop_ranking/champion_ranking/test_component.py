@@ -17,7 +17,7 @@ from components.platform.settings import settings
 from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.behaviour_pretraining import component as behaviour_pretraining
 from components.shop_ranking.champion_ranking.component import run
-from components.shop_ranking.champion_ranking.knowledge import _on_rows
+from components.shop_ranking.champion_ranking.knowledge import on_rows
 from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.fused_rankings import fused_rankings
 from components.shop_ranking.engine.fusion.rank_ensemble import RankEnsemble
@@ -158,5 +158,5 @@ def test_it_does_not_rank_without_need_or_reason(
 
 def test_weights_between_known_items_move_with_them_and_new_items_have_none():
     weights = csr_array(np.array([[0, 1, 2], [3, 0, 4], [5, 6, 0]], np.float32))
-    moved = _on_rows(weights, np.array([2, -1, 0])).toarray()
+    moved = on_rows(weights, np.array([2, -1, 0])).toarray()
     assert moved.tolist() == [[0, 0, 5], [0, 0, 0], [2, 0, 0]]

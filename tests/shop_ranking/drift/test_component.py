@@ -17,7 +17,7 @@ from components.platform.drift.monitoring import alarms, run
 from components.platform.errors import DataError, ParamsError, ServiceError
 from components.platform.files import write_table
 from components.platform.settings import settings
-from components.shop_ranking.drift.predictions import _ndcg, online_statistics
+from components.shop_ranking.drift.predictions import ndcg_of_shown, online_statistics
 from components.shop_ranking.drift.rows import data_quality_statistics, input_statistics, read_rows
 from components.shop_ranking.params import Params
 
@@ -164,7 +164,7 @@ def test_bad_rows_are_counted_in_their_week(tmp_path):
 def test_ndcg_against_what_was_bought():
     shown = np.array([[3, 1, -1], [2, 0, 1]])
     shown = np.pad(shown, ((0, 0), (0, 7)), constant_values=-1)
-    ndcg = _ndcg(shown, np.array([0, 0, 1]), np.array([1, 9, 2]))
+    ndcg = ndcg_of_shown(shown, np.array([0, 0, 1]), np.array([1, 9, 2]))
     second = 1 / np.log2(3)
     assert ndcg.tolist() == pytest.approx([second / (1 + second), 1.0])
 

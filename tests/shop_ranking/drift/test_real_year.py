@@ -28,9 +28,9 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     con = connect()
     for name in ("transactions", "products"):
         con.register(name, read_table(package / f"{name}.parquet"))
-    complete_journey._describe(con)
+    complete_journey.describe_products(con)
     con.execute("create temp table lines as select *, null::varchar as excluded from transactions")
-    orders, products = complete_journey._orders(con), complete_journey._products(con)
+    orders, products = complete_journey.read_orders(con), complete_journey.read_products(con)
     write_table(orders.cast(schemas.ORDERS), folder / "orders.parquet")
     write_table(products, folder / "products.parquet")
     for name in ("events", "quarantine"):

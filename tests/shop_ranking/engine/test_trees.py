@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from components.shop_ranking.engine.trees import _not_above, quickened
+from components.shop_ranking.engine.trees import not_above, quickened
 from tests.shop_ranking.serving.shop import user_ids
 
 
@@ -29,7 +29,7 @@ def test_served_trees_score_as_the_stacking(champion):
 def test_a_threshold_in_single_precision_splits_alike(threshold):
     near = np.float32(min(threshold, 1e38))
     for x in (np.nextafter(near, np.float32(-1e38)), near, np.nextafter(near, np.float32(1e38))):
-        assert (x <= _not_above(threshold)) == (float(x) <= threshold)
+        assert (x <= not_above(threshold)) == (float(x) <= threshold)
 
 
 def test_another_fusion_is_served_as_it_is():

@@ -80,8 +80,8 @@ def test_logged_answers_replay_offline_to_the_same_scores(
             for surface in SURFACES:
                 ask(client, "/recommend", context | {"surface": surface, "k": 20})
                 for one in server.ads.campaigns():  # a new day begins with a coin of its own
-                    server.ads._pacer(one.campaign_id).probability(one, server.clock.now())
-                    server.ads._pacer(one.campaign_id).participation = 1.0
+                    server.ads.pacer(one.campaign_id).probability(one, server.clock.now())
+                    server.ads.pacer(one.campaign_id).participation = 1.0
                 ask(client, "/ads", context | {"surface": surface, "slots": 4})
             query = {"user_id": user, "query": words[day]}
             ask(client, "/search", query)

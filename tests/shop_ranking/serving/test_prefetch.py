@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
+from components.shop_ranking.serving import prefetch
 from components.shop_ranking.serving.api import RecommendRequest
 from components.shop_ranking.serving.champion import Champion
-from components.shop_ranking.serving.prefetch import DUE, PAUSE_SECONDS, Ahead
+from components.shop_ranking.serving.prefetch import PAUSE_SECONDS, Ahead
 
 
 @pytest.fixture
@@ -19,7 +21,6 @@ def ahead(server):
     made.start()
     yield made
     made.stop()
-    server.log._subscribers.remove(made.accept)
 
 
 def until(condition, seconds=60.0):
@@ -29,9 +30,14 @@ def until(condition, seconds=60.0):
         time.sleep(0.01)
 
 
+def due():
+    """Return how many shoppers are due, as the server's metrics say."""
+    return REGISTRY.get_sample_value("shopfusion_shoppers_due")
+
+
 def is_ready(champion, user, now):
     """Tell whether a request of the shopper finds the state and the ranking kept."""
-    states, rankings = champion.shoppers._states, champion.recommender._rankings
+    states, rankings = champion.shoppers.states, champion.recommender.rankings
     key = (user, champion.shoppers.live.revision(user), champion.shoppers.day(now))
     return not states.missing([key]) and not rankings.missing([key])
 
@@ -39,7 +45,7 @@ def is_ready(champion, user, now):
 def test_all_shoppers_are_made_ready_and_again_on_another_day(server, champion, ahead):
     users = champion.shoppers.latest(10_000)
     assert len(users) > 100
-    until(lambda: DUE._value.get() == 0 and is_ready(champion, users[-1], server.clock.now()))
+    until(lambda: due() == 0 and is_ready(champion, users[-1], server.clock.now()))
     assert all(is_ready(champion, user, server.clock.now()) for user in users)
 
     tomorrow = server.clock.set(server.clock.now() + timedelta(days=1))
@@ -49,14 +55,14 @@ def test_all_shoppers_are_made_ready_and_again_on_another_day(server, champion, 
 
     # What was made ready is what a request computes.
     request = RecommendRequest(user_id=users[0])
-    kept = champion.recommender.ranked(champion._shopper(request, tomorrow))
+    kept = champion.recommender.ranked(champion.shopper(request, tomorrow))
     own = champion.ranker.ranked(champion.shoppers.at(users[0], (), tomorrow).state)[0]
     assert np.array_equal(kept.items, own.items)
     assert np.abs(kept.scores - own.scores).max() < 1e-5
 
 
 def test_who_did_something_is_next(server, champion, ahead, monkeypatch):
-    until(lambda: ahead._made_for and not ahead._due)
+    until(lambda: ahead.all_ready)
     made = []
     prepare = Champion.prepare
 
@@ -66,7 +72,8 @@ def test_who_did_something_is_next(server, champion, ahead, monkeypatch):
 
     monkeypatch.setattr(Champion, "prepare", noted)
     *others, first, last = champion.shoppers.latest(10_000)
-    server.waiting._asked = time.monotonic() + 1  # a request keeps it from beginning
+    server.waiting.asked()  # a request keeps it from beginning
+    monkeypatch.setattr(prefetch, "PAUSE_SECONDS", 1.0)
     server.clock.set(server.clock.now() + timedelta(days=1))
     now = server.clock.now().isoformat()
     event = {
@@ -81,13 +88,13 @@ def test_who_did_something_is_next(server, champion, ahead, monkeypatch):
 
 
 def test_nothing_is_made_ready_while_requests_come(server, champion, ahead):
-    until(lambda: DUE._value.get() == 0)
+    until(lambda: due() == 0)
     users = champion.shoppers.latest(10_000)
     end = time.monotonic() + 20 * PAUSE_SECONDS
-    server.waiting._asked = time.monotonic()
+    server.waiting.asked()
     later = server.clock.set(server.clock.now() + timedelta(days=1))
     while time.monotonic() < end:
-        server.waiting._asked = time.monotonic()
+        server.waiting.asked()
         time.sleep(PAUSE_SECONDS / 10)
     assert sum(is_ready(champion, user, later) for user in users) < len(users) / 2
     until(lambda: is_ready(champion, users[-1], later))
@@ -95,6 +102,8 @@ def test_nothing_is_made_ready_while_requests_come(server, champion, ahead):
 
 def test_the_latest_shoppers_come_first(champion):
     users = champion.shoppers.latest(10_000)
-    days = [champion.shoppers.events.day[champion.shoppers._past(user).stop - 1] for user in users]
+    shoppers = champion.shoppers
+    ends = [shoppers.events.ptr[shoppers.place[shoppers.row[user]] + 1] for user in users]
+    days = [shoppers.events.day[end - 1] for end in ends]
     assert days == sorted(days)
     assert champion.shoppers.latest(3) == users[:3]

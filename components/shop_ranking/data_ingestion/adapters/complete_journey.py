@@ -55,7 +55,7 @@ def read(raw: Path, params: Params) -> Extract:
     con = connect()
     for name in RECEIPTS:  # the rest: read_marketing
         con.register(name, read_table(raw / f"{name}.parquet"))
-    _describe(con)
+    describe_products(con)
     reason = " ".join(f"when {rule} then '{name}'" for name, rule in NOT_MERCHANDISE.items())
     if params.data.lines == "all":
         reason = "when false then ''"
@@ -65,12 +65,12 @@ def read(raw: Path, params: Params) -> Extract:
     )
     counts = con.sql("select excluded, count(*) from lines where excluded is not null group by 1")
     excluded = dict(sorted(counts.fetchall()))
-    products, images = _products(con), _pictures(con)
+    products, images = read_products(con), _pictures(con)
     beside, incomplete = marketing.read_marketing(con, raw)
     return Extract(
         [
             Batch("products", "products.parquet", products),
-            Batch("orders", "transactions.parquet", _orders(con)),
+            Batch("orders", "transactions.parquet", read_orders(con)),
             Batch("campaigns", "coupons.parquet", _campaigns(con)),
             *beside,
             Batch("images", "products.parquet", images),
@@ -82,7 +82,7 @@ def read(raw: Path, params: Params) -> Extract:
     )
 
 
-def _describe(con: duckdb.DuckDBPyConnection) -> None:
+def describe_products(con: duckdb.DuckDBPyConnection) -> None:
     """Give every product its phrase; one row a product in `described`."""
     path = [f"coalesce({c}, '') as {c}" for c in LOOKS if c != "manufacturer"]
     con.execute(
@@ -101,7 +101,7 @@ def _describe(con: duckdb.DuckDBPyConnection) -> None:
     con.register("phrases", phrases)
 
 
-def _products(con: duckdb.DuckDBPyConnection) -> pa.Table:
+def read_products(con: duckdb.DuckDBPyConnection) -> pa.Table:
     """Every product of the source; price is the mean unit price paid, image only where sold."""
     return con.sql(
         """with sold as (select product_id,
@@ -121,7 +121,8 @@ def _products(con: duckdb.DuckDBPyConnection) -> pa.Table:
     ).to_arrow_table()
 
 
-def _orders(con: duckdb.DuckDBPyConnection) -> pa.Table:
+def read_orders(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Every line of a receipt, in the order of the source."""
     return con.sql(
         """select basket_id::varchar as order_id, household_id::varchar as user_id,
         transaction_timestamp as timestamp, product_id::varchar as item_id, quantity,

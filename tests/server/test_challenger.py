@@ -10,7 +10,6 @@ from fastapi.testclient import TestClient
 
 from components.platform import tracking
 from components.platform.registry.fetching import called
-from components.server import fetching
 from components.server import model_manager as holder
 from components.shop_ranking.serving.champion import Champion
 from tests.shop_ranking.serving.registered import eventually
@@ -94,7 +93,7 @@ def test_a_challenger_that_does_not_load_is_a_message_beside_the_champion(
     broken = getattr(family, kind)
     tracking.move_alias("challenger", broken)
     fetched = []
-    real = fetching.tracking.download
+    real = tracking.download
     monkeypatch.setattr(tracking, "download", lambda *a: fetched.append(a) or real(*a))
     for _ in range(2):
         answer = client.get("/compare")

@@ -28,7 +28,6 @@ from components.platform.drift.statistics import (
 )
 from components.platform.params import DriftParams
 
-FEWEST = 6  # reference weeks below which a statistic is shown, but not judged
 FEWEST_LABELLED = 2  # of Quality, which brings its own noise: that between shoppers
 ROOT = 1 / 4
 FLOORS = {Histogram: "psi_floor", Means: "distance_floor", Share: "share_floor"}
@@ -69,7 +68,7 @@ def judge_weeks(
         present = [one for one in statistics if one.rows[week] > 0]
         level = params.false_alarms / max(len(present), 1)
         for one in present:
-            reference = _reference(one, week, known, alarmed[one.name], params.reference_weeks)
+            reference = _reference(one, week, known, alarmed[one.name], params)
             if not len(reference) and isinstance(one, Histogram | Means):
                 continue  # its first week: unlike what?
             value, threshold = _judge(one, week, reference, level, params)
@@ -93,10 +92,12 @@ def judge_weeks(
     return judged
 
 
-def _reference(one: Statistic, week: int, known: int, alarmed: set[int], most: int) -> Weeks:
+def _reference(
+    one: Statistic, week: int, known: int, alarmed: set[int], params: DriftParams
+) -> Weeks:
     present = np.flatnonzero(one.rows[:week] > 0)
     learnt = present[present < known]
-    latest = (learnt if len(learnt) >= FEWEST else present)[-most:]
+    latest = (learnt if len(learnt) >= params.fewest_weeks else present)[-params.reference_weeks :]
     calm = np.array([number for number in latest if number not in alarmed], np.int64)
     return calm if 2 * len(calm) >= len(latest) else latest
 
@@ -110,14 +111,14 @@ def _judge(
     floor = float(getattr(params, FLOORS[type(one)]))
     if isinstance(one, Share):
         value = one.value(week)
-        if len(reference) < FEWEST:
+        if len(reference) < params.fewest_weeks:
             return value, None
         shares = np.array([one.value(number) for number in reference])
         chance = np.sqrt(max(shares.mean() * (1 - shares.mean()), 0.0) / one.rows[week])
         spread = max(float(shares.std(ddof=1)), float(chance))
         return value, max(floor, float(shares.mean()) + _t(level, len(shares)) * spread)
     value, chance = one.compare(reference, week)
-    if len(reference) < FEWEST:
+    if len(reference) < params.fewest_weeks:
         return value, None
     left_out = [one.compare(reference[reference != number], int(number)) for number in reference]
     roots = np.array([(found / by_chance) ** ROOT for found, by_chance in left_out])

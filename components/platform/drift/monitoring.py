@@ -49,10 +49,11 @@ def run(
     drift, home = params.drift, settings().home
     rows = read_rows(tables, feedback, drift.timezone)
     asked = _asked(weeks, rows.weeks)
-    statistics = input_statistics(rows) + data_quality_statistics(rows) + online_statistics(rows)
+    statistics = input_statistics(rows, drift) + data_quality_statistics(rows)
+    statistics += online_statistics(rows, drift)
     known = read_champion(champion, home / "drift") if champion else None
     if known:
-        statistics += champion_statistics(rows, known)
+        statistics += champion_statistics(rows, known, drift)
     judged = [
         one
         for one in judge_weeks(statistics, rows.weeks, drift, known.day if known else None)

@@ -14,8 +14,6 @@ Floats = npt.NDArray[np.float64]
 Weeks = npt.NDArray[np.int64]
 Group = Literal["input", "embedding", "prediction", "quality", "data quality"]
 
-RARE = 1e-3  # values with a smaller share of the reference are one value, "other"
-
 
 @dataclass(frozen=True)
 class Histogram:
@@ -30,6 +28,7 @@ class Histogram:
     group: Group
     labels: tuple[str, ...]  # B values
     counts_WB: Floats
+    rare_share: float  # values with a smaller share of the reference are one value, "other"
 
     @property
     def rows(self) -> Floats:
@@ -39,7 +38,7 @@ class Histogram:
     def pooled(self, reference: Weeks, week: int) -> tuple[list[str], Floats, Floats]:
         """Return values and their counts in the reference and in the week, rare ones as one."""
         before_B, now_B = self.counts_WB[reference].sum(axis=0), self.counts_WB[week]
-        rare = before_B < RARE * before_B.sum()
+        rare = before_B < self.rare_share * before_B.sum()
         kept = [label for label, out in zip(self.labels, rare, strict=True) if not out]
         if not rare.any():
             return kept, before_B, now_B

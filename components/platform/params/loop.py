@@ -53,4 +53,11 @@ class DriftParams(Section):
     quality_margin: Share = Field(
         0.10, description="Share of the reference's NDCG that may be lost without an alarm"
     )
+    fewest_weeks: int = Field(
+        6, ge=3, le=104, description="Reference weeks below which nothing but quality is judged"
+    )
+    rare_share: float = Field(
+        0.001, ge=0, lt=1, description="Values with a smaller share of the reference are one value"
+    )
+    score_bins: int = Field(20, ge=2, le=1000, description="Bins that scores are counted in")
     timezone: str = Field("UTC", description="Time zone of the shop, for weeks, weekdays and hours")

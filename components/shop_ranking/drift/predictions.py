@@ -12,6 +12,7 @@ from components.platform import tracking
 from components.platform.drift.statistics import Histogram, Means, Quality, Statistic
 from components.platform.files import atomic_file
 from components.platform.metrics.ranking import ndcg
+from components.platform.params.loop import DriftParams
 from components.platform.progress import say, track
 from components.shop_ranking.drift.rows import Rows
 from components.shop_ranking.engine.ranker import FusedRanker
@@ -19,7 +20,6 @@ from components.shop_ranking.engine.states import TOWERS
 
 K = 10
 BATCH = 256
-BINS = 20  # of scores: equal shares of the first week that has any
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def read_champion(version: tracking.Version, cache: Path) -> Champion:
     )
 
 
-def champion_statistics(rows: Rows, champion: Champion) -> list[Statistic]:
+def champion_statistics(rows: Rows, champion: Champion, params: DriftParams) -> list[Statistic]:
     """Return embedding drift by tower, drift of scores, and NDCG@10 in weeks it has not seen."""
     ids, counts = rows.matrix(
         "select week, item_id as label, count(*) as n from lines group by all"
@@ -90,7 +90,7 @@ def champion_statistics(rows: Rows, champion: Champion) -> list[Statistic]:
     active = visits[:, known >= 0]
     scores_UK = champion.scores_UK[known[known >= 0]]
     if active.nnz:
-        found.append(_scores("score", active, scores_UK))
+        found.append(_scores("score", active, scores_UK, params))
     quality = _ranking_quality(rows, champion)
     if any(len(values) for values in quality.ndcg_W):
         found.append(quality)
@@ -110,15 +110,19 @@ def _bought_vectors(name: str, counts_WI: csr_array, vectors_ID: np.ndarray) -> 
     )
 
 
-def _scores(name: str, visits_WU: csr_array, scores_UK: np.ndarray) -> Histogram:
+def _scores(
+    name: str, visits_WU: csr_array, scores_UK: np.ndarray, params: DriftParams
+) -> Histogram:
     """Scores of the ten items shown at each visit, in bins of equal shares of all shoppers."""
-    edges = np.unique(np.quantile(scores_UK[np.isfinite(scores_UK)], np.linspace(0, 1, BINS + 1)))
+    quantiles = np.linspace(0, 1, params.score_bins + 1)
+    edges = np.unique(np.quantile(scores_UK[np.isfinite(scores_UK)], quantiles))
     bin_UK = np.clip(np.searchsorted(edges, scores_UK, "right") - 1, 0, len(edges) - 2)
     shopper, place = np.nonzero(np.isfinite(scores_UK))
     cells = (shopper, bin_UK[shopper, place])
     per_UB = csr_array((np.ones(len(shopper)), cells), shape=(len(scores_UK), len(edges) - 1))
     labels = tuple(f"from {edge:.3f}" for edge in edges[:-1])
-    return Histogram(name, "prediction", labels, (visits_WU @ per_UB).toarray())
+    counts = (visits_WU @ per_UB).toarray()
+    return Histogram(name, "prediction", labels, counts, params.rare_share)
 
 
 def _ranking_quality(rows: Rows, champion: Champion) -> Quality:
@@ -156,7 +160,7 @@ def ndcg_of_shown(shown_UK: np.ndarray, user_T: np.ndarray, item_T: np.ndarray) 
     return ndcg(hits, np.bincount(row_T, minlength=len(users)))
 
 
-def online_statistics(rows: Rows) -> list[Statistic]:
+def online_statistics(rows: Rows, params: DriftParams) -> list[Statistic]:
     """Return drift of the scores that were shown, and NDCG@10 of the rows as they were shown.
 
     Wanted is what was clicked or bought. Nothing where nothing was fed back.
@@ -172,11 +176,13 @@ def online_statistics(rows: Rows) -> list[Statistic]:
     found: list[Statistic] = []
     if len(scored):
         first = scored.loc[scored["number"] == scored["number"].min(), "score"]
-        edges = np.unique(np.quantile(first, np.linspace(0, 1, BINS + 1)))[1:-1]
+        edges = np.unique(np.quantile(first, np.linspace(0, 1, params.score_bins + 1)))[1:-1]
         cells = (scored["number"].to_numpy(), np.searchsorted(edges, scored["score"], "right"))
         counts = csr_array((np.ones(len(scored)), cells), shape=(weeks, len(edges) + 1))
         labels = tuple(f"bin {number}" for number in range(len(edges) + 1))
-        found.append(Histogram("shown score", "prediction", labels, counts.toarray()))
+        found.append(
+            Histogram("shown score", "prediction", labels, counts.toarray(), params.rare_share)
+        )
     top = shown[(shown["position"] >= 1) & (shown["position"] <= K)]
     answer_T = top.groupby(["number", "impression_id"], sort=True).ngroup().to_numpy()
     answers = int(answer_T.max(initial=-1)) + 1

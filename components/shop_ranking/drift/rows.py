@@ -14,6 +14,7 @@ from components.platform.drift.statistics import Histogram, Share, Statistic
 from components.platform.errors import DataError
 from components.platform.feedback.served_events import LABELLED, add_feedback, read_feedback
 from components.platform.files import read_table
+from components.platform.params.loop import DriftParams
 
 TABLES = ("orders", "events", "products", "quarantine")
 # Column of the dashboard -> its value in SQL, over the lines (or baskets) of a week. Numbers are
@@ -137,7 +138,7 @@ def _number_weeks(con: duckdb.DuckDBPyConnection, tables: Path) -> list[date]:
     return weeks
 
 
-def input_statistics(rows: Rows) -> list[Statistic]:
+def input_statistics(rows: Rows, params: DriftParams) -> list[Statistic]:
     """Return a histogram for every column of lines and baskets."""
     found: list[Statistic] = []
     baskets = "(select week, order_id, count(*) as lines from lines group by all)"
@@ -145,7 +146,8 @@ def input_statistics(rows: Rows) -> list[Statistic]:
         for name, value in columns.items():
             sql = f"select week, {value} as label, count(*) as n from {source} group by all"
             labels, counts = rows.matrix(sql)
-            found.append(Histogram(name, "input", tuple(labels), counts.toarray()))
+            counts_WB = counts.toarray()
+            found.append(Histogram(name, "input", tuple(labels), counts_WB, params.rare_share))
     return found
 
 

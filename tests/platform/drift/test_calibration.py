@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from components.platform.drift.calibration import FEWEST, Judgement, judge_weeks
+from components.platform.drift.calibration import Judgement, judge_weeks
 from components.platform.drift.statistics import Histogram, Means, Quality, Share, Statistic
-from components.shop_ranking.params import DriftParams
+from components.platform.params.loop import DriftParams
 
 WEEKS = [date(2024, 1, 1) + timedelta(weeks=number) for number in range(40)]
 NO_FLOOR = DriftParams(psi_floor=0, distance_floor=0, share_floor=0)
@@ -28,7 +28,7 @@ def histogram(
         for week, n in enumerate(np.broadcast_to(rows, len(WEEKS)))
     ]
     labels = tuple("abcdefg")
-    return Histogram(name, "input", labels, np.array(counts, float))
+    return Histogram(name, "input", labels, np.array(counts, float), 1e-3)
 
 
 def means(rng: np.random.Generator, changed: tuple[int, ...] = ()) -> Means:
@@ -55,7 +55,7 @@ def test_without_drift_the_share_of_weeks_with_an_alarm_is_near_the_asked_one():
         lines = judge_weeks([*statistics, means(rng)], WEEKS, NO_FLOOR)
         judged += len({one.week for one in lines if one.threshold is not None})
         found += len({one.week for one in lines if one.alarm})
-    assert judged == 12 * (len(WEEKS) - FEWEST)
+    assert judged == 12 * (len(WEEKS) - DriftParams().fewest_weeks)
     assert 0.01 < found / judged < 0.09  # asked: 0.05
 
 

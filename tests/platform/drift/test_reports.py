@@ -9,7 +9,7 @@ import pytest
 from components.platform.drift.calibration import judge_weeks
 from components.platform.drift.reports import Board
 from components.platform.drift.statistics import Histogram, Quality, Statistic
-from components.shop_ranking.params import DriftParams
+from components.platform.params.loop import DriftParams
 
 WEEKS = [date(2024, 1, 1) + timedelta(weeks=number) for number in range(10)]
 
@@ -21,7 +21,7 @@ def statistics() -> list[Statistic]:
     counts[9] = [1000, 1000, 1000, 997, 3]
     ndcg = tuple(rng.uniform(0, 1, 50) for _ in WEEKS)
     return [
-        Histogram("category", "input", ("a", "b", "c", "d", "rare"), counts),
+        Histogram("category", "input", ("a", "b", "c", "d", "rare"), counts, 1e-3),
         Quality("ndcg@10", "quality", ndcg),
     ]
 

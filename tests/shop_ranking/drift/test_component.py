@@ -16,6 +16,7 @@ from components.platform.drift.alert import raise_alarm
 from components.platform.drift.monitoring import alarms, run
 from components.platform.errors import DataError, ParamsError, ServiceError
 from components.platform.files import write_table
+from components.platform.params.loop import DriftParams
 from components.platform.settings import settings
 from components.shop_ranking.drift.predictions import ndcg_of_shown, online_statistics
 from components.shop_ranking.drift.rows import data_quality_statistics, input_statistics, read_rows
@@ -101,7 +102,9 @@ def test_hours_are_those_of_the_shop(tmp_path):
     tables = write_shop(tmp_path / "tables")
     hours = {
         zone: next(
-            one for one in input_statistics(read_rows(tables, None, zone)) if one.name == "hour"
+            one
+            for one in input_statistics(read_rows(tables, None, zone), DriftParams())
+            if one.name == "hour"
         ).labels
         for zone in ("UTC", "America/New_York")
     }
@@ -138,9 +141,9 @@ def test_feedback_takes_over_and_its_labels_are_ranking_quality(tmp_path):
         path = feedback / f"day={day.date()}" / "labelled.parquet"
         write_table(labelled(day, hit), path)
     rows = read_rows(tables, feedback, "UTC")
-    (category,) = (one for one in input_statistics(rows) if one.name == "category")
+    (category,) = (one for one in input_statistics(rows, DriftParams()) if one.name == "category")
     assert category.counts_WB.sum(axis=1)[8:].tolist() == [280, 280, 1, 1]
-    shown, quality = online_statistics(rows)
+    shown, quality = online_statistics(rows, DriftParams())
     assert shown.name == "shown score"
     assert [values.tolist() for values in quality.ndcg_W[10:]] == [
         [1.0], [pytest.approx(1 / np.log2(3))],

@@ -9,6 +9,7 @@ import pytest
 from components.platform import schemas
 from components.platform.drift.calibration import judge_weeks
 from components.platform.files import read_table, write_table
+from components.platform.params.loop import DriftParams
 from components.shop_ranking.data_ingestion.adapters import complete_journey
 from components.shop_ranking.data_ingestion.contract import connect
 from components.shop_ranking.drift.rows import input_statistics, read_rows
@@ -42,7 +43,7 @@ def test_stable_weeks_are_quiet_and_the_feasts_are_caught(tables: Path):
     """Weeks count from the Monday before New Year: that one is not whole, so it is no week here."""
     drift = load_params(ROOT / "params.yaml").drift
     rows = read_rows(tables, None, drift.timezone)
-    statistics = input_statistics(rows)
+    statistics = input_statistics(rows, DriftParams())
     level = drift.false_alarms * len(statistics) / STATISTICS  # that of the documented table
     shared = drift.model_copy(update={"false_alarms": level})
     judged = judge_weeks(statistics, rows.weeks, shared, CHAMPION_DAY)

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import yaml
 from components.platform.settings import settings
 from components.platform.training import meter
 from components.shop_ranking.params import Params
+from tests.waiting import wait_until
 from tests.world import TinyWorld
 
 
@@ -63,6 +63,7 @@ def save(self, name, state):
 Checkpoints.save = save
 from components.shop_ranking.params import load_params
 from components.shop_ranking.application import STAGES
+from tests.waiting import wait_until
 STAGES["{stage}"].run(load_params())
 """
 
@@ -94,10 +95,12 @@ def killed_and_resumed(
             first = subprocess.Popen(
                 [sys.executable, "-c", script], env=os.environ.copy(), stdout=stream
             )
-        while first.poll() is None:
-            if snapshot.exists() and (step is None or "waiting" in said.read_text()):
-                break
-            time.sleep(0.01)
+        wait_until(
+            lambda: snapshot.exists() and (step is None or "waiting" in said.read_text()),
+            lambda: f"a snapshot of {training}: {said.read_text()}",
+            seconds=300,
+            unless=lambda: first.poll() is not None,
+        )
         first.send_signal(signal.SIGKILL)
         assert first.wait() == -signal.SIGKILL
         assert not (folder / "models" / name).exists()

@@ -6,8 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ import redis
 
 from services.settings import HOST
 from tests.ports import free_port
+from tests.waiting import wait_until
 
-SECONDS_TO_START = 60
 FAST_SHUTDOWN = signal.SIGINT  # PostgreSQL's: sessions are ended, files are whole
 
 
@@ -52,7 +51,11 @@ def postgres(binaries: Path, databases: Sequence[str]) -> Iterator[str]:
     )
     address = f"postgresql+psycopg2://shopfusion:{password}@{HOST}:{port}"
     try:
-        until(lambda: ask(address, "postgres", "SELECT 1"), psycopg2.OperationalError)
+        wait_until(
+            lambda: ask(address, "postgres", "SELECT 1"),
+            "PostgreSQL answers",
+            passing=psycopg2.OperationalError,
+        )
         for name in databases:
             ask(address, "postgres", f"CREATE DATABASE {name}")
         yield address
@@ -84,22 +87,10 @@ def redis_server(program: str) -> Iterator[str]:
         [*command, "--save", "", "--appendonly", "no"], stdout=subprocess.DEVNULL
     )
     try:
-        until(redis.Redis.from_url(address).ping, redis.ConnectionError)
+        wait_until(
+            redis.Redis.from_url(address).ping, "Redis answers", passing=redis.ConnectionError
+        )
         yield address
     finally:
         server.terminate()
         server.wait(timeout=30)
-
-
-def until(answers: Callable[[], object], refusal: type[Exception]) -> None:
-    """Return once a server answers; what it raises while it starts is `refusal`."""
-    deadline = time.monotonic() + SECONDS_TO_START
-    while True:
-        try:
-            answers()
-        except refusal:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return

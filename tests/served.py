@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from components.shop_ranking.fusion_training import component
 from components.shop_ranking.model_registration.packages import ranker_package
 from tests.ports import free_port
 from tests.running import ROOT
+from tests.waiting import wait_until
 from tests.world import TinyWorld, tiny_params
 
 EVENT_KEY, ADMIN_KEY = "key-of-events", "key-of-admins"
@@ -48,6 +48,11 @@ def write_packages(world: TinyWorld, standins: dict[str, Path], folder: Path) ->
 def scripted(world: TinyWorld) -> int:
     """Return the row of the item whose title is SCRIPT: the first with a picture."""
     return int(read_table(world.prepared / "images.parquet")["item_index"][0].as_py())
+
+
+def wait_until_shipped(spool: Path) -> None:
+    """Return once nothing is left in a spool: all of it lies in S3."""
+    wait_until(lambda: spooled(spool) == 0, "every event shipped", seconds=120)
 
 
 def spooled(spool: Path) -> int:
@@ -104,17 +109,13 @@ class ServedShop:
 
     def wait(self, path: str) -> None:
         """Return as soon as `path` answers 200."""
-        deadline = time.monotonic() + SECONDS_TO_START
-        while time.monotonic() < deadline:
-            try:
-                if httpx.get(f"{self.url}{path}", timeout=5).is_success:
-                    return
-            except httpx.HTTPError:
-                pass
-            if self.process and self.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        pytest.fail(f"the server did not start:\n{(self.folder / 'log').read_text()[-4000:]}")
+        wait_until(
+            lambda: httpx.get(f"{self.url}{path}", timeout=5).is_success,
+            lambda: f"the server answers {path}:\n{(self.folder / 'log').read_text()[-4000:]}",
+            SECONDS_TO_START,
+            unless=lambda: self.process is not None and self.process.poll() is not None,
+            passing=httpx.HTTPError,
+        )
 
     def kill(self) -> None:
         """End it as a power cut would."""

@@ -2,14 +2,16 @@
 
 import os
 import subprocess
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from services.credentials import Credentials
 from services.programs import programs
 from tests.running import make_platform
+from tests.waiting import wait_until
 
 
 @dataclass
@@ -65,12 +67,12 @@ class Store:
 
     def _wait(self) -> None:
         client = self.client()
-        for _ in range(200):
-            try:
-                if "probe" not in {one["Name"] for one in client.list_buckets()["Buckets"]}:
-                    client.create_bucket(Bucket="probe")
-                client.put_object(Bucket="probe", Key="up", Body=b"1")
-                return
-            except Exception:
-                time.sleep(0.2)
-        raise AssertionError("the S3 store did not start")
+
+        def takes_objects() -> bool:
+            if "probe" not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
+                client.create_bucket(Bucket="probe")
+            client.put_object(Bucket="probe", Key="up", Body=b"1")
+            return True
+
+        refused = (BotoCoreError, ClientError)
+        wait_until(takes_objects, "the S3 store takes objects", passing=refused)

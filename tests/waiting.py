@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Value = TypeVar("Value")
-LOOK_SECONDS = 0.02
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.5  # seconds between looks: short waits stay short
 
 
 def wait_until(
@@ -29,7 +29,7 @@ def wait_until(
 
     """
     deadline = time.monotonic() + seconds
-    refused: Exception | None = None
+    pause, refused = FIRST_PAUSE, None
     while True:
         try:
             if value := condition():
@@ -39,4 +39,5 @@ def wait_until(
         if unless() or time.monotonic() > deadline:
             said = what if isinstance(what, str) else what()
             raise AssertionError(f"expected within {seconds:g} s: {said}") from refused
-        time.sleep(LOOK_SECONDS)
+        time.sleep(pause)
+        pause = min(1.5 * pause, LONGEST_PAUSE)

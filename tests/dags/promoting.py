@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,9 @@ from components.shop_ranking.application import SHOP_RANKING
 from services.airflow_api import AirflowApi
 from services.credentials import USER
 from tests.running import Platform
+from tests.waiting import wait_until
 
+AIRFLOW_SECONDS = 400.0  # for what its scheduler has to come to
 TABLE = "Gate: **passed**\n\n| rule | challenger |\n|---|---|\n| all | 0.44 |"
 
 
@@ -38,7 +40,9 @@ class PromotionShop:
     def asked(self, run: str) -> dict[str, object]:
         """Return the required action of a run, once it waits for an answer."""
         path = f"/api/v2/dags/promotion/dagRuns/{run}/taskInstances/approval/-1/hitlDetails"
-        wait(lambda: self.state(run, "approval") == "awaiting_input", "the question")
+        wait_until(
+            lambda: self.state(run, "approval") == "awaiting_input", "the question", AIRFLOW_SECONDS
+        )
         time.sleep(3)  # an answer in the very second fails the task
         return self.http.get(path).raise_for_status().json()
 
@@ -50,29 +54,28 @@ class PromotionShop:
         place = f"/api/v2/dags/promotion/dagRuns/{run}/taskInstances/approval"
         answer = {"chosen_options": [choice], "params_input": {}}
         tries = 0
-        while True:
+
+        def is_answered() -> bool:
+            nonlocal tries
             found = self.http.get(place).raise_for_status().json()
             if found["state"] == "awaiting_input" and found["try_number"] > tries:
                 tries = found["try_number"]
                 self.http.patch(f"{place}/-1/hitlDetails", json=answer).raise_for_status()
-            elif found["state"] in {"success", "failed", "skipped"}:
-                return
-            time.sleep(0.5)
+            return found["state"] in {"success", "failed", "skipped"}
+
+        wait_until(is_answered, "the end of the question", AIRFLOW_SECONDS)
 
     def state(self, run: str, task: str) -> str | None:
         states = {one.name: one.state for one in self.airflow.tasks("promotion", run)}
         return states.get(task)
 
     def finished(self, dag: str, run: str) -> str:
-        wait(lambda: self.airflow.run(dag, run)["state"] in {"success", "failed"}, "the end")
+        wait_until(
+            lambda: self.airflow.run(dag, run)["state"] in {"success", "failed"},
+            f"the end of {dag}",
+            AIRFLOW_SECONDS,
+        )
         return str(self.airflow.run(dag, run)["state"])
-
-
-def wait(until: Callable[[], bool], what: str, seconds: float = 400) -> None:
-    deadline = time.monotonic() + seconds
-    while not until():
-        assert time.monotonic() < deadline, f"{what} did not come in {seconds:g} s"
-        time.sleep(0.5)
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from components.platform.feedback.partitions import key_of
 from components.platform.serving.segments import PREFIX, framed, shipped_form
 from components.platform.settings import settings
 from services.lifecycle import environment
-from tests.dags.promoting import runs, signed_in, wait
+from tests.dags.promoting import AIRFLOW_SECONDS, runs, signed_in
 from tests.running import Platform
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 DAG = "feedback_ingestion"
@@ -65,7 +66,7 @@ def events(day: date) -> list[dict[str, object]]:
 
 
 def test_a_backfill_of_two_past_days_writes_both_partitions(airflow: httpx.Client):
-    wait(lambda: airflow.get(f"/api/v2/dags/{DAG}").is_success, "the DAG")
+    wait_until(lambda: airflow.get(f"/api/v2/dags/{DAG}").is_success, "the DAG", AIRFLOW_SECONDS)
     asked = {"dag_id": DAG, "from_date": f"{FIRST}T00:00:00Z", "to_date": f"{LAST}T00:00:00Z"} | {
         "max_active_runs": 1  # the limit of the DAG does not hold for a backfill
     }
@@ -76,9 +77,9 @@ def test_a_backfill_of_two_past_days_writes_both_partitions(airflow: httpx.Clien
         assert answers[-1].status_code in {200, 503}, answers[-1].text  # 503: SQLite is locked
         return answers[-1].is_success
 
-    wait(made, "the backfill")
+    wait_until(made, "the backfill", AIRFLOW_SECONDS)
     path = f"/api/v2/backfills/{answers[-1].json()['id']}"
-    wait(lambda: airflow.get(path).json()["completed_at"] is not None, "the backfill's end", 900)
+    wait_until(lambda: airflow.get(path).json()["completed_at"], "the backfill's end", 900)
     found = [run for run in runs(airflow, DAG) if run["run_type"] == "backfill"]
     assert {run["data_interval_start"][:10]: run["state"] for run in found} == {
         str(FIRST): "success",

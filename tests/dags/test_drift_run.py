@@ -16,11 +16,12 @@ from components.platform.settings import settings
 from components.shop_ranking.application import TABLES
 from services.airflow_api import AirflowApi
 from services.lifecycle import environment
-from tests.dags.promoting import runs, signed_in, wait
+from tests.dags.promoting import AIRFLOW_SECONDS, runs, signed_in
 from tests.platform.feedback.test_served_events import served, write
 from tests.running import Platform
 from tests.served import WAY
 from tests.shop_ranking.drift.known_weeks import monday, register, write_tables
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 RUN = "watched"  # of the pipeline, that the champion comes from
@@ -45,7 +46,11 @@ class Watched:
         """Trigger a run and wait for its end."""
         self.airflow.wait_for_dag(dag, timeout=300)
         run = self.airflow.trigger(dag, conf)
-        wait(lambda: self.airflow.run(dag, run)["state"] in {"success", "failed"}, f"{dag}'s end")
+        wait_until(
+            lambda: self.airflow.run(dag, run)["state"] in {"success", "failed"},
+            f"{dag}'s end",
+            AIRFLOW_SECONDS,
+        )
         assert self.airflow.run(dag, run)["state"] == "success"
         return run
 
@@ -61,7 +66,7 @@ class Watched:
             answers.append(self.http.get("/api/v2/assets/events", params=asked))
             return answers[-1].is_success
 
-        wait(answered, "the events of assets")
+        wait_until(answered, "the events of assets", AIRFLOW_SECONDS)
         return [one["name"] for one in answers[-1].json()["asset_events"]]
 
     def started_by(self, run: str) -> list[str]:
@@ -87,7 +92,7 @@ class Watched:
             found[:] = [one for one in every if one["dag_run_id"] not in known]
             return bool(found)
 
-        wait(made, "a run of training")
+        wait_until(made, "a run of training", AIRFLOW_SECONDS)
         (one,) = found
         assert one["state"] == "queued"
         return one
@@ -155,7 +160,7 @@ def test_drift_asks_for_a_retraining_and_a_calm_week_for_nothing(watched: Watche
     (alarm,) = watched.airflow.result("drift_monitoring", changed, "alert")
     assert alarm.startswith(f"{CHANGED} ALARM quality: ndcg@10 ")
     assert watched.announced(changed) == ["drift"]
-    wait(lambda: bool(watched.started_by(changed)), "a run of retraining")
+    wait_until(lambda: bool(watched.started_by(changed)), "a run of retraining", AIRFLOW_SECONDS)
     assert watched.training_after(before)["conf"] == WINDOW | {"warm_start": True}
     assert watched.started_by(calm) == []
 

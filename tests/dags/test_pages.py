@@ -7,8 +7,9 @@ from components.platform.promotion import reconcile
 from components.platform.registry.policy import load_policy
 from components.shop_ranking.application import SHOP_RANKING
 from services.credentials import USER
-from tests.dags.promoting import PromotionShop, runs, wait
+from tests.dags.promoting import AIRFLOW_SECONDS, PromotionShop, runs
 from tests.running import Platform
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
 
@@ -36,7 +37,7 @@ def triggered(page: Page, shop: PromotionShop, dag: str, **form: str) -> str:
     for label, value in form.items():
         dialog.locator(f"input[name=element_{label}]").fill(value)
     dialog.get_by_role("button", name="Trigger").click()
-    wait(lambda: bool(named(shop, dag) - before), f"a run of {dag}")
+    wait_until(lambda: bool(named(shop, dag) - before), f"a run of {dag}", AIRFLOW_SECONDS)
     (run,) = named(shop, dag) - before
     return run
 
@@ -84,7 +85,7 @@ def test_an_alias_moved_in_mlflows_page_is_obeyed(
     dialog.get_by_role("combobox").press("Enter")
     dialog.get_by_role("heading").click()  # closes the list of aliases
     dialog.get_by_role("button", name="Save aliases").click()
-    wait(lambda: shop.aliases()["champion"] != "1", "the alias")
+    wait_until(lambda: shop.aliases()["champion"] != "1", "the alias", AIRFLOW_SECONDS)
     mlflow.reload()  # the page of MLflow 3.17 goes on to show what it showed
     expect(third).to_contain_text("champion")
     assert shop.aliases() == {"champion": "3", "previous": None, "challenger": "2"}

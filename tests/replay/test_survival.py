@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +24,10 @@ from services.airflow_api import AirflowApi
 from services.lifecycle import environment
 from services.replay.shop import Shop
 from services.replay.visits import read_visits
-from tests.dags.promoting import wait
+from tests.dags.promoting import AIRFLOW_SECONDS
 from tests.running import ROOT, Platform, make_platform, up
-from tests.served import spooled
+from tests.served import spooled, wait_until_shipped
+from tests.waiting import wait_until
 from tests.world import TinyWorld
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
@@ -60,7 +60,7 @@ def test_no_event_is_lost_and_none_counts_twice(
     said = play_and_kill(running, tables)
     accepted, known, repeated = map(int, re.search(TOLD, said).groups())
     assert repeated > 0
-    stored = replayed(wait_until_shipped(running))
+    stored = replayed(shipped_records(running))
     ids = {one["event_id"] for one in stored}
     assert len(ids) == accepted + known > 1000  # all that was sent is there, under one id each
     bought = {(one["session_id"], one["item_id"]) for one in stored
@@ -70,7 +70,7 @@ def test_no_event_is_lost_and_none_counts_twice(
 
     again = running.run("replay", "--tables", str(tables), "--from-day", f"{visits[0].moment:%F}")
     assert again.returncode == 0, again.stderr
-    assert {one["event_id"] for one in replayed(wait_until_shipped(running))} == ids
+    assert {one["event_id"] for one in replayed(shipped_records(running))} == ids
     assert partitioned() == sorted(ids)
 
 
@@ -90,7 +90,11 @@ def play_and_kill(running: Platform, tables: Path) -> str:
             killed.append(kill(running, program, work))
         assert work.wait(timeout=400) == 0, said.read_text()
         done = {"success", "failed"}
-        wait(lambda: airflow.run(INGESTION, ingestion)["state"] in done, "the ingestion's end")
+        wait_until(
+            lambda: airflow.run(INGESTION, ingestion)["state"] in done,
+            "the ingestion's end",
+            AIRFLOW_SECONDS,
+        )
         assert airflow.run(INGESTION, ingestion)["state"] == "success"
     assert len(set(killed)) == 2 * len(KILLED)
     assert not {running.programs()[program].pid for program in KILLED} & set(killed)
@@ -114,12 +118,13 @@ def replaying(running: Platform, tables: Path, said: Path) -> Iterator[subproces
 
 def start_ingestion(airflow: AirflowApi) -> str:
     """Start the DAG on what is in S3; return its run as soon as its first task works."""
-    wait(shipped, "a segment in S3")
+    wait_until(shipped, "a segment in S3", AIRFLOW_SECONDS)
     airflow.wait_for_dag(INGESTION, timeout=300)
     run = airflow.trigger(INGESTION, {})
-    wait(
+    wait_until(
         lambda: "running" in [one.state for one in airflow.tasks(INGESTION, run)],
         "the task ingest",
+        AIRFLOW_SECONDS,
     )
     return run
 
@@ -146,9 +151,12 @@ def replayed(records: list[dict]) -> list[dict]:
 def wait_for_more_events(running: Platform, work: subprocess.Popen, more: int = 40) -> None:
     """Return once `more` further lines were written; the replay must not be over by then."""
     first = size(running)
-    while abs(size(running) - first) <= more * 300:
-        assert work.poll() is None, "the replay ended before every program was killed"
-        time.sleep(0.1)
+    wait_until(
+        lambda: abs(size(running) - first) > more * 300,
+        "further lines, before the replay ends",
+        AIRFLOW_SECONDS,
+        unless=lambda: work.poll() is not None,
+    )
 
 
 @contextlib.contextmanager
@@ -168,17 +176,14 @@ def size(running: Platform) -> int:
 def kill(running: Platform, program: str, work: subprocess.Popen) -> int:
     """End a program as a power cut would, in mid-replay; supervisord starts it again."""
     with held(work):
-        wait(lambda: running.programs()[program].word == "RUNNING", program)
+        wait_until(lambda: running.programs()[program].word == "RUNNING", program, AIRFLOW_SECONDS)
     assert work.poll() is None
     pid: int = running.programs()[program].pid
     os.kill(pid, signal.SIGKILL)
     return pid
 
 
-def wait_until_shipped(running: Platform, seconds: float = 120) -> list[dict]:
+def shipped_records(running: Platform) -> list[dict]:
     """Return every record in S3 as soon as the spool holds none."""
-    deadline = time.monotonic() + seconds
-    while size(running) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert size(running) == 0, "the spool was not shipped"
+    wait_until_shipped(running.settings.home / "spool")
     return [record for one in storage.stored(PREFIX) for record in records_of(storage.get(one.key))]

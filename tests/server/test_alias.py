@@ -11,8 +11,8 @@ from components.platform.errors import AbsentError, RegistryError, StorageError
 from components.platform.registry.fetching import called
 from components.platform.settings import settings
 from components.server import model_manager as holder
-from tests.shop_ranking.serving.registered import eventually
 from tests.shop_ranking.serving.shop import app_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("registry")
 NOBODY = "http://127.0.0.1:9"
@@ -28,7 +28,7 @@ def server(mlflow, family, tmp_path, monkeypatch):
 
 
 def follows(server, version) -> bool:
-    return eventually(lambda: server.champion.state() == called(version))
+    return wait_until(lambda: server.champion.state() == called(version), called(version))
 
 
 def failures(server) -> float:
@@ -47,12 +47,12 @@ def test_a_version_that_lacks_a_part_is_refused_once_and_said(server, family, ki
     monkeypatch.setattr(tracking, "download", lambda *a: fetched.append(a) or real(*a))
     server.champion.watch()
     wanted = f"{called(lacking)} was refused: "
-    assert eventually(lambda: wanted in server.champion.state())
+    wait_until(lambda: wanted in server.champion.state(), "the refusal is said")
     once = len(fetched)
     looks = []
     aliased = tracking.aliased
     monkeypatch.setattr(tracking, "aliased", lambda *a: looks.append(a) or aliased(*a))
-    assert eventually(lambda: len(looks) > 4)
+    wait_until(lambda: len(looks) > 4, "four looks more")
     assert len(fetched) == once  # it is not downloaded again at every look
     assert failures(server) == before + 1
     with TestClient(app_of(server)) as asked:
@@ -84,7 +84,7 @@ def test_a_registry_that_is_away_refuses_nothing(server, family, mlflow, monkeyp
     monkeypatch.setattr(tracking, "download", real)
     server.champion.watch()
     said = "the alias is not followed: expected an answer of MLflow"
-    assert eventually(lambda: said in server.champion.state())
+    wait_until(lambda: said in server.champion.state(), "the trouble is said")
     monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", mlflow)  # it is back
     settings.cache_clear()
     assert follows(server, family.second)
@@ -96,7 +96,9 @@ def test_the_watcher_survives_a_disk_without_room(server, family, monkeypatch, c
     with pytest.raises(StorageError, match="expected to write /dev/full/"):
         server.champion.refresh()
     server.champion.watch()
-    assert eventually(lambda: "the alias is not followed: " in server.champion.state())
+    wait_until(
+        lambda: "the alias is not followed: " in server.champion.state(), "the trouble is said"
+    )
     assert server.champion.refused is None
     monkeypatch.setattr(tempfile, "tempdir", None)
     assert follows(server, family.second)
@@ -115,6 +117,6 @@ def test_the_watcher_survives_what_nobody_foresaw(server, family, monkeypatch):
 
     monkeypatch.setattr(tracking, "aliased", fails)
     server.champion.watch()
-    assert eventually(lambda: "nobody foresaw this" in server.champion.state())
+    wait_until(lambda: "nobody foresaw this" in server.champion.state(), "the trouble is said")
     tracking.move_alias("champion", family.second)
     assert follows(server, family.second)

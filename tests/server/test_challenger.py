@@ -12,8 +12,8 @@ from components.platform import tracking
 from components.platform.registry.fetching import called
 from components.server import model_manager as holder
 from components.shop_ranking.serving.champion import Champion
-from tests.shop_ranking.serving.registered import eventually
 from tests.shop_ranking.serving.shop import app_of, logged_by
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("registry")
 SHOPPER = "shopper-05"
@@ -162,5 +162,7 @@ def test_a_challenger_that_the_alias_has_left_is_freed(server, family):
     catalogue = weakref.ref(server.champion.challenger().catalogue)
     server.champion.watch()
     tracking.move_alias("challenger", family.first)
-    assert eventually(lambda: server.champion.loaded(called(family.second)) is None)
-    assert eventually(lambda: gc.collect() is not None and catalogue() is None)
+    wait_until(
+        lambda: server.champion.loaded(called(family.second)) is None, "the challenger is let go of"
+    )
+    wait_until(lambda: gc.collect() is not None and catalogue() is None, "its memory is free")

@@ -23,10 +23,10 @@ from components.server.gc_pauses import Garbage
 from components.shop_ranking.params import Params
 from components.shop_ranking.serving.prefetch import Ahead
 from tests.ports import free_port
-from tests.served import spooled
+from tests.served import wait_until_shipped
 from tests.shop_ranking.model_registration.handmade import ITEM_IDS, USER_IDS
-from tests.shop_ranking.serving.registered import eventually
 from tests.shop_ranking.serving.shop import app_of, copied, make_server
+from tests.waiting import wait_until
 
 SWAP_SECONDS = 30  # 10 on a machine of its own; tests share theirs
 BODY = {"user_id": "somebody", "k": 5}
@@ -111,10 +111,10 @@ def test_what_was_replaced_is_released(own, packages, tmp_path):
         old = [weakref.ref(part) for part in parts]
         del champion, parts
         assert own.champion.use(copied(packages, tmp_path, "fused-ranker/2"))
-        end = time.monotonic() + 20
-        while any(part() is not None for part in old):
-            assert time.monotonic() < end, [part() for part in old]
-            time.sleep(0.05)
+        wait_until(
+            lambda: all(part() is None for part in old),
+            lambda: f"all is let go of, found {[part() for part in old]}",
+        )
     finally:
         garbage.stop()
         ahead.stop()
@@ -146,14 +146,14 @@ class Process:
     def wait(self, version: str, seconds: float = 120) -> float:
         """Wait until this version answers; return the seconds."""
         started = time.monotonic()
-        while time.monotonic() - started < seconds:
-            try:
-                if httpx.get(f"{self.url}/ready").json()["model"].startswith(version):
-                    return time.monotonic() - started
-            except httpx.TransportError:
-                assert self.process.poll() is None, self.log.read_text()
-            time.sleep(0.05)
-        pytest.fail(f"{version} does not answer: {self.log.read_text()}")
+        wait_until(
+            lambda: httpx.get(f"{self.url}/ready").json()["model"].startswith(version),
+            lambda: f"{version} answers: {self.log.read_text()}",
+            seconds,
+            unless=lambda: self.process.poll() is not None,
+            passing=httpx.TransportError,
+        )
+        return time.monotonic() - started
 
     def stop(self) -> None:
         self.process.terminate()
@@ -258,10 +258,10 @@ def test_swaps_under_load_without_a_failed_request(mlflow, family, tmp_path, buc
         )
         assert put.status_code == 200, put.text
         with Load(server) as load:
-            assert eventually(lambda: load.answered_by(first)), load.seen
+            wait_until(lambda: load.answered_by(first), lambda: f"{first} answers: {load.seen}")
             tracking.move_alias("champion", family.second)  # a person does this
             taken = server.wait(second)
-            assert eventually(lambda: load.answered_by(second)), load.seen
+            wait_until(lambda: load.answered_by(second), lambda: f"{second} answers: {load.seen}")
         kinds = {name for name, _, _ in load.seen}
         assert kinds == {"recommend", "search", "ads", "events", "page"}
         assert [one for one in load.seen if not 200 <= one[1] < 300] == []
@@ -272,7 +272,7 @@ def test_swaps_under_load_without_a_failed_request(mlflow, family, tmp_path, buc
         assert httpx.post(f"{server.url}/admin/champion/refresh").status_code == 401
         answer = httpx.post(f"{server.url}/admin/champion/refresh", headers=headers, timeout=60)
         assert answer.json() == {"ready": True, "model": first}
-        assert eventually(lambda: spooled(server.spool) == 0, 60)  # everything is in S3
+        wait_until_shipped(server.spool)
     finally:
         server.stop()
     run(Params())

@@ -24,7 +24,8 @@ from components.platform.feedback.partitions import key_of, partition_days, read
 from components.shop_ranking.params import Params
 from tests.ports import free_block
 from tests.running import ROOT
-from tests.served import ADMIN_KEY, EVENT_KEY, ServedShop, spooled
+from tests.served import ADMIN_KEY, EVENT_KEY, ServedShop, wait_until_shipped
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.long,
@@ -52,12 +53,10 @@ class Server:
     def start(self) -> None:
         command = [sys.executable, "-m", "tests.server.intake", str(self.port)]
         self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment)
-        for _ in range(600):
-            with suppress(httpx.HTTPError):
-                if httpx.get(f"http://127.0.0.1:{self.port}/openapi.json").is_success:
-                    return
-            time.sleep(0.1)
-        raise AssertionError("the server did not start")
+        address = f"http://127.0.0.1:{self.port}/openapi.json"
+        wait_until(
+            lambda: httpx.get(address).is_success, "the server answers", passing=httpx.HTTPError
+        )
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -83,11 +82,7 @@ class Shoppers:
 
     def wait_for(self, more: int) -> None:
         wanted = len(self.acknowledged) + more
-        for _ in range(1200):
-            if len(self.acknowledged) >= wanted:
-                return
-            time.sleep(0.05)
-        raise AssertionError("the server takes no events")
+        wait_until(lambda: len(self.acknowledged) >= wanted, "the server takes events")
 
     def _send(self) -> None:
         url = f"http://127.0.0.1:{self.server.port}/events"
@@ -123,14 +118,6 @@ def downstream() -> list[str]:
     return pa.concat_tables(tables)["event_id"].to_pylist()
 
 
-def wait_until_shipped(spool: Path) -> None:
-    for _ in range(1200):
-        if spooled(spool) == 0:
-            return
-        time.sleep(0.1)
-    raise AssertionError("events are left in the spool")
-
-
 @pytest.fixture
 def server(tmp_path, bucket, store):
     started = Server(tmp_path, bucket, store.environment)
@@ -143,7 +130,8 @@ def test_killing_the_server_loses_no_acknowledged_event(server, tmp_path):
     for _ in range(3):
         shoppers.wait_for(150)
         server.kill()
-        time.sleep(0.3)
+        resent = shoppers.resent
+        wait_until(lambda resent=resent: shoppers.resent > resent, "somebody is interrupted")
         server.start()
     shoppers.wait_for(50)
     shoppers.stop()
@@ -157,7 +145,7 @@ def test_killing_the_server_loses_no_acknowledged_event(server, tmp_path):
 def test_killing_the_store_loses_and_doubles_nothing(server, store, tmp_path):
     shoppers = Shoppers(server)
     shoppers.wait_for(150)
-    wait_for_objects()
+    wait_until(lambda: storage.stored("events/segments/"), "a segment in the store")
     store.kill()
     shoppers.wait_for(300)  # the spool takes over
     assert any(path.stat().st_size for path in tmp_path.glob("*.jsonl"))
@@ -169,14 +157,6 @@ def test_killing_the_store_loses_and_doubles_nothing(server, store, tmp_path):
     assert shoppers.resent == 0  # nobody noticed
     assert len(arrived) == len(set(arrived))
     assert set(arrived) == shoppers.acknowledged
-
-
-def wait_for_objects() -> None:
-    for _ in range(200):
-        if storage.stored("events/segments/"):
-            return
-        time.sleep(0.1)
-    raise AssertionError("no segment reached the store")
 
 
 def test_with_the_store_away_the_spool_fills_and_then_says_so(tmp_path, bucket, store):

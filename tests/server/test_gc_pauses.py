@@ -12,6 +12,7 @@ from components.platform.serving.batching import Waiting
 from components.server import gc_pauses as garbage
 from components.server.gc_pauses import Garbage, collect_soon
 from components.shop_ranking.serving.api import SearchRequest
+from tests.waiting import wait_until
 
 
 class Cycle:
@@ -27,11 +28,10 @@ def as_before():
     assert gc.get_threshold() == thresholds
 
 
-def gone(found, seconds):
-    end = time.monotonic() + seconds
-    while found() is not None and time.monotonic() < end:
-        time.sleep(0.01)
-    return found() is None
+def stays(found, seconds):
+    """Return whether it is still there after some seconds: nothing says that nothing happens."""
+    time.sleep(seconds)
+    return found() is not None
 
 
 def old_cycle():
@@ -49,9 +49,9 @@ def test_a_full_collection_waits_for_a_pause(monkeypatch):
     try:
         assert gc.get_threshold()[2] == garbage.NEVER
         found = old_cycle()
-        assert not gone(found, 0.5)
+        assert stays(found, 0.5)
         idle[0] = 1.0
-        assert gone(found, 10)
+        wait_until(lambda: found() is None, "it is collected")
     finally:
         collecting.stop()
 
@@ -63,7 +63,7 @@ def test_a_server_without_a_pause_is_collected_too(monkeypatch):
     collecting = Garbage(lambda: 0.0)
     collecting.start()
     try:
-        assert gone(found, 10)
+        wait_until(lambda: found() is None, "it is collected")
     finally:
         collecting.stop()
 
@@ -73,9 +73,9 @@ def test_what_is_large_is_collected_in_the_next_pause():
     found = old_cycle()
     collecting.start()
     try:
-        assert not gone(found, 0.3)  # ten minutes have not gone by
+        assert stays(found, 0.3)  # ten minutes have not gone by
         collect_soon()
-        assert gone(found, 10)
+        wait_until(lambda: found() is None, "it is collected")
     finally:
         collecting.stop()
 

@@ -19,9 +19,8 @@ import redis
 from components.platform.files import read_table
 from components.platform.serving.segments import whole_lines
 from tests.ports import free_port
-from tests.scaled import until
 from tests.served import ADMIN_KEY, EVENT_KEY, ServedShop
-from tests.shop_ranking.serving.registered import eventually
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.long,
@@ -50,7 +49,8 @@ class Redis:
              "--appendonly", "no"],
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        until(redis.Redis.from_url(self.url).ping, redis.ConnectionError)
+        ping = redis.Redis.from_url(self.url).ping
+        wait_until(ping, "Redis answers", passing=redis.ConnectionError)
 
     def kill(self) -> None:
         self.process.kill()
@@ -147,7 +147,7 @@ def test_what_one_is_told_changes_the_others_answer(pair):
     assert bought(pair.b, "newcomer") == []
     purchase = event(pair.a, "p-1", "purchase", "newcomer", pair.items[3])
     assert send(pair.a, purchase).json()["accepted"] == 1
-    assert eventually(lambda: bought(pair.b, "newcomer") == [pair.items[3]])
+    wait_until(lambda: bought(pair.b, "newcomer") == [pair.items[3]], "b knows the purchase")
     assert bought(pair.a, "newcomer") == [pair.items[3]]
     again = send(pair.b, purchase).json()  # by way of the other
     assert (again["accepted"], again["duplicates"]) == (0, 1)
@@ -156,7 +156,7 @@ def test_what_one_is_told_changes_the_others_answer(pair):
 
 def test_both_give_the_same_scores_to_a_shopper_of_today(pair):
     send(pair.b, event(pair.b, "p-2", "purchase", "regular", pair.items[5]))
-    assert eventually(lambda: bought(pair.a, "regular") == [pair.items[5]])
+    wait_until(lambda: bought(pair.a, "regular") == [pair.items[5]], "a knows the purchase")
 
     def scores(server: ServedShop) -> dict[str, float]:
         items = ask(server, "/recommend", user_id="regular", k=100)["items"]
@@ -171,7 +171,7 @@ def test_both_give_the_same_scores_to_a_shopper_of_today(pair):
 def test_one_explains_what_the_other_answered(pair):
     answer = ask(pair.a, "/recommend", user_id="newcomer", k=3)
     url = f"{pair.b.url}/explain/{answer['impression_id']}"
-    assert eventually(lambda: httpx.get(url).status_code == 200)
+    wait_until(lambda: httpx.get(url).status_code == 200, "the other explains it")
     explained = httpx.get(url).json()
     assert [one["item_id"] for one in explained["items"]] == [
         one["item_id"] for one in answer["items"]
@@ -230,20 +230,21 @@ def test_a_budget_spent_over_both_is_not_overrun_and_each_offer_is_charged_once(
     )
     assert put.status_code == 200, put.text
     shown = f"{pair.b.url}/admin/campaigns"
-    assert eventually(
+    wait_until(
         lambda: (
             [one["campaign_id"] for one in httpx.get(shown, headers=ADMIN).json()["campaigns"]]
             == ["rich", "poor"]
-        )
+        ),
+        "b has the campaigns",
     )
     noon = (now(pair.a).replace(hour=0) + timedelta(days=1, hours=12)).isoformat()
     now(pair.a, noon)
-    assert eventually(lambda: now(pair.b).isoformat() >= noon[:19])  # one clock
+    wait_until(lambda: now(pair.b).isoformat() >= noon[:19], "one clock")  # one clock
     found = offers(pair, 24)
     for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
         # What one tells the other arrives in order: who knows the time knows every offer before.
         later = now(one, (now(one) + timedelta(seconds=1)).isoformat())
-        assert eventually(lambda other=other, later=later: now(other) >= later)
+        wait_until(lambda other=other, later=later: now(other) >= later, "one clock")
     # Every offer is clicked twice at the same moment, once on either server.
     wanted = [(server, click(server, 2 * n + k, offer))
               for n, offer in enumerate(found)
@@ -257,15 +258,21 @@ def test_a_budget_spent_over_both_is_not_overrun_and_each_offer_is_charged_once(
     each = [charged[f"c-{2 * n}"] + charged[f"c-{2 * n + 1}"] for n in range(len(found))]
     assert sum(price > 0 for price in charged.values()) == sum(price > 0 for price in each)
     total = pytest.approx(sum(charged.values()))
-    assert eventually(lambda: spent(pair.a) == total and spent(pair.b) == total)
+    wait_until(
+        lambda: spent(pair.a) == total and spent(pair.b) == total, "both know what was spent"
+    )
 
 
 def test_without_redis_answers_go_on_and_money_waits(pair):
     """And what came in meanwhile is told when there is one again, which has lost everything."""
     before = sum(prices(pair).values())
     pair.redis.kill()
-    assert eventually(lambda: said(pair.a).startswith("Redis does not answer: "))
-    assert eventually(lambda: said(pair.b).startswith("Redis does not answer: "))
+    wait_until(
+        lambda: said(pair.a).startswith("Redis does not answer: "), "a says that Redis is away"
+    )
+    wait_until(
+        lambda: said(pair.b).startswith("Redis does not answer: "), "b says that Redis is away"
+    )
     assert metric(pair.b, "shopfusion_redis_up") == 0
     started = time.monotonic()
     for server in (pair.a, pair.b):
@@ -284,8 +291,8 @@ def test_without_redis_answers_go_on_and_money_waits(pair):
     assert put.status_code == 503
     assert spent(pair.a) > 0  # nothing was taken
     pair.redis.start()
-    assert eventually(lambda: said(pair.a) == said(pair.b) == "one of many")
-    assert eventually(lambda: bought(pair.b, "later") == [pair.items[7]])
+    wait_until(lambda: said(pair.a) == said(pair.b) == "one of many", "both are together again")
+    wait_until(lambda: bought(pair.b, "later") == [pair.items[7]], "b knows the later purchase")
     assert send(pair.a, click(pair.a, 900, ("unknown", pair.items[0]))).status_code == 200
     # The money that was spent is known although Redis has forgotten it.
     fresh = ask(pair.a, "/ads", slots=1)
@@ -319,13 +326,13 @@ def test_kill_9_of_one_loses_nothing(pair):
     for thread in threads:
         thread.start()
     try:
-        assert eventually(lambda: len(acknowledged) > 30)
+        wait_until(lambda: len(acknowledged) > 30, "30 events")
         pair.redis.signal(signal.SIGSTOP)  # from here on nobody is told anything
         quiet = len(acknowledged)
-        assert eventually(lambda: len(acknowledged) > quiet + 15)
+        wait_until(lambda: len(acknowledged) > quiet + 15, "15 events more")
         pair.a.kill()
         pair.redis.signal(signal.SIGCONT)
-        assert eventually(lambda: len(acknowledged) > quiet + 40)
+        wait_until(lambda: len(acknowledged) > quiet + 40, "40 events more")
     finally:
         stop.set()
     for thread in threads:
@@ -333,9 +340,10 @@ def test_kill_9_of_one_loses_nothing(pair):
     pair.a.start()
     for server in (pair.b, pair.a):
         for user, item in acknowledged.items():
-            assert eventually(
-                lambda user=user, item=item, server=server: bought(server, user) == [item]
-            ), f"{user} on {server.folder.name}"
+            wait_until(
+                lambda user=user, item=item, server=server: bought(server, user) == [item],
+                f"{user} on {server.folder.name}",
+            )
     logged = {one["event_id"] for one in pair.logged("purchase")}
     assert {f"k-{user}" for user in acknowledged} <= logged
 

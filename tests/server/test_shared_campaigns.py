@@ -17,7 +17,7 @@ from components.server.replicas.replicas import Replicas
 from components.shop_ranking.ads.ads import Ads
 from components.shop_ranking.ads.campaigns import Campaign
 from tests.server.test_replicas import Redis
-from tests.shop_ranking.serving.registered import eventually
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
     shutil.which("redis-server") is None,
@@ -56,7 +56,7 @@ def redis() -> Iterator[Redis]:
 @pytest.fixture
 def two(redis: Redis, tmp_path: Path) -> Iterator[tuple[One, One]]:
     made = One(redis, tmp_path / "a"), One(redis, tmp_path / "b")
-    assert eventually(lambda: all(not one.replicas.link.problem for one in made))
+    wait_until(lambda: all(not one.replicas.link.problem for one in made), "Redis answers all")
     yield made
     for one in made:
         one.stop()
@@ -88,7 +88,9 @@ def test_an_older_one_that_is_read_late_does_not_win(
               "timestamp": datetime.now(UTC).isoformat()}  # fmt: skip
     a.log.append([record], durable=True)
     connected.set()
-    assert eventually(lambda: len(taken) == 1)  # b has read all that was before it
+    wait_until(
+        lambda: len(taken) == 1, "b has read all before"
+    )  # b has read all that was before it
     assert a.names() == b.names() == ["newer"]
 
 
@@ -97,14 +99,14 @@ def test_a_redis_that_has_lost_everything_is_told_them_again(
 ) -> None:
     a, b = two
     a.ads.replace([campaign("kept")])
-    assert eventually(lambda: b.names() == ["kept"])
+    wait_until(lambda: b.names() == ["kept"], "b has the campaign")
     later = START + timedelta(days=1)
     a.clock.set(later)  # its publisher knows this Redis
-    assert eventually(lambda: b.clock.now() == later)
+    wait_until(lambda: b.clock.now() == later, "one clock")
     redis.kill()
     redis.start()
     a.clock.set(later + timedelta(days=1))
-    assert eventually(lambda: a.replicas.link.campaigns() is not None)
+    wait_until(lambda: a.replicas.link.campaigns() is not None, "Redis has the campaigns again")
     late = One(redis, tmp_path / "late")
     try:
         assert late.names() == ["kept"]

@@ -23,11 +23,12 @@ from services import supervision
 from services.health import require_broker
 from services.lifecycle import environment
 from services.settings import ServiceSettings
-from tests.dags.promoting import PromotionShop, promotion_shop, wait
+from tests.dags.promoting import PromotionShop, promotion_shop
 from tests.ports import free_port
 from tests.running import Platform, make_platform, up
 from tests.scaled import ask, postgres, postgres_binaries, redis_server
 from tests.store import Store
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("scale"), pytest.mark.timeout(1800)]
 
@@ -111,9 +112,9 @@ def test_a_celery_worker_runs_the_tasks(scaled: Platform, shop: PromotionShop) -
     assert [row[0] for row in ask(kept, "airflow", done)] == ["success"]
     # The worker keeps its own result a moment after the task told Airflow that it is done.
     results = "SELECT status FROM celery_taskmeta"
-    wait(lambda: ("SUCCESS",) in ask(kept, "airflow", results), "the worker's result", 60)
+    wait_until(lambda: ("SUCCESS",) in ask(kept, "airflow", results), "the worker's result", 60)
     log = scaled.settings.logs / "airflow-worker.log"
-    wait(lambda: "succeeded in" in log.read_text(), "the worker's word of it", 60)
+    wait_until(lambda: "succeeded in" in log.read_text(), "the worker's word of it", 60)
     assert scaled.run("status").stdout.count("running") == 8  # the worker instead of the store
 
 
@@ -168,7 +169,7 @@ def test_artifacts_data_and_events_go_to_the_other_store(
     send_event(reached, mark)
     arrived = {"mlflow/": "an artifact", "dvc/": "data", "events/": "events"}
     for prefix, what in arrived.items():
-        wait(lambda prefix=prefix: bool(stored(other_store, prefix)), what, seconds=60)
+        wait_until(lambda prefix=prefix: bool(stored(other_store, prefix)), what, seconds=60)
     assert [key for key in stored(other_store, "mlflow/") if key.endswith(f"{mark}.txt")]
 
 

@@ -13,8 +13,9 @@ from components.platform import tracking
 from components.platform.registry.fetching import called
 from tests.browser.looks import PHONE, assert_fits, assert_readable, complaints
 from tests.ports import free_port
-from tests.shop_ranking.serving.registered import Family, eventually
+from tests.shop_ranking.serving.registered import Family
 from tests.shop_ranking.serving.shop import app_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("registry")
 SHOPPER = "shopper-05"
@@ -31,7 +32,7 @@ def compare(page: Page, mlflow: str, family: Family, tmp_path: Path) -> Iterator
         thread = threading.Thread(target=served.run)
         thread.start()
         try:
-            assert eventually(lambda: served.started)
+            wait_until(lambda: served.started, "the server has started")
             wrong = complaints(page, f"http://127.0.0.1:{port}")
             page.goto(f"http://127.0.0.1:{port}/compare?shopper={SHOPPER}")
             yield page

@@ -1,8 +1,7 @@
 """A real registry with versions of a small shop, for servers that follow its aliases."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,13 +99,3 @@ def register_unseen(tags: dict[str, str] | None = None, broken: bool = False) ->
             (package.folder / "shop" / "items.parquet").write_bytes(b"no catalogue")
         with tracking.stage_run("by_hand", Params()):
             return tracking.register(package, first.name, dict(first.tags) | (tags or {}))
-
-
-def eventually(true: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Return whether it becomes true in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if true():
-            return True
-        time.sleep(0.02)
-    return False

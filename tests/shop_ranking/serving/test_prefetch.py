@@ -11,6 +11,7 @@ from components.shop_ranking.serving import prefetch
 from components.shop_ranking.serving.api import RecommendRequest
 from components.shop_ranking.serving.champion import Champion
 from components.shop_ranking.serving.prefetch import PAUSE_SECONDS, Ahead
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -21,13 +22,6 @@ def ahead(server):
     made.start()
     yield made
     made.stop()
-
-
-def until(condition, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing became of it"
-        time.sleep(0.01)
 
 
 def due():
@@ -45,12 +39,15 @@ def is_ready(champion, user, now):
 def test_all_shoppers_are_made_ready_and_again_on_another_day(server, champion, ahead):
     users = champion.shoppers.latest(10_000)
     assert len(users) > 100
-    until(lambda: due() == 0 and is_ready(champion, users[-1], server.clock.now()))
+    wait_until(
+        lambda: due() == 0 and is_ready(champion, users[-1], server.clock.now()),
+        "rows are made ready",
+    )
     assert all(is_ready(champion, user, server.clock.now()) for user in users)
 
     tomorrow = server.clock.set(server.clock.now() + timedelta(days=1))
     assert not is_ready(champion, users[-1], tomorrow)
-    until(lambda: is_ready(champion, users[-1], tomorrow))
+    wait_until(lambda: is_ready(champion, users[-1], tomorrow), "rows are made ready")
     assert all(is_ready(champion, user, tomorrow) for user in users)
 
     # What was made ready is what a request computes.
@@ -62,7 +59,7 @@ def test_all_shoppers_are_made_ready_and_again_on_another_day(server, champion, 
 
 
 def test_who_did_something_is_next(server, champion, ahead, monkeypatch):
-    until(lambda: ahead.all_ready)
+    wait_until(lambda: ahead.all_ready, "rows are made ready")
     made = []
     prepare = Champion.prepare
 
@@ -83,12 +80,12 @@ def test_who_did_something_is_next(server, champion, ahead, monkeypatch):
     before = champion.shoppers.live.revision(first)
     server.log.append([event], durable=False)
     assert champion.shoppers.live.revision(first) == before + 1
-    until(lambda: last in made)
+    wait_until(lambda: last in made, "rows are made ready")
     assert made == [first, *others, last]
 
 
 def test_nothing_is_made_ready_while_requests_come(server, champion, ahead):
-    until(lambda: due() == 0)
+    wait_until(lambda: due() == 0, "rows are made ready")
     users = champion.shoppers.latest(10_000)
     end = time.monotonic() + 20 * PAUSE_SECONDS
     server.waiting.asked()
@@ -97,7 +94,7 @@ def test_nothing_is_made_ready_while_requests_come(server, champion, ahead):
         server.waiting.asked()
         time.sleep(PAUSE_SECONDS / 10)
     assert sum(is_ready(champion, user, later) for user in users) < len(users) / 2
-    until(lambda: is_ready(champion, users[-1], later))
+    wait_until(lambda: is_ready(champion, users[-1], later), "rows are made ready")
 
 
 def test_the_latest_shoppers_come_first(champion):

@@ -36,7 +36,7 @@ def run(task: Task) -> Report:
     Below a sample of 1 there is one further seed, of one epoch.
     """
     params = load_params()
-    rows = read_test_rows(pipeline.PREPARED, "test", params.evaluation.new_shopper_sessions)
+    rows = read_test_rows(pipeline.PREPARED, "test", params.evaluation)
     chosen = json.loads((pipeline.FUSED / "chosen.json").read_text())["method"]
     files = [*pipeline.FUSED.glob(TEST_RANKINGS), *pipeline.BASELINES.glob(TEST_RANKINGS)]
     found = {params.seed: _measured(sorted(files), rows, params)}

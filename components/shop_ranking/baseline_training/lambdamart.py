@@ -18,7 +18,6 @@ from components.shop_ranking.engine.rankings import Floats, Ints, top_k
 from components.shop_ranking.params import BaselineParams
 
 BATCH = 256  # shoppers whose candidates are drawn at once
-SHARE = 0.5  # of the shoppers of a cut that it learns from: half the time, the same ranking
 NOT_CANDIDATE = np.float32(-1e9)  # below every candidate, ordered by popularity
 PAIR = [
     "sessions", "days_since_first", "days_since_last", "decayed_14", "decayed_45", "decayed_120",
@@ -37,9 +36,6 @@ SHOPPER = [
 # all .442 against .441), new items better (.052 against .047), and takes a third of the time.
 OPTIONS = {
     "objective": "rank_xendcg",
-    "num_leaves": 31,
-    "learning_rate": 0.05,
-    "feature_fraction": 0.5,
     "deterministic": True,
     "force_row_wise": True,
     "num_threads": 1,
@@ -83,7 +79,13 @@ class LambdaMart:
         for name in earlier:
             data, builder = cuts[name], self._builder(cuts[name])
             users = data.candidates.users
-            users = np.sort(rng.choice(users, max(1, int(SHARE * len(users))), replace=False))
+            users = np.sort(
+                rng.choice(
+                    users,
+                    max(1, int(self.params.lambdamart_shopper_share * len(users))),
+                    replace=False,
+                )
+            )
             for start in range(0, len(users), BATCH):
                 rows = builder.build(users[start : start + BATCH])
                 features.append(rows.features)
@@ -94,7 +96,13 @@ class LambdaMart:
         )
         examples = sum(len(part) for part in labels)
         leaf = max(1, min(500, examples // 200))  # a small shop has no 500 rows alike
-        options = OPTIONS | {"seed": self.seed, "min_data_in_leaf": leaf}
+        options = OPTIONS | {
+            "num_leaves": self.params.lambdamart_leaves,
+            "learning_rate": self.params.lambdamart_learning_rate,
+            "feature_fraction": self.params.lambdamart_feature_share,
+            "min_data_in_leaf": leaf,
+            "seed": self.seed,
+        }
         booster = lgb.train(options, dataset, num_boost_round=self.params.lambdamart_trees)
         builder = self._builder(cuts[at])
 

@@ -67,7 +67,7 @@ def run(params: Params, tables: Path, prepared: Path, summary: Path) -> None:
         described = [{**cut.to_json(), "target_events": list(target_events)} for cut in cuts]
         write_json(described, folder / "cuts.json")
         for cut in cuts:
-            _write_cut(cut, indexed, folder / "cuts" / cut.name)
+            _write_cut(cut, indexed, folder / "cuts" / cut.name, preparation)
         numbers = summarise(
             events,
             found["orders"],
@@ -145,7 +145,7 @@ def _pictures(items: Table, images: Table) -> Table:
     )
 
 
-def _write_cut(cut: Cut, indexed: Indexed, folder: Path) -> None:
+def _write_cut(cut: Cut, indexed: Indexed, folder: Path, params: PreparationParams) -> None:
     """Write the tables of one cut.
 
     Raises:
@@ -167,7 +167,7 @@ def _write_cut(cut: Cut, indexed: Indexed, folder: Path) -> None:
             "user_item": features.user_item(state, orders, cut),
             "item_stats": features.item_stats(lines, orders, indexed.items, state, cut),
             "user_stats": features.user_stats(lines, orders, state, cut),
-            "item_pairs": histories.item_pairs(lines, cut),
+            "item_pairs": histories.item_pairs(lines, cut, params),
             "query_items": histories.query_items(indexed.asked, cut),
         }
         for name, expression in expressions.items():

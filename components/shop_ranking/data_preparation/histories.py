@@ -9,10 +9,7 @@ from components.platform import schemas
 from components.shop_ranking.data_preparation.cuts import Cut
 from components.shop_ranking.data_preparation.events import stripped
 from components.shop_ranking.data_preparation.features import DAY, before, exact_sum
-
-MAX_BASKET_FOR_PAIRS = 100  # larger sessions say little of what belongs together, at a high price
-PAIRS_PER_ITEM = 20
-MIN_PAIR_SESSIONS = 3
+from components.shop_ranking.params import PreparationParams
 
 
 def ordered_lines(lines: Table, cut: Cut) -> Table:
@@ -57,13 +54,13 @@ def targets(lines: Table, state: Table, cut: Cut) -> Table:
     ).order_by("user_index", "item_index")
 
 
-def item_pairs(lines: Table, cut: Cut) -> Table:
+def item_pairs(lines: Table, cut: Cut, params: PreparationParams) -> Table:
     """Items of one session, both directions, the strongest by lift x sqrt(sessions) an item."""
     visits = before(lines, cut).filter(lambda row: row.is_visit)
     visits = visits.select("user_index", "session", "item_index")
     basket = ["user_index", "session"]
     sizes = visits.group_by(basket).aggregate(size=visits.count())
-    small = visits.semi_join(sizes.filter(sizes["size"] <= MAX_BASKET_FOR_PAIRS), basket)
+    small = visits.semi_join(sizes.filter(sizes["size"] <= params.pair_basket_items), basket)
     other = small.view()
     both = small.inner_join(
         other, [*basket, small.item_index < other.item_index], rname="other_{name}"
@@ -71,13 +68,13 @@ def item_pairs(lines: Table, cut: Cut) -> Table:
     counted = both.group_by("item_index", other_index=both.other_item_index).aggregate(
         sessions=both.count()
     )
-    counted = counted.filter(counted.sessions >= MIN_PAIR_SESSIONS).cache()
+    counted = counted.filter(counted.sessions >= params.pair_sessions).cache()
     mirrored = counted.select(
         item_index=counted.other_index, other_index=counted.item_index, sessions=counted.sessions
     )
     pairs = counted.union(mirrored)
     alone = small.group_by("item_index").aggregate(alone=small.count())
-    total = sizes.filter(sizes["size"] <= MAX_BASKET_FOR_PAIRS).count().as_scalar()
+    total = sizes.filter(sizes["size"] <= params.pair_basket_items).count().as_scalar()
     theirs = alone.select(other_index=alone.item_index, other_alone=alone.alone)
     scored = pairs.inner_join(alone, "item_index").inner_join(theirs, "other_index")
     scored = scored.mutate(lift=scored.sessions * total / (scored.alone * scored.other_alone))
@@ -86,7 +83,7 @@ def item_pairs(lines: Table, cut: Cut) -> Table:
         ibis.window(group_by="item_index", order_by=[strength, scored.other_index])
     )
     ranked = scored.mutate(rank=rank)
-    return ranked.filter(ranked["rank"] < PAIRS_PER_ITEM).order_by("item_index", "rank")
+    return ranked.filter(ranked["rank"] < params.pairs_per_item).order_by("item_index", "rank")
 
 
 def asked_items(events: Table, items: Table) -> Table:

@@ -40,7 +40,7 @@ def run(
     if wanted.k > LENGTH:
         raise DataError(f"evaluation.k of at most {LENGTH}", f"{wanted.k}", "choose a smaller k")
     chosen = _chosen(fused)
-    rows = read_test_rows(prepared, TEST, wanted.new_shopper_sessions)
+    rows = read_test_rows(prepared, TEST, wanted)
     rankings = _rankings(baselines, "baseline_training") | _rankings(fused, "fusion_training")
     if (champion / "rankings").is_dir():  # of the version in service, where it ranked these rows
         rankings |= _rankings(champion, "champion_ranking")

@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from components.platform.errors import DataError
 from components.platform.files import read_table
+from components.shop_ranking.params import EvaluationParams
 
 Bools = npt.NDArray[np.bool_]
-HEAD_SHARE = 0.5  # the most popular items that together make half of all sessions are the head
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TestRows:
     eligible: int
 
 
-def read_test_rows(prepared: Path, cut: str, new_shopper_sessions: int) -> TestRows:
+def read_test_rows(prepared: Path, cut: str, params: EvaluationParams) -> TestRows:
     """Read one cut's targets and slices from data/prepared.
 
     Raises:
@@ -58,7 +58,8 @@ def read_test_rows(prepared: Path, cut: str, new_shopper_sessions: int) -> TestR
     known = np.isin(shoppers["user_index"].to_numpy(), users)
     rows = np.searchsorted(users, shoppers["user_index"].to_numpy()[known])
     visits_N[rows] = shoppers["sessions"].to_numpy()[known]
-    new_N, head_I = visits_N < new_shopper_sessions, _head(sessions_I, eligible_I)
+    new_N = visits_N < params.new_shopper_sessions
+    head_I = _head(sessions_I, eligible_I, params.head_share)
     whole_N, whole_I = np.ones(len(users), bool), np.ones(len(items), bool)
     text_I = items["text"].is_valid().to_numpy()
     image_I = items["has_image"].to_numpy()
@@ -89,12 +90,12 @@ def _wanted(targets: pa.Table, users: npt.NDArray[np.int32], items: int) -> dict
     return wanted
 
 
-def _head(sessions_I: npt.NDArray[np.float64], eligible_I: Bools) -> Bools:
+def _head(sessions_I: npt.NDArray[np.float64], eligible_I: Bools, share: float) -> Bools:
     counted = np.where(eligible_I, sessions_I, 0.0)
     order = np.argsort(-counted, kind="stable")
     before = np.cumsum(counted[order]) - counted[order]
     head = np.zeros(len(counted), bool)
-    head[order] = before < HEAD_SHARE * counted.sum()
+    head[order] = before < share * counted.sum()
     return head
 
 

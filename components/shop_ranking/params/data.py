@@ -99,6 +99,13 @@ class PreparationParams(Section):
         description="Event types that count as a wanted item; null takes the strongest the data "
         "has: purchase, rating, add_to_cart, click, view",
     )
+    pair_basket_items: int = Field(
+        100, ge=2, description="Pairs: sessions of more items say little of what belongs together"
+    )
+    pair_sessions: int = Field(
+        3, ge=1, description="Pairs: sessions that have both items, at least"
+    )
+    pairs_per_item: int = Field(20, ge=1, description="Pairs: kept items beside an item")
     session_gap_minutes: int = Field(
         30,
         ge=1,

@@ -48,6 +48,16 @@ class BaselineParams(Section):
     tifu_neighbours: int = Field(100, ge=1, description="TIFU-KNN: nearest shoppers")
     tifu_alpha: Share = Field(0.5, description="TIFU-KNN: share of the shopper's own vector")
     lambdamart_trees: int = Field(150, ge=1, description="LambdaMART: boosting rounds")
+    lambdamart_learning_rate: float = Field(
+        0.05, gt=0, le=1, description="LambdaMART: weight of each tree"
+    )
+    lambdamart_leaves: int = Field(31, ge=2, le=1024, description="LambdaMART: leaves of a tree")
+    lambdamart_feature_share: float = Field(
+        0.5, gt=0, le=1, description="LambdaMART: share of the features that a tree may use"
+    )
+    lambdamart_shopper_share: float = Field(
+        0.5, gt=0, le=1, description="LambdaMART: share of a cut's shoppers that it learns from"
+    )
     lambdamart_new_items: int = Field(
         150, ge=1, description="LambdaMART: items never bought that are candidates a shopper"
     )
@@ -59,6 +69,9 @@ class EvaluationParams(Section):
     k: int = Field(10, ge=1, le=100, description="Length of the ranked list that is measured")
     bootstrap_samples: int = Field(
         2000, ge=100, le=100_000, description="Bootstrap samples over shoppers"
+    )
+    head_share: Share = Field(
+        0.5, description="The most popular items with this share of all sessions are the head"
     )
     new_shopper_sessions: int = Field(
         10, ge=1, description="Fewer sessions than this before the cut make a shopper new"

@@ -136,7 +136,7 @@ def test_it_does_not_rank_without_need_or_reason(
     def reason(tags: dict[str, str], params: Params = champion.params) -> str:
         version = tracking.version_at("ranker", "champion")
         changed = tracking.Version("ranker", "1", version.run_id, {**version.tags, **tags})
-        monkeypatch.setattr(tracking, "champion", lambda *_: changed if tags else None)
+        monkeypatch.setattr(tracking, "version_at", lambda *_: changed if tags else None)
         out = tmp_path / "champion"
         run(params, prepared=tiny_world.prepared, champion=out, policy=champion.policy)
         monkeypatch.undo()

@@ -224,7 +224,7 @@ def registry(packages, monkeypatch):
         number = aliases.get(alias)
         return number and tracking.Version(name, number, "run", {})
 
-    monkeypatch.setattr(tracking, "champion", found)
+    monkeypatch.setattr(tracking, "version_at", found)
     monkeypatch.setattr(choices, "fetch", lambda version, folder: packages)
     return aliases
 

@@ -16,6 +16,8 @@ from benchmarks.quality.search import row as search
 from benchmarks.quality.search import tuning
 from benchmarks.quality.tuning import peft, soups
 
+pytestmark = pytest.mark.long  # rows are measured whole
+
 DATA = Path(os.environ.get("SHOPFUSION_BENCHMARK_DATA", "../shared/data"))
 BEAUTY = DATA / "beauty" / "Beauty.txt.gz"
 

@@ -13,6 +13,8 @@ from components.platform.errors import DataError
 from components.platform.metrics.ranking import shopper_metrics
 from components.shop_ranking.engine.towers.item_orders import Orders
 
+pytestmark = pytest.mark.long  # rows are measured whole
+
 ITEMS, SHOPPERS = 60, 150
 
 

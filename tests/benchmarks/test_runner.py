@@ -12,6 +12,8 @@ from benchmarks.quality.report import Report, short, with_interval
 from benchmarks.quality.rows import ROWS, Task
 from benchmarks.quality.writing import Facts, write_row
 
+pytestmark = pytest.mark.long  # rows are measured whole
+
 FACTS = {name: Facts(name, Task(Path(), 1.0, 7), 3.0, 900.0) for name in ("one", "other")}
 
 

@@ -15,6 +15,8 @@ from components.shop_ranking.fusion_training import component as fusion_training
 from components.shop_ranking.params import load_params
 from tests.world import TinyWorld
 
+pytestmark = pytest.mark.long  # rows are measured whole
+
 
 @pytest.fixture
 def run_folder(

@@ -13,6 +13,8 @@ from benchmarks.quality.speed import row
 from benchmarks.quality.speed.environment import rectools_python
 from components.platform.errors import ServiceError
 
+pytestmark = pytest.mark.long  # rows are measured whole
+
 SHOPPERS, ITEMS = 300, 80
 DATA = Path(os.environ.get("SHOPFUSION_BENCHMARK_DATA", "../shared/data"))
 BEAUTY = DATA / "beauty" / "Beauty.txt.gz"

@@ -238,6 +238,7 @@ class Load:
             self.acknowledged += [event["event_id"] for event in batch]
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("registry")
 @pytest.mark.timeout(600)
 def test_swaps_under_load_without_a_failed_request(mlflow, family, tmp_path, bucket, store):

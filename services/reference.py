@@ -14,8 +14,8 @@ from services.settings import ServiceSettings
 HEAD = """# Reference
 
 Every param and every setting. Written by `python -m services.reference > docs/reference.md`; a test
-holds it equal to the models in `components/*/params/`, `components/platform/settings.py` and
-`services/settings.py`.
+holds it equal to the models in `components/*/params/`, `components/shop_ranking/towers/`,
+`components/platform/settings.py` and `services/settings.py`.
 
 ## Params
 

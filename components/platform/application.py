@@ -119,7 +119,8 @@ class Application:
     origin: Callable[[Run], Mapping[str, str]] = lambda run: {}
     serving: Serving | None = None
     gate: Gate | None = None
-    names: Mapping[str, str] = field(default_factory=dict)  # key of a model -> registered name
+    # Key of a model -> its registered name, where registry.yaml gives it none.
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def leading(self) -> Model:

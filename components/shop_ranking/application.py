@@ -14,6 +14,8 @@ from components.platform.application import (
 )
 from components.platform.registry.policy import POLICY
 from components.shop_ranking.params import Params
+from components.shop_ranking.towers import TOWERS
+from components.shop_ranking.towers.registration import Tower
 
 if TYPE_CHECKING:
     from components.platform.gate.measured import Comparisons
@@ -28,20 +30,15 @@ BASELINES = Path("models/baselines")
 FUSED = Path("models/fused")
 CHAMPION = Path("models/champion")
 REPORTS = Path("reports")
-QUERIED = {"text", "image"}  # towers that encode queries
-TOWER_FOLDERS = {name: Path("models") / name for name in ("behaviour", "text", "image")}
+TOWER_FOLDERS = {name: tower.folder for name, tower in TOWERS.items()}
 
 
 def _stage(name: str, /, **paths: Path) -> Stage:
     return Stage(f"components.shop_ranking.{name}.component", paths)
 
 
-def _pretraining(tower: str) -> Stage:
-    return Stage(
-        f"components.shop_ranking.{tower}_pretraining.component",
-        {"prepared": PREPARED, "tower": TOWER_FOLDERS[tower]},
-        processes=True,
-    )
+def _pretraining(tower: Tower) -> Stage:
+    return Stage(tower.train, {"prepared": PREPARED, "tower": tower.folder}, processes=True)
 
 
 STAGES = {
@@ -50,7 +47,7 @@ STAGES = {
     "data_preparation": _stage(
         "data_preparation", tables=TABLES, prepared=PREPARED, summary=REPORTS / "data_summary"
     ),
-    **{f"{tower}_pretraining": _pretraining(tower) for tower in TOWER_FOLDERS},
+    **{tower.stage: _pretraining(tower) for tower in TOWERS.values()},
     "baseline_training": _stage("baseline_training", prepared=PREPARED, baselines=BASELINES),
     "champion_ranking": _stage(
         "champion_ranking", prepared=PREPARED, champion=CHAMPION, policy=POLICY
@@ -89,13 +86,13 @@ def _ranker_package(run: Run) -> "Package":
     return ranker_package(run.paths["fused"], run.paths["prepared"], run.scratch)
 
 
-def _tower(key: str) -> Model:
+def _tower(tower: Tower) -> Model:
     def package(run: Run) -> "Package":
         from components.shop_ranking.model_registration.packages import tower_package
 
-        return tower_package(run.paths[key], run.paths["prepared"], run.scratch)
+        return tower_package(run.paths[tower.name], run.paths["prepared"], run.scratch)
 
-    return Model(key, package, served=key in QUERIED)
+    return Model(tower.name, package, served=tower.queries is not None)
 
 
 def _comparisons(run: Run) -> "Comparisons":
@@ -125,8 +122,9 @@ SHOP_RANKING = Application(
     title="Shop ranking",
     stages=STAGES,
     params=Params,
-    models=(Model("fused", _ranker_package, leads=True), *map(_tower, TOWER_FOLDERS)),
+    models=(Model("fused", _ranker_package, leads=True), *map(_tower, TOWERS.values())),
     comparisons=_comparisons,
     origin=_origin,
+    names={name: f"{name}-tower" for name in TOWERS},
     serving=Serving(load=_load, answer=_answer),
 )

@@ -5,19 +5,21 @@ from typing import Any
 from airflow.sdk import Param
 
 from components.shop_ranking.params import Params
+from components.shop_ranking.towers import TOWERS
 
 RETRAIN = "retrain"
 WARM_START = "warm_start"
-TOWERS = ("behaviour", "text", "image")
 # A field's name on the form, and in the JSON of a REST trigger, is its path in params.yaml.
 FIELDS = {
     "data.dataset": "Dataset",
     "data.path": "Data path",
     "preparation.as_of": "As-of date",
     "fusion.method": "Fusion",
-    "behaviour.epochs": "Epochs: behaviour",
-    "text.epochs": "Epochs: text",
-    "image.epochs": "Epochs: image",
+    **{
+        f"{name}.epochs": f"Epochs: {name}"
+        for name, tower in TOWERS.items()
+        if "epochs" in tower.params.model_fields
+    },
     "seed": "Seed",
 }
 

@@ -20,7 +20,8 @@ from components.platform.files import write_json
 from components.platform.progress import say
 from components.platform.settings import settings
 from components.shop_ranking.params import load_params
-from orchestration.form import RETRAIN, TOWERS, WARM_START
+from components.shop_ranking.towers import TOWERS
+from orchestration.form import RETRAIN, WARM_START
 from orchestration.runs import ORIGIN, Origin, folder, state
 
 # Beside the code in a checkout, an image or a workspace: environment, state, what stages write.

@@ -12,7 +12,7 @@ from benchmarks.quality.shop.cold_content import (
 )
 from benchmarks.quality.shop.cold_shop import Shop
 from components.shop_ranking.engine.towers.histories import Histories
-from components.shop_ranking.params import TextParams
+from components.shop_ranking.towers.text import TextParams
 
 PLAIN = ("mug", "plate", "bowl", "cup", "jar", "tray")
 

@@ -28,7 +28,7 @@ PLUMBING = {
         "storage",
         "tracking",
     )
-} | {"shop_ranking.params", "shop_ranking.application"}
+} | {"shop_ranking.params", "shop_ranking.towers", "shop_ranking.application"}
 
 
 def paths(stage: str, *kinds: str) -> set[str]:

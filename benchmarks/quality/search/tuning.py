@@ -12,10 +12,10 @@ from benchmarks.quality.search.reading import Shop
 from components.platform.encoders.text import TextTower
 from components.platform.training.checkpoints import seed_everything
 from components.platform.training.loop import Plan, best_device, fit
-from components.shop_ranking.params import TextParams
 from components.shop_ranking.text_pretraining.adapters import wrap_base
 from components.shop_ranking.text_pretraining.objective import TextObjective, pair_batches
 from components.shop_ranking.text_pretraining.pairs import Pairs
+from components.shop_ranking.towers.text import TextParams
 
 STEPS = 150
 PARAMS = TextParams(adapter="lora", adapted_layers=3, rank=16, learning_rate=5e-4, batch_size=64)

@@ -21,7 +21,7 @@ from components.shop_ranking.engine.towers.content_tower import (
 from components.shop_ranking.engine.towers.item_orders import Floats, Ints
 from components.shop_ranking.engine.towers.item_words import item_words
 from components.shop_ranking.engine.towers.profile import profile_vectors
-from components.shop_ranking.params import TextParams
+from components.shop_ranking.towers.text import TextParams
 
 CODES, LEVELS = 64, 3  # of the semantic ids
 WORDS, PENALTIES = 1 << 14, (1.0, 3.0, 10.0, 30.0, 100.0)  # of the expected popularity

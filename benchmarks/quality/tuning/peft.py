@@ -29,7 +29,7 @@ from benchmarks.quality.tuning.rates import MOST, at_edge, best_rate, bracketed
 from components.platform.errors import ModelError
 from components.platform.progress import say
 from components.shop_ranking.engine.towers.item_orders import Floats
-from components.shop_ranking.params import TextParams
+from components.shop_ranking.towers.text import TextParams
 
 LAYERS = 6  # of the base: all of them are adapted
 SHORTER = 0.5  # of the questions, and one epoch: the search of all ways but the yardstick

@@ -27,7 +27,7 @@ from benchmarks.quality.tuning.intents import (
 from components.platform.errors import ModelError
 from components.platform.progress import say
 from components.shop_ranking.engine.fusion.parameter_averaging import average, digest
-from components.shop_ranking.params import TextParams
+from components.shop_ranking.towers.text import TextParams
 
 LAYERS = 2  # trained ones, the last
 RATES = (2e-4, 4e-4, 8e-4)  # the members also differ in the order of their batches

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from components.platform.application import Application
 from components.platform.errors import RegistryError
@@ -28,7 +28,7 @@ class Aliases(Section):
 class _Entry(Section):
     """One application in the file."""
 
-    models: dict[str, str]
+    models: dict[str, str] = Field(default_factory=dict)
     gate: Gate
 
 
@@ -53,8 +53,8 @@ class Policy:
 def load_policy(application: Application, path: Path = POLICY) -> Policy:
     """Read and check the registry policy of an application.
 
-    An application that the file does not name has the gate of its application.py, and its models
-    are called as it says.
+    An application that the file does not name has the gate of its application.py; a model that the
+    file does not name is called as the application says.
 
     Raises:
         RegistryError: the file is absent, is not YAML, has an unknown key or a value out of range;
@@ -64,7 +64,7 @@ def load_policy(application: Application, path: Path = POLICY) -> Policy:
     file = _read(path)
     entry = file.applications.get(application.name)
     gate = entry.gate if entry else application.gate
-    names = entry.models if entry else dict(application.names)
+    names = {**application.names, **(entry.models if entry else {})}
     keys = [model.key for model in application.models]
     if gate is None:
         raise RegistryError(

@@ -21,7 +21,8 @@ from components.shop_ranking.behaviour_pretraining.objective import WantedWithin
 from components.shop_ranking.engine.towers.behaviour import BehaviourTower, TowerConfig
 from components.shop_ranking.engine.towers.checkpoints_by_cut import latest_before, snapshots
 from components.shop_ranking.engine.towers.histories import Sessions, read_histories
-from components.shop_ranking.params import BehaviourParams, Params
+from components.shop_ranking.params import Params
+from components.shop_ranking.towers.behaviour import BehaviourParams
 
 STAGE = "behaviour_pretraining"
 

@@ -13,6 +13,7 @@ import numpy as np
 from components.platform import tracking
 from components.platform.files import atomic_folder, scratch_folder, write_json
 from components.platform.progress import say
+from components.platform.registry.fetching import parent_tag
 from components.platform.registry.policy import POLICY, load_policy
 from components.platform.tracking import Version
 from components.shop_ranking.application import SHOP_RANKING
@@ -24,6 +25,7 @@ from components.shop_ranking.engine.rankings import read_candidates
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.test_rows import measured_at, rows_digest
 from components.shop_ranking.params import Params
+from components.shop_ranking.towers import TOWERS
 
 NAME = "champion"
 
@@ -63,6 +65,8 @@ def _why_not(
     tags = champion.tags
     if tags.get("dataset") != params.data.dataset:
         return f"it is of dataset {tags.get('dataset')}"
+    if lacking := [name for name in TOWERS if parent_tag(name) not in tags]:
+        return f"it has no tower {', '.join(lacking)}"
     rows = (rows_digest(prepared, cut["name"]), measured_at(params.evaluation))
     if rows == (tags.get("test_rows"), tags.get("measured_at")):
         return "it was measured on these rows already"

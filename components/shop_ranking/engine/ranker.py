@@ -65,9 +65,16 @@ class FusedRanker:
         name = method or chosen["method"]
         if name not in METHODS:
             raise ModelError(f"one of {', '.join(METHODS)}", repr(name), "name one of them")
+        items = ItemState.load(folder / "state" / "items")
+        if set(items.vectors) != set(TOWERS):
+            raise ModelError(
+                f"vectors of the towers {', '.join(TOWERS)} in {folder}",
+                ", ".join(sorted(items.vectors)) or "none",
+                "train the fusion again with these towers",
+            )
         return cls(
             METHODS[name].load(folder / name),
-            ItemState.load(folder / "state" / "items"),
+            items,
             ShopperState.load(folder / "state" / "shoppers"),
             new=chosen["new_candidates"],
             bought=chosen["bought_candidates"],
@@ -188,7 +195,7 @@ class FusedRanker:
         vectors = self.items.vectors[tower]
         out = np.full((count, vectors.shape[1]), np.nan, np.float32)
         known = ~np.isnan(vectors[item]).any(1)
-        if tower == "behaviour" or not known.any():
+        if not TOWERS[tower].profiles or not known.any():
             return out
         total = np.zeros((count, vectors.shape[1]))
         np.add.at(total, owner[known], weight[known, None] * vectors[item[known]])

@@ -17,9 +17,11 @@ from scipy.sparse import csr_array, load_npz, save_npz
 
 from components.platform.errors import ModelError
 from components.shop_ranking.engine.history import PAIR_COLUMNS, SHOPPER_COLUMNS, Floats, Ints
+from components.shop_ranking.towers import TOWERS
+
+__all__ = ["GROUPS", "ITEM_COLUMNS", "TOWERS", "ItemState", "Moments", "ShopperState", "without"]
 
 PART = 16_384  # vectors that are taken in double precision at once
-TOWERS = ("behaviour", "text", "image")
 ITEM_COLUMNS = (
     "sessions",
     "users",

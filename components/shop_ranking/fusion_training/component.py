@@ -43,14 +43,14 @@ def run(
     params: Params,
     *,
     prepared: Path,
-    behaviour: Path,
-    text: Path,
-    image: Path,
     baselines: Path,
     fused: Path,
     methods: Collection[str] = tuple(METHODS),
+    **towers: Path,
 ) -> None:
     """Write `fused`: a folder a way of fusion, rankings, state for serving and chosen.json.
+
+    `towers` are the folders of TOWERS by name.
 
     `methods` names the ways to fit, for a comparison of seeds that needs one of them;
     params.fusion.only names one for a refresh of what is served.
@@ -63,7 +63,6 @@ def run(
         ModelError: a tower or the EASE weights are absent or do not fit.
 
     """
-    towers = {"behaviour": behaviour, "text": text, "image": image}
     cuts = read_cuts(prepared)
     methods = [params.fusion.only] if params.fusion.only else methods
     _require_fit_cut(cuts)

@@ -21,7 +21,8 @@ from components.platform.training.pieces import in_pieces
 from components.shop_ranking.engine.towers import content_tower
 from components.shop_ranking.image_pretraining.objective import ImageObjective, picture_batches
 from components.shop_ranking.image_pretraining.pictures import Pictures, read_pictures
-from components.shop_ranking.params import ImageParams, Params
+from components.shop_ranking.params import Params
+from components.shop_ranking.towers.image import ImageParams
 
 STAGE = "image_pretraining"
 TEXT_TOKENS = 64  # of a text that pictures are aligned with

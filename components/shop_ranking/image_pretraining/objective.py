@@ -11,7 +11,7 @@ from components.platform.training.frozen import PartlyFrozen
 from components.platform.training.losses import in_batch_contrast
 from components.shop_ranking.image_pretraining.augmentation import augmented
 from components.shop_ranking.image_pretraining.pictures import Pictures
-from components.shop_ranking.params import ImageParams
+from components.shop_ranking.towers.image import ImageParams
 
 
 class ImageObjective(PartlyFrozen):

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pandas as pd
 import pyarrow as pa
@@ -17,8 +19,8 @@ from components.shop_ranking.model_registration.shop import SHOP, last_cut, writ
 
 RANKER_LOADER = "components.shop_ranking.model_registration.packaged_ranker"
 TOWER_LOADER = "components.shop_ranking.model_registration.packaged_tower"
-METHODS = "components.shop_ranking.engine.fusion"
-FOLDER_OF_METHODS = Path(__file__).parents[1] / "engine" / "fusion"
+# Folders whose modules are imported by name: methods of fusion, registrations of towers.
+BY_NAME = ("components.shop_ranking.engine.fusion", "components.shop_ranking.towers")
 IDS = "ids"
 NETWORKS = {"gated-attention", "parameter-averaging"}  # methods of fusion that need torch to answer
 
@@ -78,7 +80,7 @@ def ranker_package(fused: Path, prepared: Path, scratch: Path) -> Package:
     return Package(
         folder=folder,
         loader=RANKER_LOADER,
-        modules=(RANKER_LOADER, *_methods()),
+        modules=(RANKER_LOADER, *_by_name()),
         code=ship_code(_modules(), scratch),
         requirements=_requirements(method, scratch),
         inputs=(
@@ -109,12 +111,18 @@ def chosen_method(fused: Path) -> str:
 
 
 def _modules() -> tuple[str, ...]:
-    return (RANKER_LOADER, TOWER_LOADER, *_methods())
+    return (RANKER_LOADER, TOWER_LOADER, *_by_name())
 
 
-def _methods() -> tuple[str, ...]:
-    """Return the modules of the methods of fusion: they are imported by name."""
-    return tuple(sorted(f"{METHODS}.{path.stem}" for path in FOLDER_OF_METHODS.glob("*.py")))
+def _by_name() -> tuple[str, ...]:
+    """Return the modules of BY_NAME, which no import statement names."""
+    return tuple(
+        sorted(
+            f"{package}.{module.name}"
+            for package in BY_NAME
+            for module in iter_modules(import_module(package).__path__)
+        )
+    )
 
 
 def _write_ids(prepared: Path, folder: Path) -> dict[str, pa.ChunkedArray]:

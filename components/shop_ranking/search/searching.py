@@ -15,7 +15,7 @@ from components.shop_ranking.engine.batches import stacked
 from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.reciprocal_ranks import fuse_ranks
-from components.shop_ranking.engine.vector_index import Nearest
+from components.shop_ranking.engine.vector_index import Nearest, VectorIndex
 from components.shop_ranking.params import SearchParams, ServingParams
 from components.shop_ranking.search.lexical import Lexical
 from components.shop_ranking.serving.api import Filters, SearchRequest
@@ -24,6 +24,8 @@ from components.shop_ranking.serving.ordering import personal, weighted_sum
 from components.shop_ranking.serving.recommendation import NO_FILTERS, Recommender
 from components.shop_ranking.serving.shoppers import Shopper
 from components.shop_ranking.serving.slates import Slate
+from components.shop_ranking.towers import reading
+from components.shop_ranking.towers.registration import Queries
 
 RESULTS = 10_000  # searches whose results are kept
 
@@ -44,6 +46,10 @@ class Searcher:
             RESULTS
         )
         self.orders: Bounded[object, tuple[npt.NDArray[np.int64], Floats]] = Bounded(RESULTS)
+
+    def near(self, queries: Queries) -> VectorIndex:
+        """Return the index of the tower that reads queries of a kind."""
+        return self.engine.indexes[reading(queries)]
 
     def search(self, request: SearchRequest, shopper: Shopper) -> Slate:
         """Return one page of what was found.
@@ -109,7 +115,7 @@ class Searcher:
         missing = self._found.missing(asked)
         if self.text is None or not missing:
             return
-        near = self.engine.indexes["text"].nearest_of_all(
+        near = self.near("words").nearest_of_all(
             np.stack([self._vector(query) for query, _ in missing]),
             self.limits.nearest,
             without=[None] * len(missing),
@@ -149,7 +155,7 @@ class Searcher:
             query: words.
             filters: what is allowed.
             image: an example picture in base64.
-            nearest: those to the words by the text tower, where they are known already.
+            nearest: those to the words by their tower, where they are known already.
 
         """
         mask, among = self.catalogue.allowed(filters), self._among(filters)
@@ -164,16 +170,12 @@ class Searcher:
             if self.text is not None:
                 if nearest is None:
                     vector = self.text.encode(corrected or query)
-                    nearest = self.engine.indexes["text"].nearest(
-                        vector, self.limits.nearest, among=among
-                    )
+                    nearest = self.near("words").nearest(vector, self.limits.nearest, among=among)
                 lists.append(nearest)
                 weights.append(1 - self.params.lexical_weight)
         if image is not None:
             vector = self._picture(image)
-            lists.append(
-                self.engine.indexes["image"].nearest(vector, self.limits.nearest, among=among)
-            )
+            lists.append(self.near("pictures").nearest(vector, self.limits.nearest, among=among))
             weights.append(1.0)
         if self.params.search_fusion == "weighted-sum":
             return *weighted_sum(lists, weights), corrected
@@ -184,7 +186,7 @@ class Searcher:
 
     def _picture(self, image: str) -> Floats:
         if self.image is None:
-            raise DataError("an image tower with an encoder", "none", "search by words")
+            raise DataError("a tower with an encoder of pictures", "none", "search by words")
         try:
             picture = base64.b64decode(image, validate=True)
         except (binascii.Error, ValueError) as error:

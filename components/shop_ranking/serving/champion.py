@@ -23,6 +23,7 @@ from components.shop_ranking.serving.catalogue import Catalogue
 from components.shop_ranking.serving.recommendation import Recommender
 from components.shop_ranking.serving.shoppers import Shopper, Shoppers
 from components.shop_ranking.serving.slates import Presenter, Slate
+from components.shop_ranking.towers import reading
 
 WARMING = ("home", "similar", "basket", "buy_again")  # surfaces that a new champion answers first
 
@@ -61,13 +62,13 @@ class Champion:
         catalogue = Catalogue.read(shop, ranker.engine.items.eligible)
         shoppers = Shoppers(shop, ranker, catalogue, live, as_of, about["target_events"], users)
         recommender = Recommender(shop, ranker, catalogue, params.serving)
-        text, image = packages.folders.get("text"), packages.folders.get("image")
+        words, pictures = (packages.folders.get(reading(kind)) for kind in ("words", "pictures"))
         searcher = Searcher(
             ranker,
             catalogue,
             recommender,
-            TextEncoder(text) if text and has_encoder(text) else None,
-            ImageEncoder(image) if image and has_encoder(image) else None,
+            TextEncoder(words) if words and has_encoder(words) else None,
+            ImageEncoder(pictures) if pictures and has_encoder(pictures) else None,
             params.serving,
             params.search,
         )

@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
 LATEST = 50  # items of the history that are compared with a shown one
 REASONS = 3
-ALIKE = {
-    "behaviour": "shoppers who chose {title} chose this too",
-    "text": "its description is close to that of {title}",
-    "image": "it looks like {title}",
-}
 
 
 def router(server: "Server") -> APIRouter:
@@ -152,7 +147,7 @@ def _sentence(
         parts.append(f"you bought it {times}, last {_ago(float(days))}")
     elif because:
         title = because[0].title or because[0].item_id
-        parts.append(ALIKE[because[0].tower].format(title=title))
+        parts.append(TOWERS[because[0].tower].reason.format(title=title))
     else:
         parts.append("it is popular in the shop")
     said = ", and ".join(part for part in parts if part)

@@ -140,7 +140,8 @@ class Recommender:
                     self.engine.items.vectors[tower][context[0]], each, without=context,
                     among=mask,
                 )[0]
-                for tower in ("text", "image")
+                for tower in TOWERS
+                if TOWERS[tower].profiles
             ]  # fmt: skip
         allowed = mask.copy()
         allowed[context] = False
@@ -171,9 +172,9 @@ class Recommender:
 def _unit_vectors(engine: Engine) -> Floats:
     """Return the vectors that say how alike two items are, (I, D), zeros for an item without.
 
-    Of the first tower that knows any item: text, else image, else behaviour.
+    Of the first tower that knows any item; towers of content come before those of behaviour.
     """
-    for tower in ("text", "image", "behaviour"):
+    for tower in sorted(TOWERS, key=lambda name: not TOWERS[name].profiles):
         vectors = engine.items.vectors[tower]
         norms = engine.items.norms[tower]
         if not np.isnan(norms).all():

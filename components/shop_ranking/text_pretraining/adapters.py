@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from components.platform.encoders.text import TextTower
-from components.shop_ranking.params import TextParams
+from components.shop_ranking.towers.text import TextParams
 
 AVERAGES = ("ipt", "exp_avg_ipt", "exp_avg_unc")  # peft's names of AdaLoRA's importances
 

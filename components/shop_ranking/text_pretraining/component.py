@@ -21,11 +21,12 @@ from components.platform.training.checkpoints import Checkpoints, fingerprint, s
 from components.platform.training.loop import Plan, best_device, fit
 from components.platform.training.pieces import in_pieces
 from components.shop_ranking.engine.towers import content_tower
-from components.shop_ranking.params import Params, TextParams
+from components.shop_ranking.params import Params
 from components.shop_ranking.text_pretraining.adapters import wrap_base
 from components.shop_ranking.text_pretraining.objective import TextObjective, pair_batches
 from components.shop_ranking.text_pretraining.pairs import Pairs, read_pairs
 from components.shop_ranking.text_pretraining.projecting import fit_projection
+from components.shop_ranking.towers.text import TextParams
 
 STAGE = "text_pretraining"
 TEXTS_A_PIECE = 8192  # 20 s on a thread with bfloat16 instructions

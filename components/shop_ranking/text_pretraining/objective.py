@@ -10,9 +10,9 @@ from components.platform.encoders.text import TextTower, mean_pooling
 from components.platform.training.batches import Batches
 from components.platform.training.frozen import PartlyFrozen
 from components.platform.training.losses import in_batch_contrast
-from components.shop_ranking.params import TextParams
 from components.shop_ranking.text_pretraining.adapters import RankBudget
 from components.shop_ranking.text_pretraining.pairs import Pairs
+from components.shop_ranking.towers.text import TextParams
 
 MASKED_SHARE = 0.15  # of the words of a text, as in BERT
 NOT_MASKED = -100  # torch's label for "no loss here"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from components.shop_ranking.engine.towers.content_tower import known_items
-from components.shop_ranking.params import TextParams
+from components.shop_ranking.towers.text import TextParams
 
 # Each source: left text, right text, weight. `items` holds the items known at the first cut.
 SOURCES = {

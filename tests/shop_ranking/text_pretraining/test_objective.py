@@ -7,10 +7,10 @@ import torch
 from components.platform.encoders.text import TextTower
 from components.platform.training.batches import Batches
 from components.platform.training.loop import Plan, fit
-from components.shop_ranking.params import TextParams
 from components.shop_ranking.text_pretraining.adapters import wrap_base
 from components.shop_ranking.text_pretraining.objective import TextObjective, pair_batches
 from components.shop_ranking.text_pretraining.pairs import Pairs
+from components.shop_ranking.towers.text import TextParams
 
 KINDS = ("tea", "soap", "bread", "paper")
 TEXTS = [f"{colour} {kind} of the farm" for kind in KINDS for colour in ("red", "green")]

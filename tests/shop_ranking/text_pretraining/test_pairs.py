@@ -6,8 +6,8 @@ import pytest
 
 from components.platform import schemas
 from components.platform.files import write_table
-from components.shop_ranking.params import TextParams
 from components.shop_ranking.text_pretraining.pairs import read_pairs
+from components.shop_ranking.towers.text import TextParams
 
 TEXTS = ["Red tea. BRAND A", "Green tea. BRAND B", "Mint soap. BRAND C", "Later. BRAND D", None]
 

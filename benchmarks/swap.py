@@ -5,9 +5,9 @@
 RUN is the folder of a finished run (data/prepared and models/). The whole platform is started in a
 new folder of state, on the ports of the environment; the run's fused model and towers are
 registered twice. Then, TIMES times (5): the alias `champion` is moved by hand from version 1 to 2,
-and the DAG `rollback` is triggered. A client asks for recommendations 20 times a second all the
-while; a second is counted from the moment before the alias is moved, or the DAG triggered, to the
-first answer that names the other version.
+and the DAG `shop_ranking_rollback` is triggered. A client asks for recommendations 20 times a
+second all the while; a second is counted from the moment before the alias is moved, or the DAG
+triggered, to the first answer that names the other version.
 """
 
 import sys
@@ -42,6 +42,7 @@ from services.progress import FINISHED
 from services.settings import ROOT, ServiceSettings, service_settings
 
 TIMES = 5
+ROLLBACK = "shop_ranking_rollback"
 A_SECOND = 20  # requests
 PATIENCE = 300.0  # seconds that a swap may take
 AIM = 10.0  # seconds from alias to answer
@@ -122,7 +123,7 @@ def main(run: Path, times: int) -> None:
         client = Client(settings.serving_url, users)
         _until_ready(settings)
         with AirflowApi(settings, credentials(settings.home)[0]) as airflow, client.asking():
-            airflow.wait_for_dag("rollback")
+            airflow.wait_for_dag(ROLLBACK)
             moved, back = measure(client, airflow, policy, times)
         show(moved, back, client.answers)
     finally:
@@ -160,9 +161,9 @@ def measure(
         tracking.move_alias(policy.aliases.champion, second)
         moved.append(client.first(f"{name}/2", began))
         began = time.monotonic()
-        run = airflow.trigger("rollback", {})
+        run = airflow.trigger(ROLLBACK, {})
         back.append(client.first(f"{name}/1", began))
-        while airflow.run("rollback", run)["state"] not in FINISHED:  # it goes on to `previous`
+        while airflow.run(ROLLBACK, run)["state"] not in FINISHED:  # it goes on to `previous`
             time.sleep(0.2)
         say(f"alias {moved[-1]:.2f} s, rollback {back[-1]:.2f} s")
     return moved, back

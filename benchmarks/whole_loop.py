@@ -31,6 +31,7 @@ import yaml
 
 from benchmarks.loop_gain import FIRST, LAST, SHARE, Served, moment, replayed, report
 from components.platform import storage, tracking
+from components.platform.application import WARM_START
 from components.platform.feedback import ingestion as feedback_ingestion
 from components.platform.feedback.partitions import publish_items
 from components.platform.files import read_table, write_json
@@ -38,14 +39,19 @@ from components.platform.progress import say
 from components.platform.promotion import promote
 from components.platform.registry.fetching import fetch
 from components.platform.registry.policy import POLICY, Policy, load_policy
-from components.platform.retraining import champion_of, decide, read_fed_back, refresh, window_end
+from components.platform.retraining import (
+    champion_of,
+    decide,
+    learnt_until,
+    read_fed_back,
+)
 from components.platform.serving.segments import PREFIX, framed, records_of
 from components.platform.settings import settings
 from components.platform.tracking import Version
 from components.shop_ranking.application import PREPARED, SHOP_RANKING, TABLES
 from components.shop_ranking.model_registration.shop import last_cut
 from components.shop_ranking.params import load_params
-from orchestration.form import WARM_START
+from components.shop_ranking.retraining import refresh
 from orchestration.runs import ORIGIN
 from orchestration.workspace import create
 from services.replay.settings import ReplaySettings
@@ -143,7 +149,7 @@ def send_feedback(tables: Path, packages: Path, replay: ReplaySettings, spool: P
 
 def ingest(tables: Path, account: Path) -> None:
     """Bring every partition up to date, as the DAG feedback_ingestion does."""
-    publish_items(read_table(tables / "products.parquet", ["item_id"]))
+    publish_items(SHOP_RANKING.name, read_table(tables / "products.parquet", ["item_id"]))
     days = feedback_ingestion.run(load_params(ROOT / "params.yaml"))
     write_json({str(day): one for day, one in days.items()}, account)
 
@@ -153,13 +159,19 @@ def train(
 ) -> None:
     """Run the pipeline with the conf that the DAG would trigger; write the packages."""
     champion, overrides = champion_of(policy)
-    fed_back = read_fed_back(FEEDBACK, window_end(champion))
+    fed_back = read_fed_back(FEEDBACK, learnt_until(SHOP_RANKING, champion))
     found = decide(
-        champion, overrides, fed_back, source=FEEDBACK, floor=0, asked_for="the benchmark"
+        SHOP_RANKING,
+        champion,
+        overrides,
+        fed_back,
+        source=FEEDBACK,
+        floor=0,
+        asked_for="the benchmark",
     )
     assert champion is not None  # the frozen model
     assert found.conf is not None  # somebody asked for it
-    workspace = create(ROOT, name, found.conf | more(champion))
+    workspace = create(SHOP_RANKING, ROOT, name, found.conf | more(champion))
     stage(workspace, ["dvc", "repro"])
     knows_until = date.fromisoformat(last_cut(workspace / PREPARED)["day"])
     if knows_until > FIRST:

@@ -1,19 +1,29 @@
-"""`python -m components <stage>`: run one stage of dvc.yaml in the current folder."""
+"""`python -m components <stage>`: run a stage of dvc.yaml, or a command, in the current folder."""
 
 import sys
+from importlib import import_module
 
 from components.applications import read_params, stages
+from components.commands import COMMANDS
 from components.platform.errors import ParamsError, ShopError
+
+USAGE = """usage: python -m components <stage or command>
+stages: {stages}
+commands, each with --help: {commands}"""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the named stage; return the exit code: 0 done, 2 wrong usage, else the error's own."""
-    if len(arguments) != 1 or arguments[0] in {"-h", "--help"}:
+    """Run the named stage or command; return the exit code: 0 done, 2 wrong usage, else its own."""
+    command = bool(arguments) and arguments[0] in COMMANDS
+    if not command and (len(arguments) != 1 or arguments[0] in {"-h", "--help"}):
         print(
-            f"usage: python -m components <stage>\nstages: {', '.join(stages())}", file=sys.stderr
+            USAGE.format(stages=", ".join(stages()), commands=", ".join(COMMANDS)), file=sys.stderr
         )
         return 0 if arguments and arguments[0] in {"-h", "--help"} else 2
     try:
+        if command:
+            module = import_module(f"components.commands.{arguments[0]}")
+            return int(module.main(arguments[1:]))
         return _run(arguments[0])
     except ShopError as error:
         print(f"{arguments[0]}: {error}", file=sys.stderr)

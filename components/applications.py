@@ -51,3 +51,14 @@ def read_params(owner: Application, path: Path = PARAMS) -> Params:
     """
     others = {name for other in APPLICATIONS for name in other.params.model_fields}
     return load_params(owner.params, path, others)
+
+
+def read_shared_params(path: Path = PARAMS) -> Params:
+    """Read what every application has of params.yaml.
+
+    Raises:
+        ParamsError: as read_params.
+
+    """
+    sections = {name for owner in APPLICATIONS for name in owner.params.model_fields}
+    return load_params(Params, path, sections)

@@ -1,4 +1,4 @@
-"""The DAG `drift_monitoring`: every Monday, is last week unlike what the champion learnt from?"""
+"""Each application's drift: every Monday, is last week unlike what the champion learnt from?"""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,23 +6,24 @@ from typing import Any
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from components.applications import APPLICATIONS, application
 from components.platform.errors import ParamsError
-from orchestration.assets import DRIFT
+from orchestration.assets import drift
 from orchestration.registry import final
 
 DOC = """
-Compares one week with the weeks before the champion's day: inputs by column, vectors of what was
-bought, scores, ranking quality and data quality. The report goes to Evidently, project
-`drift: <dataset>`; a week that is run again replaces its report.
+Compares one week with the weeks before the champion's day, in every statistic that the application
+watches. The report goes to Evidently, project `drift: <application>, <dataset>`; a week that is
+run again replaces its report.
 
 **Trigger** it with a week, or without for the last complete week there is; **backfill** it over
 any range of dates. An alarm is a line in the log of `alert`, a post to `SHOPFUSION_DRIFT_WEBHOOK`
-where that is set, and the asset `drift`, which starts `retraining`.
+where that is set, and the asset `<application>_drift`, which starts the retraining.
 """
 
 
 @task(execution_timeout=timedelta(hours=1))
-def measure() -> list[str]:
+def measure(name: str) -> list[str]:
     """Judge the week, write its report, return a line for every alarm."""
     from datetime import date
 
@@ -36,17 +37,17 @@ def measure() -> list[str]:
         week = start.date()
     with final():
         try:
-            found = measured(week, context["params"]["feedback"])
+            alarms = measured(application(name), week, context["params"]["feedback"])
         except ParamsError as error:
             if scheduled:  # the data of a replay, say, is of another year
                 raise AirflowSkipException(str(error)) from error
             raise
-    if found is None:
+    if alarms is None:
         raise AirflowSkipException("there is no champion yet")
-    return found
+    return alarms
 
 
-@task(outlets=[DRIFT], execution_timeout=timedelta(minutes=5))
+@task(execution_timeout=timedelta(minutes=5))
 def alert(alarms: list[str]) -> list[str]:
     """Raise the alarm; skipped, and without an asset event, where there is none."""
     from components.platform.drift.alert import raise_alarm
@@ -57,31 +58,32 @@ def alert(alarms: list[str]) -> list[str]:
     return alarms
 
 
-with DAG(
-    "drift_monitoring",
-    description="Is last week unlike what the champion learnt from?",
-    schedule=CronDataIntervalTimetable("0 0 * * 1", timezone="UTC"),  # Monday to Monday
-    start_date=datetime(2017, 1, 2),  # the first Monday of the packaged data, for backfills
-    catchup=False,
-    max_active_runs=1,
-    params={
-        "week": Param(
-            None,
-            type=["null", "string"],
-            format="date",
-            title="Week",
-            description="Any day of the week; empty for the last complete one",
-        ),
-        "feedback": Param(
-            "s3:feedback/",
-            type=["null", "string"],
-            title="Feedback",
-            description="Fed back partitions: a folder, or s3: and a prefix; empty for none",
-        ),
-    },
-    default_args={"owner": "shopfusion", "retries": 1, "retry_delay": timedelta(seconds=10)},
-    tags=["monitoring", "shopfusion"],
-    doc_md=DOC,
-) as dag:
-    found: Any = measure()
-    alert(found)
+for each in (owner for owner in APPLICATIONS if owner.statistics is not None):
+    with DAG(
+        f"{each.name}_drift_monitoring",
+        description=f"{each.title}: is last week unlike what the champion learnt from?",
+        schedule=CronDataIntervalTimetable("0 0 * * 1", timezone="UTC"),  # Monday to Monday
+        start_date=datetime(2017, 1, 2),  # the first Monday of the packaged data, for backfills
+        catchup=False,
+        max_active_runs=1,
+        params={
+            "week": Param(
+                None,
+                type=["null", "string"],
+                format="date",
+                title="Week",
+                description="Any day of the week; empty for the last complete one",
+            ),
+            "feedback": Param(
+                "s3:feedback/",
+                type=["null", "string"],
+                title="Feedback",
+                description="Fed back partitions: a folder, or s3: and a prefix; empty for none",
+            ),
+        },
+        default_args={"owner": "shopfusion", "retries": 1, "retry_delay": timedelta(seconds=10)},
+        tags=["monitoring", each.name],
+        doc_md=DOC,
+    ):
+        alarms: Any = measure(each.name)
+        alert.override(outlets=[drift(each)])(alarms)

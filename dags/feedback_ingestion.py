@@ -42,7 +42,7 @@ def ingest() -> list[str]:
 
 @task(execution_timeout=timedelta(hours=1))
 def choose() -> int:
-    """Ask the challenger what it would have shown in the place of logged answers."""
+    """Ask every challenger what it would have shown in the place of logged answers."""
     from orchestration.feeding import choose as chosen
 
     return chosen()

@@ -1,9 +1,10 @@
-"""The DAG `rollback`: the champion before this one serves again."""
+"""Each application's rollback: the champion before this one serves again."""
 
 from datetime import timedelta
 
 from airflow.sdk import DAG, task
 
+from components.applications import APPLICATIONS, application
 from orchestration.registry import final, policy
 
 DOC = """
@@ -14,7 +15,7 @@ by itself.
 
 
 @task(execution_timeout=timedelta(minutes=10))
-def rollback() -> dict[str, str | float]:
+def rollback(name: str) -> dict[str, str | float]:
     """Let the aliases change places; return who is champion now, and how long it took."""
     import time
 
@@ -24,8 +25,9 @@ def rollback() -> dict[str, str | float]:
 
     started = time.monotonic()
     with final():
-        rolled_back(policy())
-        now = champions(policy())  # read back: what a server sees
+        rules = policy(application(name))
+        rolled_back(rules)
+        now = champions(rules)  # read back: what a server sees
     seconds = round(time.monotonic() - started, 2)
     assert now.champion is not None
     assert now.previous is not None
@@ -37,14 +39,15 @@ def rollback() -> dict[str, str | float]:
     }
 
 
-with DAG(
-    "rollback",
-    description="Back to the previous champion",
-    schedule=None,
-    catchup=False,
-    max_active_runs=1,
-    default_args={"owner": "shopfusion"},
-    tags=["registry", "shopfusion"],
-    doc_md=DOC,
-) as dag:
-    rollback()
+for each in APPLICATIONS:
+    with DAG(
+        f"{each.name}_rollback",
+        description=f"{each.title}: back to the previous champion",
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        default_args={"owner": "shopfusion"},
+        tags=["registry", each.name],
+        doc_md=DOC,
+    ):
+        rollback(each.name)

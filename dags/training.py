@@ -1,46 +1,27 @@
-"""The DAG `training`: the pipeline of dvc.yaml, one task a stage, in a workspace of its own."""
+"""Each application's training: its stages of dvc.yaml, one task each, in a workspace of the run."""
 
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.sdk import DAG, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
+from components.applications import APPLICATIONS, application
+from components.platform.application import Application
 from components.platform.errors import ParamsError, RegistryError
-from components.shop_ranking.params import load_params
-from orchestration.assets import CHALLENGER, PREPARED_DATA
+from orchestration.assets import asset
 from orchestration.cores import threads
 from orchestration.form import trigger_form
-from orchestration.graph import load_pipeline
+from orchestration.graph import Pipeline, load_pipeline
+from orchestration.registry import ROOT, params
 from orchestration.runs import folder, origin
 from orchestration.stage_operator import StageOperator
 
-ROOT = Path(__file__).resolve().parents[1]
-PIPELINE = load_pipeline(ROOT / "dvc.yaml")
-
-OUTLETS = {"data_preparation": [PREPARED_DATA], "model_registration": [CHALLENGER]}
-
-# Group of tasks -> its stages, and the longest that one of them may take.
-GROUPS = {
-    "data": (("data_acquisition", "data_ingestion", "data_preparation"), timedelta(hours=2)),
-    "pretraining": (
-        (
-            "behaviour_pretraining",
-            "text_pretraining",
-            "image_pretraining",
-            "baseline_training",
-            "champion_ranking",
-        ),
-        timedelta(hours=12),
-    ),
-    "fusion": (("fusion_training",), timedelta(hours=6)),
-    "registration": (("evaluation", "model_registration"), timedelta(hours=1)),
-}
+PIPELINE = load_pipeline(ROOT / "dvc.yaml", [owner.name for owner in APPLICATIONS])
 
 DOC = """
-Trains the three towers, fuses them, compares the result with the baselines and registers it.
+Trains the models of an application, compares the result with the baselines and registers it.
 
-The tasks are the stages of `dvc.yaml`. Each runs `dvc repro --single-item` in the run's own
+The tasks are its stages of `dvc.yaml`. Each runs `dvc repro --single-item` in the run's own
 workspace, so a stage whose inputs, params and code did not change is taken from the cache. A stage
 that refuses its input or params fails at once; other failures are tried once more.
 
@@ -53,7 +34,7 @@ whose description says how to rebuild this run.
 
 
 @task(execution_timeout=timedelta(minutes=10))
-def workspace() -> str:
+def workspace(name: str) -> str:
     """Copy the code, write the run's params, delete workspaces of old runs; return the folder."""
     import os
 
@@ -61,7 +42,7 @@ def workspace() -> str:
 
     run = get_current_context()["dag_run"]
     try:
-        made = create(ROOT, run.run_id, run.conf or {})
+        made = create(application(name), ROOT, run.run_id, run.conf or {})
     except (ParamsError, RegistryError) as error:
         raise AirflowFailException(str(error)) from error  # trying again would not help
     prune(int(os.environ.get("SHOPFUSION_KEEP_RUNS", "5")), run.run_id)
@@ -69,16 +50,16 @@ def workspace() -> str:
 
 
 @task(execution_timeout=timedelta(minutes=30))
-def publish() -> str:
-    """Push outputs to the DVC remote, log params.yaml, dvc.lock and the code to MLflow."""
+def publish(name: str) -> str:
+    """Push outputs to the DVC remote and S3, log params.yaml, dvc.lock and the code to MLflow."""
     from orchestration.publishing import publish as published
 
-    return published(get_current_context()["dag_run"].run_id)
+    return published(application(name), get_current_context()["dag_run"].run_id)
 
 
-def stage_task(name: str, timeout: timedelta) -> StageOperator:
+def stage_task(owner: Application, pipeline: Pipeline, name: str) -> StageOperator:
     """Return the task that brings one stage of dvc.yaml up to date."""
-    stage = PIPELINE.stages[name]
+    stage = pipeline.stages[name]
     return StageOperator(
         task_id=name,
         stage=name,
@@ -86,39 +67,50 @@ def stage_task(name: str, timeout: timedelta) -> StageOperator:
         environment={
             "SHOPFUSION_RUN_ID": "{{ run_id }}",
             "SHOPFUSION_GIT_REVISION": "{{ origin(run_id).git_revision }}",
-            "OMP_NUM_THREADS": f"{{{{ threads({PIPELINE.beside(name)}) }}}}",
+            "OMP_NUM_THREADS": f"{{{{ threads({pipeline.beside(name)}) }}}}",
         },
         do_xcom_push=False,
         doc=stage.description,
-        outlets=OUTLETS.get(name, []),
-        execution_timeout=timeout,
+        outlets=[asset(owner, stage.asset)] if stage.asset else [],
+        execution_timeout=stage.limit,
     )
 
 
-with DAG(
-    "training",
-    description="From raw data to a registered fused ranker",
-    schedule=None,
-    max_active_runs=1,  # a run uses every core
-    params=trigger_form(load_params(ROOT / "params.yaml")),
-    default_args={
-        "owner": "shopfusion",
-        "retries": 1,
-        "retry_delay": timedelta(seconds=10),
-    },
-    user_defined_macros={"folder": folder, "origin": origin, "threads": threads},
-    tags=["training", "shopfusion"],
-    doc_md=DOC,
-) as dag:
-    first, last = workspace(), publish()
+def connect(owner: Application, pipeline: Pipeline) -> None:
+    """Make the tasks of an application's stages, with the workspace before and publishing after."""
+    first, last = workspace(owner.name), publish(owner.name)
     tasks: dict[str, StageOperator] = {}
-    for group, (stages, timeout) in GROUPS.items():
+    for group, names in pipeline.groups.items():
         with TaskGroup(group, prefix_group_id=False):
-            tasks |= {name: stage_task(name, timeout) for name in stages}
-    for earlier, later in PIPELINE.edges:
+            tasks |= {name: stage_task(owner, pipeline, name) for name in names}
+    for earlier, later in pipeline.edges:
         tasks[earlier] >> tasks[later]
     for done in tasks.values():
         if not done.upstream_task_ids:
             first >> done
         if not done.downstream_task_ids:
             done >> last
+
+
+def training(owner: Application) -> DAG:
+    """Return the training of an application."""
+    with DAG(
+        f"{owner.name}_training",
+        description=f"{owner.title}: from raw data to a registered challenger",
+        schedule=None,
+        max_active_runs=1,  # a run uses every core
+        params=trigger_form(owner, params(owner)),
+        default_args={
+            "owner": "shopfusion",
+            "retries": 1,
+            "retry_delay": timedelta(seconds=10),
+        },
+        user_defined_macros={"folder": folder, "origin": origin, "threads": threads},
+        tags=["training", owner.name],
+        doc_md=DOC,
+    ) as dag:
+        connect(owner, PIPELINE.of(owner.name))
+    return dag
+
+
+TRAININGS = {owner.name: training(owner) for owner in APPLICATIONS}

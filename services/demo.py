@@ -21,7 +21,7 @@ from services.replay.settings import ReplaySettings
 from services.replay.visits import NoVisitsError
 from services.settings import ROOT, ServiceSettings
 
-DAG, FEEDBACK = "training", "feedback_ingestion"
+DAG, FEEDBACK = "shop_ranking_training", "feedback_ingestion"
 LINES_OF_LOG = 25
 # Some weeks of some shoppers, so that the pages have something to show.
 SHOPPERS, SECONDS, PATIENCE = 0.1, 8.0, 120.0

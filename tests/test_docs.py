@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from components.applications import APPLICATIONS
 from components.shop_ranking.params import Params
 from services import reference, supervision
 from tests.shop_ranking.serving.shop import app_of, make_server
@@ -76,7 +77,9 @@ def test_every_setting_that_is_named_exists() -> None:
 
 
 def test_every_dag_is_named_and_every_named_one_exists() -> None:
-    dags = {path.stem for path in (ROOT / "dags").glob("*.py")}
+    jobs = {path.stem for path in (ROOT / "dags").glob("*.py")} - {"feedback_ingestion"}
+    dags = {f"{owner.name}_{job}" for owner in APPLICATIONS for job in jobs}
+    dags |= {"feedback_ingestion"}
     text = every_page()
     assert {name for name in dags if f"`{name}`" not in text} == set()
     named = re.findall(r"\bDAGs? `([a-z_]+)`|`([a-z_]+)` DAG\b", text)

@@ -17,15 +17,19 @@ from components.platform.gate.rules import Gate
 from components.platform.params import Params
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from fastapi import APIRouter
 
     from components.platform.drift.weekly import Weekly
     from components.platform.gate.measured import Comparisons
+    from components.platform.registry.policy import Policy
     from components.platform.serving.context import ServingContext
     from components.platform.serving.live_events import LiveEvents
     from components.platform.tracking import Package, Version
+
+
+RETRAIN, WARM_START = "retrain", "warm_start"  # keys of a training's conf that are no params
 
 
 @dataclass(frozen=True)
@@ -100,13 +104,39 @@ class Serving:
 
 
 @dataclass(frozen=True)
+class Retraining:
+    """What a training on feedback is told, in the keys of a trigger's conf.
+
+    `own` are overrides of the champion's run that another run does not take on. `learnt_until` is
+    the first day that the champion had no data of, None where that is unknown; `earliest_end` the
+    first day at which a window can end that its models go on in. `same` keeps what the champion
+    was trained on; `window` moves its end to a day, with feedback from a source. `refresh` is for
+    a training of the leading model alone.
+    """
+
+    same: Callable[["Version"], Mapping[str, Any]]
+    window: Callable[["date", str], Mapping[str, Any]]
+    learnt_until: Callable[["Version"], "date | None"]
+    earliest_end: Callable[["Version"], "date"]
+    refresh: Callable[["Version"], Mapping[str, Any]] | None = None
+    own: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Application:
     """Everything that the platform has to know of an application.
 
     `comparisons` returns what was measured of challenger, champion and baselines: the gate's
     lines in mlflow/registry.yaml name those measures; `gate` holds lines for an application that
     the file does not name. `statistics` returns the statistics of every week that drift watches.
-    `origin` returns the tags that say where a run's models come from.
+    `origin` returns the tags that say where a run's models come from. `counterfactual` writes what
+    the challenger would have shown in the place of logged answers, and returns for how many.
+
+    `tables` are files of a run that drift and feedback read; they are published with it. `items`
+    names the one whose column item_id holds every item. `form` are paths in params.yaml that the
+    form of a training shows, with their titles. `takes_over` are keys of parts that a run may take
+    over from the champion: the section of params.yaml of the same name has `start_from`, `reuse`.
+    `paths` are params that name a file or folder; a relative one means the checkout.
     """
 
     name: str
@@ -117,6 +147,13 @@ class Application:
     comparisons: Callable[[Run], "Comparisons"] | None = None
     statistics: "Callable[[DriftInput], Weekly] | None" = None
     origin: Callable[[Run], Mapping[str, str]] = lambda run: {}
+    retraining: Retraining | None = None
+    counterfactual: "Callable[[Any, Policy], int] | None" = None  # params, policy
+    tables: tuple[Path, ...] = ()
+    items: str | None = None
+    form: Mapping[str, str] = field(default_factory=dict)
+    takes_over: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
     serving: Serving | None = None
     gate: Gate | None = None
     # Key of a model -> its registered name, where registry.yaml gives it none.

@@ -2,8 +2,7 @@
 
 A retraining is a run of the ordinary pipeline with other params: those of the champion's run, the
 window moved to the end of what was fed back, and feedback in the place of the raw data of that
-time. The test targets take the last horizon of it; a final cut brings what was tested up to the
-window's end, else a challenger would know less of the shop than the champion it is to follow.
+time. What these params are called, the application says.
 """
 
 from collections.abc import Mapping
@@ -15,23 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.platform import schemas, tracking
-from components.platform.errors import RegistryError
+from components.platform.application import RETRAIN, WARM_START, Application, Retraining
+from components.platform.errors import ParamsError, RegistryError
 from components.platform.feedback.served_events import orders_of, read_feedback, snapshot
 from components.platform.files import scratch_folder
 from components.platform.registry.policy import Policy
 from components.platform.tracking import Version
-
-# Baselines of a refresh's leaderboard: those that cost seconds. Its gate reads the champion alone.
-COUNTED = ("popularity", "personal-frequency", "decayed-frequency")
-# What a run was told that is of its own window, or of a refresh.
-OWN = (
-    "retrain",
-    "warm_start",
-    "preparation.validation_cut",
-    "preparation.test_cut",
-    "baselines.ranked",
-    "fusion.only",
-)
 
 
 @dataclass(frozen=True)
@@ -51,6 +39,7 @@ class Decision:
 
 
 def decide(
+    application: Application,
     champion: Version | None,
     overrides: Mapping[str, Any],
     fed_back: FedBack,
@@ -59,64 +48,59 @@ def decide(
     floor: int,
     asked_for: str | None,
 ) -> Decision:
-    """Decide about a training.
+    """Decide about a training of an application.
 
     Args:
-        champion: its tags name dataset, window and pipeline run; None where there is none.
+        application: says what a training on feedback is told.
+        champion: the tags name its window and pipeline run; None where there is none.
         overrides: what the champion's run was told beyond params.yaml.
         fed_back: what came back since.
-        source: of the feedback, as data.feedback names it.
+        source: of the feedback: a folder, or s3: and a prefix.
         floor: purchases since the champion's window that make a training worth while by itself.
         asked_for: why somebody wants one whatever the floor says (drift, a person); None for the
             arrival of feedback alone.
 
+    Raises:
+        ParamsError: the application does not say how to train on feedback.
+
     """
+    retraining = of(application)
     if champion is None:
-        return Decision("there is no champion to go on from: run the DAG training", None)
+        reason = f"there is no champion to go on from: run the DAG {application.name}_training"
+        return Decision(reason, None)
     if asked_for is None and fed_back.purchases < floor:
         return Decision(f"{fed_back.purchases:,} new purchases, fewer than {floor:,}", None)
-    conf = dict(overrides) | {"data.dataset": champion.tags["dataset"]}
-    for own in OWN:
-        conf.pop(own, None)
+    not_taken_on = {RETRAIN, WARM_START} | retraining.own
+    conf = {path: value for path, value in overrides.items() if path not in not_taken_on}
+    conf |= retraining.same(champion)
     if fed_back.last_day is not None:
-        end, earliest = fed_back.last_day + timedelta(days=1), earliest_end(champion)
+        end, earliest = fed_back.last_day + timedelta(days=1), retraining.earliest_end(champion)
         if end < earliest:
             return Decision(
-                f"a window until {end} begins before the champion's towers had learnt: they can "
-                f"go on in one until {earliest}; wait for feedback, or run the DAG training",
+                f"a window until {end} begins before the champion's models had learnt: they can go "
+                f"on in one until {earliest}; wait for feedback, or run the DAG "
+                f"{application.name}_training",
                 None,
             )
-        conf["data.feedback"] = source
-        conf["preparation.final_cut"] = True
-        conf["preparation.as_of"] = end.isoformat()
+        conf |= retraining.window(end, source)
     why = asked_for or f"{fed_back.purchases:,} new purchases, at least {floor:,}"
     return Decision(why, conf)
 
 
-def earliest_end(champion: Version) -> date:
-    """Return the first day at which a window can end that the champion's towers go on in.
+def of(application: Application) -> Retraining:
+    """Return what an application says about a training on feedback.
 
-    Its cuts lie one horizon apart before its end, and the first must not be before the champion's
-    first: no tower knows the future of a cut that it makes vectors for.
+    Raises:
+        ParamsError: it says nothing.
+
     """
-    days = [
-        date.fromisoformat(day)
-        for name, day in champion.tags.items()
-        if name.startswith("cut_") and name != "cut_final"
-    ]
-    return min(days) + timedelta(days=int(champion.tags["horizon_days"])) * len(days)
-
-
-def refresh(champion: Version) -> dict[str, Any]:
-    """Return what makes a training a refresh: the champion's towers, and its way of fusion alone.
-
-    A champion that was registered before versions carried the tag says no way: then all are fitted.
-    """
-    return {
-        "retrain": [],
-        "baselines.ranked": list(COUNTED),
-        "fusion.only": champion.tags.get(tracking.FUSION),
-    }
+    if application.retraining is None:
+        raise ParamsError(
+            f"how to train the application {application.name} on feedback",
+            "nothing",
+            "set retraining in its application.py",
+        )
+    return application.retraining
 
 
 def read_fed_back(source: str, since: date | None) -> FedBack:
@@ -158,13 +142,6 @@ def champion_of(policy: Policy) -> tuple[Version | None, dict[str, Any]]:
     return champion, found
 
 
-def window_end(champion: Version | None) -> date | None:
+def learnt_until(application: Application, champion: Version | None) -> date | None:
     """Return the first day that the champion's run had no data of; None where that is unknown."""
-    if champion is None:
-        return None
-    as_of = champion.tags.get("data_as_of", "all")
-    if as_of != "all":
-        return date.fromisoformat(as_of)
-    return date.fromisoformat(champion.tags["cut_test"]) + timedelta(
-        days=int(champion.tags["horizon_days"])
-    )
+    return of(application).learnt_until(champion) if champion else None

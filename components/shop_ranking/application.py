@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from components.platform.application import (
     Application,
+    DriftInput,
     Model,
     Packages,
     Run,
@@ -14,11 +15,14 @@ from components.platform.application import (
 )
 from components.platform.registry.policy import POLICY
 from components.shop_ranking.params import Params
+from components.shop_ranking.retraining import RETRAINING
 from components.shop_ranking.towers import TOWERS
 from components.shop_ranking.towers.registration import Tower
 
 if TYPE_CHECKING:
+    from components.platform.drift.weekly import Weekly
     from components.platform.gate.measured import Comparisons
+    from components.platform.registry.policy import Policy
     from components.platform.serving.live_events import LiveEvents
     from components.platform.tracking import Package
     from components.shop_ranking.serving.champion import Champion
@@ -31,6 +35,21 @@ FUSED = Path("models/fused")
 CHAMPION = Path("models/champion")
 REPORTS = Path("reports")
 TOWER_FOLDERS = {name: tower.folder for name, tower in TOWERS.items()}
+
+# Path in params.yaml -> title on the form of a training.
+FORM = {
+    "data.dataset": "Dataset",
+    "data.path": "Data path",
+    "preparation.as_of": "As-of date",
+    "fusion.method": "Fusion",
+    **{
+        f"{name}.epochs": f"Epochs: {name}"
+        for name, tower in TOWERS.items()
+        if "epochs" in tower.params.model_fields
+    },
+    "seed": "Seed",
+}
+WATCHED = ("orders", "events", "products", "quarantine")  # tables that drift and feedback read
 
 
 def _stage(name: str, /, **paths: Path) -> Stage:
@@ -107,6 +126,18 @@ def _origin(run: Run) -> Mapping[str, str]:
     return provenance(cast(Params, run.params), run.paths["tables"], run.paths["prepared"])
 
 
+def _statistics(given: DriftInput) -> "Weekly":
+    from components.shop_ranking.drift.weeks import weekly_statistics
+
+    return weekly_statistics(given)
+
+
+def _counterfactual(params: Params, policy: "Policy") -> int:
+    from components.shop_ranking.serving.counterfactual import run
+
+    return run(params, policy)
+
+
 def _load(packages: Packages, params: Params, live: "LiveEvents") -> "Champion":
     from components.shop_ranking.serving.champion import Champion
 
@@ -124,7 +155,15 @@ SHOP_RANKING = Application(
     params=Params,
     models=(Model("fused", _ranker_package, leads=True), *map(_tower, TOWERS.values())),
     comparisons=_comparisons,
+    statistics=_statistics,
     origin=_origin,
     names={name: f"{name}-tower" for name in TOWERS},
+    retraining=RETRAINING,
+    counterfactual=_counterfactual,
+    tables=tuple(TABLES / f"{table}.parquet" for table in WATCHED),
+    items="products.parquet",
+    form=FORM,
+    takes_over=tuple(TOWERS),
+    paths=("data.path", "data.feedback"),
     serving=Serving(load=_load, answer=_answer),
 )

@@ -5,11 +5,12 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from orchestration.assets import DRIFT
+from components.platform.application import Application
+from orchestration.assets import drift
 from orchestration.registry import final, policy
 
 
-def due(context: Context) -> dict[str, Any]:
+def due(application: Application, context: Context) -> dict[str, Any]:
     """Return the conf of the training that is due.
 
     Raises:
@@ -17,39 +18,43 @@ def due(context: Context) -> dict[str, Any]:
 
     """
     from components.platform.progress import say
-    from components.platform.retraining import champion_of, decide, read_fed_back, window_end
+    from components.platform.retraining import champion_of, decide, learnt_until, read_fed_back
 
     params = context["params"]
     with final():
-        champion, overrides = champion_of(policy())
-        fed_back = read_fed_back(params["feedback"], window_end(champion))
-        found = decide(
+        champion, overrides = champion_of(policy(application))
+        fed_back = read_fed_back(params["feedback"], learnt_until(application, champion))
+        decision = decide(
+            application,
             champion,
             overrides,
             fed_back,
             source=params["feedback"],
             floor=params["min_purchases"],
-            asked_for=_asked_for(context),
+            asked_for=_asked_for(application, context),
         )
-    say(found.reason)
-    if found.conf is None:
-        raise AirflowSkipException(found.reason)
-    return found.conf
+    say(decision.reason)
+    if decision.conf is None:
+        raise AirflowSkipException(decision.reason)
+    return decision.conf
 
 
-def refreshed(conf: dict[str, Any]) -> dict[str, Any]:
-    """Return the conf of a training that fits the fusion alone, as the champion's is."""
-    from components.platform.retraining import champion_of, refresh
+def refreshed(application: Application, conf: dict[str, Any]) -> dict[str, Any]:
+    """Return the conf of a training that fits the leading model alone, as the champion's is."""
+    from components.platform.retraining import champion_of, of
 
     with final():
-        champion, _ = champion_of(policy())
+        champion, _ = champion_of(policy(application))
+        refresh = of(application).refresh
     assert champion is not None  # without one nothing was due
-    return conf | refresh(champion)
+    assert refresh is not None  # else the application has no such DAG
+    return conf | dict(refresh(champion))
 
 
-def _asked_for(context: Context) -> str | None:
+def _asked_for(application: Application, context: Context) -> str | None:
     """Return drift or a person; None where the arrival of feedback started the run."""
     events = context.get("triggering_asset_events") or {}
     if not events:
         return "by hand"
-    return "drift" if any(asset.name == DRIFT.name for asset in events) else None
+    alarm = drift(application)
+    return "drift" if any(asset.name == alarm.name for asset in events) else None

@@ -4,49 +4,42 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from components.shop_ranking.params import Params
-from components.shop_ranking.towers import TOWERS
-
-RETRAIN = "retrain"
-WARM_START = "warm_start"
-# A field's name on the form, and in the JSON of a REST trigger, is its path in params.yaml.
-FIELDS = {
-    "data.dataset": "Dataset",
-    "data.path": "Data path",
-    "preparation.as_of": "As-of date",
-    "fusion.method": "Fusion",
-    **{
-        f"{name}.epochs": f"Epochs: {name}"
-        for name, tower in TOWERS.items()
-        if "epochs" in tower.params.model_fields
-    },
-    "seed": "Seed",
-}
+from components.platform.application import RETRAIN, WARM_START, Application
+from components.platform.params import Params
 
 
-def trigger_form(params: Params) -> dict[str, Param]:
-    """Return the form, filled in with the values of params.yaml."""
-    values, schema = params.model_dump(mode="json"), Params.model_json_schema()
-    form = {path: _field(path, title, values, schema) for path, title in FIELDS.items()}
-    form[RETRAIN] = Param(
-        list(TOWERS),
-        title="Towers to train",
-        description=(
-            "A tower not chosen is taken over from the champion: the version that the champion's "
-            "tags name as its parent"
+def trigger_form(application: Application, params: Params) -> dict[str, Param]:
+    """Return the form of a training, filled in with the values of params.yaml.
+
+    A field's name, on the form and in the JSON of a REST trigger, is its path in params.yaml.
+    """
+    values, schema = params.model_dump(mode="json"), application.params.model_json_schema()
+    form = {path: _field(path, title, values, schema) for path, title in application.form.items()}
+    return form | (_takes_over(application.takes_over) if application.takes_over else {})
+
+
+def _takes_over(parts: tuple[str, ...]) -> dict[str, Param]:
+    """Return the fields that say what is trained, and from where."""
+    return {
+        RETRAIN: Param(
+            list(parts),
+            title="Towers to train",
+            description=(
+                "A tower not chosen is taken over from the champion: the version that the "
+                "champion's tags name as its parent"
+            ),
+            type="array",
+            items={"type": "string", "enum": list(parts)},
+            examples=list(parts),
+            uniqueItems=True,
         ),
-        type="array",
-        items={"type": "string", "enum": list(TOWERS)},
-        examples=list(TOWERS),
-        uniqueItems=True,
-    )
-    form[WARM_START] = Param(
-        False,
-        title="Warm start",
-        description="Towers that are trained go on from the champion's, with fewer steps",
-        type="boolean",
-    )
-    return form
+        WARM_START: Param(
+            False,
+            title="Warm start",
+            description="Towers that are trained go on from the champion's, with fewer steps",
+            type="boolean",
+        ),
+    }
 
 
 def feedback_form(purchases: int) -> dict[str, Param]:
@@ -69,12 +62,12 @@ def feedback_form(purchases: int) -> dict[str, Param]:
 
 
 def _field(path: str, title: str, values: Any, schema: dict[str, Any]) -> Param:
-    found: dict[str, Any] = schema
+    entry: dict[str, Any] = schema
     for part in path.split("."):
         values = values[part]
-        found = _resolved(found["properties"][part], schema)
-    rules = _flat(found)
-    description = f"{found['description']} (params.yaml: {path})"
+        entry = _resolved(entry["properties"][part], schema)
+    rules = _flat(entry)
+    description = f"{entry['description']} (params.yaml: {path})"
     return Param(values, title=title, description=description, **rules)
 
 
@@ -98,7 +91,7 @@ def _flat(entry: dict[str, Any]) -> dict[str, Any]:
     if choices:
         rules["enum"] = choices
     for name in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format"):
-        found = [option[name] for option in options if name in option]
-        if found:
-            rules[name] = found[0]
+        limits = [option[name] for option in options if name in option]
+        if limits:
+            rules[name] = limits[0]
     return rules

@@ -8,10 +8,11 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
+from components.applications import APPLICATIONS, read_params
+from components.platform.application import Application
 from components.platform.errors import StorageError
 from components.platform.progress import say
 from components.platform.settings import settings
-from components.shop_ranking.params import load_params
 from orchestration.command import dvc, own_environment, start
 from orchestration.graph import load_pipeline
 from orchestration.runs import folder, origin
@@ -28,18 +29,18 @@ NOTE = """Rebuild this run, in any folder:
 """
 
 
-def publish(run_id: str) -> str:
-    """Push the run's outputs and log its code, params and lock; return the MLflow run's id.
+def publish(application: Application, run_id: str) -> str:
+    """Push the run's outputs and log its code, params, lock and tables; return the MLflow run's id.
 
     Raises:
-        StorageError: the DVC remote refuses the push.
+        StorageError: the DVC remote or S3 refuses an output.
 
     """
     target = folder(run_id)
     os.environ["SHOPFUSION_RUN_ID"] = run_id
     settings.cache_clear()
     pushing = start(dvc("push", "--run-cache"), target, own_environment())
-    mlflow_run = _log(run_id, target)
+    mlflow_run = _log(application, run_id, target)
     said, _ = pushing.communicate()
     say(said)
     if pushing.returncode:
@@ -51,12 +52,13 @@ def publish(run_id: str) -> str:
     return mlflow_run
 
 
-def _log(run_id: str, target: Path) -> str:
+def _log(application: Application, run_id: str, target: Path) -> str:
     from components.platform import tracking  # MLflow takes 3 s to import; the push runs meanwhile
+    from components.platform.registered_run import PIPELINE, publish_tables
 
-    params, made = load_params(target / "params.yaml"), origin(run_id)
+    params, made = read_params(application, target / "params.yaml"), origin(run_id)
     with (
-        tracking.stage_run("pipeline", params) as mlflow_run,
+        tracking.stage_run(PIPELINE, params) as mlflow_run,
         TemporaryDirectory() as scratch,
     ):
         tracking.set_tags(
@@ -68,17 +70,19 @@ def _log(run_id: str, target: Path) -> str:
         )
         for name in ("params.yaml", "dvc.lock"):
             tracking.log_artifact(target / name)
-        tracking.log_artifact(_packed(target, Path(scratch) / SOURCE))
+        tracking.log_artifact(_packed(application, target, Path(scratch) / SOURCE))
+        publish_tables((target / table for table in application.tables), Path(scratch))
     say(f"{asdict(made)} is MLflow run {mlflow_run}")
     return mlflow_run
 
 
-def _packed(target: Path, archive: Path) -> Path:
+def _packed(application: Application, target: Path, archive: Path) -> Path:
     """Pack the code, the remote's address and the outputs that DVC does not keep.
 
     No key, no folder of this machine.
     """
-    stages = load_pipeline(target / "dvc.yaml").stages.values()
+    names = [known.name for known in APPLICATIONS]
+    stages = load_pipeline(target / "dvc.yaml", names).of(application.name).stages.values()
     outs = [out for stage in stages for out in stage.uncached]
     with tarfile.open(archive, "w") as packed:
         for name in [*source_files(target), *outs]:

@@ -1,4 +1,4 @@
-"""The registry policy of the checkout, and errors of the registry as a task should end on them."""
+"""An application's policy and params of the checkout, and how a task ends on an error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,16 +6,23 @@ from pathlib import Path
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from components import applications
+from components.platform.application import Application
 from components.platform.errors import ShopError
+from components.platform.params import Params
 from components.platform.registry.policy import POLICY, Policy, load_policy
-from components.shop_ranking.application import SHOP_RANKING
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def policy() -> Policy:
-    """Return the registry policy, wherever the task works."""
-    return load_policy(SHOP_RANKING, ROOT / POLICY)
+def policy(application: Application) -> Policy:
+    """Return the registry policy of an application, wherever the task works."""
+    return load_policy(application, ROOT / POLICY)
+
+
+def params(application: Application) -> Params:
+    """Return the params of an application in the checkout, wherever the task works."""
+    return applications.read_params(application, ROOT / "params.yaml")
 
 
 @contextmanager

@@ -6,36 +6,35 @@ DVC repository (without git) that shares its cache with every other run.
 
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from configparser import ConfigParser
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from components.platform.errors import RegistryError
-from components.platform.feedback.served_events import IN_S3
+from components.applications import APPLICATIONS
+from components.platform.application import Application
 from components.platform.files import write_json
 from components.platform.progress import say
 from components.platform.settings import settings
-from components.shop_ranking.params import load_params
-from components.shop_ranking.towers import TOWERS
-from orchestration.form import RETRAIN, WARM_START
+from orchestration.overrides import write_params
+from orchestration.registry import policy
 from orchestration.runs import ORIGIN, Origin, folder, state
 
 # Beside the code in a checkout, an image or a workspace: environment, state, what stages write.
 NOT_SOURCE = {".venv", ".state", ".git", ".checkpoints", "data", "models", "reports"}
 
 
-def create(source: Path, run_id: str, overrides: Mapping[str, Any]) -> Path:
-    """Make the workspace of a run from the checkout (or image folder) `source`.
+def create(
+    application: Application, source: Path, run_id: str, overrides: Mapping[str, Any]
+) -> Path:
+    """Make the workspace of a run of an application from the checkout (or image folder) `source`.
 
     Making it again keeps what the stages had written there, so that a cleared run goes on.
 
     Raises:
         ParamsError: an override names no param, or its value is out of range.
-        RegistryError: a tower shall be taken over from a champion that does not exist.
+        RegistryError: a part shall be taken over from a champion that does not exist.
 
     """
     target = folder(run_id)
@@ -43,7 +42,7 @@ def create(source: Path, run_id: str, overrides: Mapping[str, Any]) -> Path:
     for name in source_files(source):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / name, target / name)
-    _write_params(source, target, overrides)
+    write_params(application, source, target, overrides)
     _set_up_dvc(target)
     made = Origin(run_id, revision(source), dict(overrides))
     write_json(asdict(made), target / ORIGIN)
@@ -54,19 +53,19 @@ def create(source: Path, run_id: str, overrides: Mapping[str, Any]) -> Path:
 def prune(keep: int, run_id: str) -> list[str]:
     """Delete the oldest workspaces beyond `keep`; return their names.
 
-    This run's stays, and those of the champion and of the one before: drift is measured on the
-    tables that lie there.
+    This run's stays, and those of each application's champion and of the one before: a replay of
+    the past reads the tables that lie there.
 
     Raises:
         RegistryError: MLflow does not answer, so nobody knows which those are.
 
     """
-    found = sorted(
+    workspaces = sorted(
         (path for path in (state() / "runs").iterdir() if path.is_dir()),
         key=lambda path: path.stat().st_mtime,
         reverse=True,
     )
-    old = [path for path in found if path != folder(run_id)][keep - 1 :]
+    old = [path for path in workspaces if path != folder(run_id)][keep - 1 :]
     in_use = _served() if old else set()
     gone = [path for path in old if path not in in_use]
     for path in gone:
@@ -75,13 +74,12 @@ def prune(keep: int, run_id: str) -> list[str]:
 
 
 def _served() -> set[Path]:
-    """Return the workspaces that the champion and the one before it come from."""
+    """Return the workspaces that champions and those before them come from."""
     from components.platform import tracking  # MLflow takes 3 s to import
-    from orchestration.registry import policy
 
-    rules = policy()
     versions = [
         tracking.version_at(rules.leading, alias)
+        for rules in map(policy, APPLICATIONS)
         for alias in (rules.aliases.champion, rules.aliases.previous)
     ]
     runs = [version.tags.get("pipeline_run") for version in versions if version]
@@ -117,54 +115,6 @@ def _git(source: Path, *arguments: str) -> str | None:
         ["git", "-C", source, *arguments], capture_output=True, text=True, check=True
     )
     return done.stdout
-
-
-def _write_params(source: Path, target: Path, overrides: Mapping[str, Any]) -> None:
-    """Write the checkout's params with the run's overrides in place."""
-    params = load_params(source / "params.yaml")
-    values = params.model_dump(mode="json")
-    chosen = {k: v for k, v in overrides.items() if k not in {RETRAIN, WARM_START}}
-    for path, value in chosen.items():
-        *sections, name = path.split(".")
-        section = values
-        for part in sections:
-            if not isinstance(section.get(part), dict):
-                section[part] = {}  # no section of this name: the check below says so
-            section = section[part]
-        section[name] = value
-    for name in ("path", "feedback"):
-        given = values["data"].get(name)
-        if given and not given.startswith(IN_S3):
-            values["data"][name] = str((source / Path(given).expanduser()).resolve())
-    trained = overrides.get(RETRAIN, TOWERS)
-    used = {tower: "start_from" if tower in trained else "reuse" for tower in TOWERS}
-    wanted = [tower for tower in TOWERS if tower not in trained or overrides.get(WARM_START)]
-    for tower, uri in _taken_over(source, wanted, values["data"]["dataset"]).items():
-        values[tower][used[tower]] = uri
-    written = target / "params.yaml"
-    written.write_text(yaml.safe_dump(values, sort_keys=False))
-    # In full: a default that changes in the code must not hide behind an equal file.
-    full = load_params(written).model_dump(mode="json")
-    written.write_text(yaml.safe_dump(full, sort_keys=False))
-
-
-def _taken_over(source: Path, towers: Sequence[str], dataset: str) -> dict[str, str]:
-    """Return the registry address of the champion's version of each of these towers."""
-    if not towers:
-        return {}
-    from components.platform import tracking  # MLflow takes 3 s to import
-    from components.platform.registry.policy import POLICY, load_policy
-    from components.shop_ranking.application import SHOP_RANKING
-
-    policy = load_policy(SHOP_RANKING, source / POLICY)
-    champion = tracking.version_at(policy.leading, policy.aliases.champion)
-    if champion is None or champion.tags.get("dataset") != dataset:
-        raise RegistryError(
-            f"a champion of {policy.leading} on {dataset} to take over {', '.join(towers)} from",
-            f"one on {champion.tags.get('dataset')}" if champion else "no champion",
-            f"leave {RETRAIN} as it is: {', '.join(TOWERS)}, and {WARM_START} false",
-        )
-    return {tower: f"models:/{champion.tags[f'parent_{tower}']}" for tower in towers}
 
 
 def _set_up_dvc(target: Path) -> None:

@@ -78,7 +78,9 @@ def furthest_tables(runs: Path) -> Path:
     found += [ROOT / "data" / "tables"] * (ROOT / "data" / "tables" / "orders.parquet").is_file()
     if not found:
         raise DataError(
-            f"tables of a run in {runs}", "none", "train once: make demo, or the DAG training"
+            f"tables of a run in {runs}",
+            "none",
+            "train once: make demo, or the DAG of a training",
         )
 
     def reach(tables: Path) -> tuple[datetime, float]:

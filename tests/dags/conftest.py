@@ -36,8 +36,8 @@ def bag() -> "DagBag":
 
 @pytest.fixture(scope="session")
 def training(bag: "DagBag") -> "DAG":
-    """The DAG `training`."""
-    return bag.dags["training"]
+    """The training of shop ranking."""
+    return bag.dags["shop_ranking_training"]
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests.running import Platform
 from tests.waiting import wait_until
 
 AIRFLOW_SECONDS = 400.0  # for what its scheduler has to come to
+PROMOTION, ROLLBACK = "shop_ranking_promotion", "shop_ranking_rollback"
 TABLE = "Gate: **passed**\n\n| rule | challenger |\n|---|---|\n| all | 0.44 |"
 
 
@@ -39,7 +40,7 @@ class PromotionShop:
 
     def asked(self, run: str) -> dict[str, object]:
         """Return the required action of a run, once it waits for an answer."""
-        path = f"/api/v2/dags/promotion/dagRuns/{run}/taskInstances/approval/-1/hitlDetails"
+        path = f"/api/v2/dags/{PROMOTION}/dagRuns/{run}/taskInstances/approval/-1/hitlDetails"
         wait_until(
             lambda: self.state(run, "approval") == "awaiting_input", "the question", AIRFLOW_SECONDS
         )
@@ -51,7 +52,7 @@ class PromotionShop:
 
         It does so when the answer is there before its scheduler has seen that the task waits.
         """
-        place = f"/api/v2/dags/promotion/dagRuns/{run}/taskInstances/approval"
+        place = f"/api/v2/dags/{PROMOTION}/dagRuns/{run}/taskInstances/approval"
         answer = {"chosen_options": [choice], "params_input": {}}
         tries = 0
 
@@ -66,7 +67,7 @@ class PromotionShop:
         wait_until(is_answered, "the end of the question", AIRFLOW_SECONDS)
 
     def state(self, run: str, task: str) -> str | None:
-        states = {one.name: one.state for one in self.airflow.tasks("promotion", run)}
+        states = {one.name: one.state for one in self.airflow.tasks(PROMOTION, run)}
         return states.get(task)
 
     def finished(self, dag: str, run: str) -> str:

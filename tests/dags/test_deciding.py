@@ -11,10 +11,12 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from components.platform import tracking
 from components.platform.settings import settings
-from orchestration.assets import DRIFT, FEEDBACK
+from components.shop_ranking.application import SHOP_RANKING
+from orchestration.assets import FEEDBACK, drift
 from orchestration.deciding import due
 from tests.platform.feedback.test_served_events import served, write
 
+DRIFT = drift(SHOP_RANKING)
 NAME = "fused-ranker"
 TAGS = {
     "dataset": "tables",
@@ -68,7 +70,7 @@ def asked(folder: Path, *assets: object, floor: int = 3) -> dict[str, Any]:
     ids=["person", "drift", "drift beside feedback", "enough feedback"],
 )
 def test_a_training_is_due(registry, tmp_path, capsys, assets, floor, reason):
-    found = due(asked(tmp_path, *assets, floor=floor))
+    found = due(SHOP_RANKING, asked(tmp_path, *assets, floor=floor))
     assert found == {
         "seed": 7,
         "data.dataset": "tables",
@@ -81,13 +83,13 @@ def test_a_training_is_due(registry, tmp_path, capsys, assets, floor, reason):
 
 def test_too_little_feedback_alone_starts_nothing(registry, tmp_path):
     with pytest.raises(AirflowSkipException, match="3 new purchases, fewer than 4"):
-        due(asked(tmp_path, FEEDBACK, floor=4))
+        due(SHOP_RANKING, asked(tmp_path, FEEDBACK, floor=4))
 
 
 def test_without_a_champion_nobody_gets_a_training(registry, tmp_path):
     registry.delete_registered_model_alias(NAME, "champion")
     with pytest.raises(AirflowSkipException, match="no champion to go on from"):
-        due(asked(tmp_path, DRIFT))
+        due(SHOP_RANKING, asked(tmp_path, DRIFT))
     registry.set_registered_model_alias(NAME, "champion", "1")
 
 
@@ -95,4 +97,4 @@ def test_feedback_that_cannot_be_read_fails_for_good(registry, tmp_path):
     context = asked(tmp_path)
     context["params"]["feedback"] = str(tmp_path / "gone")
     with pytest.raises(AirflowFailException, match=r"data\.feedback to name a folder"):
-        due(context)
+        due(SHOP_RANKING, context)

@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from components.platform import storage, tracking
-from components.platform.retraining import COUNTED
+from components.platform.registered_run import publish_tables
 from components.platform.settings import settings
-from components.shop_ranking.application import TABLES
+from components.shop_ranking.application import SHOP_RANKING
+from components.shop_ranking.retraining import COUNTED
 from services.airflow_api import AirflowApi
 from services.lifecycle import environment
 from tests.dags.promoting import AIRFLOW_SECONDS, runs, signed_in
@@ -24,6 +25,10 @@ from tests.shop_ranking.drift.known_weeks import monday, register, write_tables
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("services"), pytest.mark.timeout(1800)]
+DRIFT, RETRAINING, REFRESH, TRAINING = (
+    f"shop_ranking_{job}"
+    for job in ("drift_monitoring", "retraining", "fusion_refresh", "training")
+)
 RUN = "watched"  # of the pipeline, that the champion comes from
 PARAMS = {"data": {"dataset": "tables", "path": "."}, "drift": {"false_alarms": 0.01}}
 CALM, CHANGED = str(monday(13)), str(monday(14))  # see known_weeks
@@ -59,7 +64,7 @@ class Watched:
 
     def announced(self, run: str) -> list[str]:
         """Return the assets that a run of drift_monitoring announced."""
-        asked = {"source_dag_id": "drift_monitoring", "source_run_id": run}
+        asked = {"source_dag_id": DRIFT, "source_run_id": run}
         answers: list[httpx.Response] = []
 
         def answered() -> bool:  # Airflow 3.3 answers 500 until the run of an event has started
@@ -70,10 +75,10 @@ class Watched:
         return [one["name"] for one in answers[-1].json()["asset_events"]]
 
     def started_by(self, run: str) -> list[str]:
-        """Return the runs of `retraining` that a run's asset event started."""
+        """Return the runs of the retraining that a run's asset event started."""
         found = []
-        for one in (each["dag_run_id"] for each in runs(self.http, "retraining")):
-            asked = self.http.get(f"/api/v2/dags/retraining/dagRuns/{one}/upstreamAssetEvents")
+        for one in (each["dag_run_id"] for each in runs(self.http, RETRAINING)):
+            asked = self.http.get(f"/api/v2/dags/{RETRAINING}/dagRuns/{one}/upstreamAssetEvents")
             # Not started yet: Airflow 3.3 answers 500 until then.
             events = asked.json()["asset_events"] if asked.is_success else []
             found += [one for event in events if event["source_run_id"] == run]
@@ -81,14 +86,14 @@ class Watched:
 
     def pause_training(self, paused: bool) -> None:
         asked = {"is_paused": paused}
-        self.http.patch("/api/v2/dags/training", json=asked).raise_for_status()
+        self.http.patch(f"/api/v2/dags/{TRAINING}", json=asked).raise_for_status()
 
     def training_after(self, known: set[str]) -> dict[str, Any]:
-        """Return the run of `training` that comes to those known; it waits, the DAG is paused."""
+        """Return the run of the training that comes to those known; it waits, the DAG is paused."""
         found: list[dict[str, Any]] = []
 
         def made() -> bool:
-            every = runs(self.http, "training")
+            every = runs(self.http, TRAINING)
             found[:] = [one for one in every if one["dag_run_id"] not in known]
             return bool(found)
 
@@ -98,35 +103,35 @@ class Watched:
         return one
 
     def trainings(self) -> set[str]:
-        return {one["dag_run_id"] for one in runs(self.http, "training")}
+        return {one["dag_run_id"] for one in runs(self.http, TRAINING)}
 
     def forget(self, trainings: set[str]) -> None:
         """End the runs that wait for a training, and delete the trainings beyond those."""
-        for dag in ("retraining", "fusion_refresh"):
+        for dag in (RETRAINING, REFRESH):
             for one in runs(self.http, dag):
                 if one["state"] in {"queued", "running"}:
                     self.http.patch(
                         f"/api/v2/dags/{dag}/dagRuns/{one['dag_run_id']}", json={"state": "failed"}
                     ).raise_for_status()
         for run in self.trainings() - trainings:
-            self.http.delete(f"/api/v2/dags/training/dagRuns/{run}").raise_for_status()
+            self.http.delete(f"/api/v2/dags/{TRAINING}/dagRuns/{run}").raise_for_status()
 
 
 @pytest.fixture
 def watched(
     platform: Platform, served_packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Watched]:
-    """A champion with its workspace, two days of feedback, and a DAG `training` that is paused."""
+    """A champion whose run is published, two days of feedback, and a training that is paused."""
     for name, value in environment(platform.settings).items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()
-    workspace = platform.settings.home / "runs" / RUN
-    write_tables(served_packages, workspace / TABLES)
-    (workspace / "params.yaml").write_text(yaml.safe_dump(PARAMS))
+    tables = write_tables(served_packages, tmp_path / "data" / "tables")
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(PARAMS))
     tracking.connect()
     told = {"stage": "pipeline", "pipeline_run": RUN, "overrides": "{seed: 7}"}
     with mlflow.start_run(tags=told):
-        pass
+        tracking.log_artifact(tmp_path / "params.yaml")
+        publish_tables((tables / path.name for path in SHOP_RANKING.tables), tmp_path)
     tags = {"pipeline_run": RUN, "dataset": "tables", "horizon_days": "28", "fusion": WAY}
     champion = register(served_packages, "fused-ranker", tags)
     days = [datetime(2024, 5, day, 12, tzinfo=UTC) for day in (1, 2)]
@@ -135,7 +140,7 @@ def watched(
         storage.put(path.read_bytes(), str(path.relative_to(tmp_path)))
     with AirflowApi(platform.settings, platform.keys) as airflow, signed_in(platform) as http:
         made = Watched(airflow, http)
-        airflow.wait_for_dag("training", timeout=300)
+        airflow.wait_for_dag(TRAINING, timeout=300)
         before = made.trainings()
         made.pause_training(True)
         try:
@@ -150,26 +155,29 @@ def watched(
 
 
 def test_drift_asks_for_a_retraining_and_a_calm_week_for_nothing(watched: Watched):
-    calm = watched.finished("drift_monitoring", {"week": CALM, "feedback": None})
-    assert watched.airflow.result("drift_monitoring", calm, "measure") == []
-    assert watched.states("drift_monitoring", calm) == {"measure": "success", "alert": "skipped"}
+    calm = watched.finished(DRIFT, {"week": CALM, "feedback": None})
+    assert watched.airflow.result(DRIFT, calm, "measure") == []
+    assert watched.states(DRIFT, calm) == {
+        "measure": "success",
+        "alert": "skipped",
+    }
     assert watched.announced(calm) == []
 
     before = watched.trainings()
-    changed = watched.finished("drift_monitoring", {"week": CHANGED, "feedback": None})
-    (alarm,) = watched.airflow.result("drift_monitoring", changed, "alert")
+    changed = watched.finished(DRIFT, {"week": CHANGED, "feedback": None})
+    (alarm,) = watched.airflow.result(DRIFT, changed, "alert")
     assert alarm.startswith(f"{CHANGED} ALARM quality: ndcg@10 ")
-    assert watched.announced(changed) == ["drift"]
+    assert watched.announced(changed) == ["shop_ranking_drift"]
     wait_until(lambda: bool(watched.started_by(changed)), "a run of retraining", AIRFLOW_SECONDS)
     assert watched.training_after(before)["conf"] == WINDOW | {"warm_start": True}
     assert watched.started_by(calm) == []
 
     before = watched.trainings()
-    watched.airflow.wait_for_dag("fusion_refresh", timeout=300)
-    refresh = watched.airflow.trigger("fusion_refresh", {})
+    watched.airflow.wait_for_dag(REFRESH, timeout=300)
+    refresh = watched.airflow.trigger(REFRESH, {})
     assert watched.training_after(before)["conf"] == WINDOW | {
         "retrain": [],
         "baselines.ranked": list(COUNTED),
         "fusion.only": WAY,
     }
-    assert watched.states("fusion_refresh", refresh)["decide"] == "success"
+    assert watched.states(REFRESH, refresh)["decide"] == "success"

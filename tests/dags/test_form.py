@@ -5,8 +5,9 @@ import typing
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
+from components.platform.application import RETRAIN, WARM_START
+from components.shop_ranking.application import FORM, SHOP_RANKING
 from components.shop_ranking.params import Dataset, FusionMethod, load_params
-from orchestration.form import FIELDS, RETRAIN, TOWERS, WARM_START
 
 
 @pytest.fixture(scope="module")
@@ -16,13 +17,13 @@ def form(training):
 
 def test_it_is_filled_in_with_params_yaml(form):
     values = load_params().model_dump(mode="json")
-    for path in FIELDS:
+    for path in FORM:
         section, _, name = path.rpartition(".")
         assert form[path].value == (values[section][name] if section else values[name])
 
 
 def test_every_field_has_a_title_and_says_what_it_means(form):
-    assert set(form) == {*FIELDS, RETRAIN, WARM_START}
+    assert set(form) == {*FORM, RETRAIN, WARM_START}
     for field in form.values():
         assert field.schema["title"]
         assert len(field.description) > 10
@@ -31,7 +32,7 @@ def test_every_field_has_a_title_and_says_what_it_means(form):
 def test_choices_are_those_of_the_model(form):
     assert form["data.dataset"].schema["enum"] == list(typing.get_args(Dataset))
     assert form["fusion.method"].schema["enum"] == [*typing.get_args(FusionMethod), "best"]
-    assert form[RETRAIN].schema["items"]["enum"] == list(TOWERS)
+    assert form[RETRAIN].schema["items"]["enum"] == list(SHOP_RANKING.takes_over)
 
 
 def test_an_optional_value_may_be_left_empty(form):

@@ -5,20 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from components.platform.retraining import (
-    COUNTED,
-    FedBack,
-    decide,
-    read_fed_back,
-    refresh,
-    window_end,
-)
+from components.platform.retraining import FedBack, decide, learnt_until, read_fed_back
 from components.platform.tracking import Version
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.baseline_training.component import every_baseline
 from components.shop_ranking.params import Params
+from components.shop_ranking.retraining import COUNTED, refresh
 from tests.platform.feedback.test_served_events import served, write
 
-LOOP = ("drift_monitoring", "retraining", "fusion_refresh", "promotion", "rollback")
+LOOP = tuple(
+    f"shop_ranking_{job}"
+    for job in ("drift_monitoring", "retraining", "fusion_refresh", "promotion", "rollback")
+)
 CHAMPION = Version(
     "fused-ranker",
     "3",
@@ -43,22 +41,25 @@ def test_policy(bag, name):
 def test_assets_connect_the_dags(bag):
     waiting = {
         name: {asset.name for asset in bag.dags[name].timetable.asset_condition.objects}
-        for name in ("retraining", "promotion")
+        for name in ("shop_ranking_retraining", "shop_ranking_promotion")
     }
-    assert waiting == {"retraining": {"feedback", "drift"}, "promotion": {"challenger"}}
+    assert waiting == {
+        "shop_ranking_retraining": {"feedback", "shop_ranking_drift"},
+        "shop_ranking_promotion": {"shop_ranking_challenger"},
+    }
     told = {
         task.task_id: [asset.name for asset in task.outlets]
         for name in LOOP
         for task in bag.dags[name].tasks
         if task.outlets
     }
-    assert told == {"alert": ["drift"]}
-    for name in ("retraining", "fusion_refresh"):
-        assert bag.dags[name].get_task("train").trigger_dag_id == "training"
+    assert told == {"alert": ["shop_ranking_drift"]}
+    for name in ("shop_ranking_retraining", "shop_ranking_fusion_refresh"):
+        assert bag.dags[name].get_task("train").trigger_dag_id == "shop_ranking_training"
 
 
 def test_the_person_stands_between_question_and_promotion(bag):
-    dag = bag.dags["promotion"]
+    dag = bag.dags["shop_ranking_promotion"]
     assert dag.get_task("approval").upstream_task_ids == {"question"}
     assert dag.get_task("promote").upstream_task_ids == {"question", "approval"}
     assert dag.get_task("approval").defaults == ["Reject"]
@@ -66,6 +67,7 @@ def test_the_person_stands_between_question_and_promotion(bag):
 
 def due(**changes: object):
     arguments = {
+        "application": SHOP_RANKING,
         "champion": CHAMPION,
         "overrides": {
             "seed": 7,
@@ -137,7 +139,7 @@ def test_a_refresh_fits_the_champions_way_alone_and_ranks_what_costs_seconds(way
 
 
 def test_only_what_came_back_after_the_champions_window_counts(tmp_path: Path):
-    assert window_end(CHAMPION) == date(2024, 1, 29)
+    assert learnt_until(SHOP_RANKING, CHAMPION) == date(2024, 1, 29)
     days = [datetime(2024, 1, day, 12, tzinfo=UTC) for day in (27, 29, 30)]
     events = [served(event_id=str(when), timestamp=when) for when in days]
     assert read_fed_back(str(write(tmp_path, *events)), date(2024, 1, 29)) == FedBack(

@@ -7,7 +7,7 @@ from components.platform.promotion import reconcile
 from components.platform.registry.policy import load_policy
 from components.shop_ranking.application import SHOP_RANKING
 from services.credentials import USER
-from tests.dags.promoting import AIRFLOW_SECONDS, PromotionShop, runs
+from tests.dags.promoting import AIRFLOW_SECONDS, PROMOTION, ROLLBACK, PromotionShop, runs
 from tests.running import Platform
 from tests.waiting import wait_until
 
@@ -50,7 +50,7 @@ def test_a_person_triggers_reads_the_verdict_and_approves(
     airflow: Page, platform: Platform, shop: PromotionShop
 ):
     question = "Promote fused-ranker version 2? Gate: passed"
-    run = triggered(airflow, shop, "promotion", response_timeout="60")
+    run = triggered(airflow, shop, PROMOTION, response_timeout="60")
     shop.asked(run)
     business = airflow.context.new_page()
     business.goto(f"{platform.settings.serving_url}/operations")
@@ -60,7 +60,7 @@ def test_a_person_triggers_reads_the_verdict_and_approves(
     expect(waiting).to_have_count(1)
     waiting.click()
     expect(business.get_by_role("row", name="all 0.44")).to_be_visible()  # in Airflow
-    assert shop.airflow.run("promotion", run)["conf"]["response_timeout"] == 60
+    assert shop.airflow.run(PROMOTION, run)["conf"]["response_timeout"] == 60
     airflow.get_by_role("button", name="Browse").click()
     airflow.get_by_role("menuitem", name="Required Actions").click()
     link = airflow.locator(f"a[href*='{run}'][href$=required_actions]").first
@@ -69,7 +69,7 @@ def test_a_person_triggers_reads_the_verdict_and_approves(
     expect(airflow.get_by_role("row", name="all 0.44")).to_be_visible()  # the gate's verdict
     assert shop.aliases() == {"champion": "1", "previous": None, "challenger": "2"}
     airflow.get_by_role("button", name="Approve", exact=True).click()
-    assert shop.finished("promotion", run) == "success"
+    assert shop.finished(PROMOTION, run) == "success"
     assert shop.aliases() == {"champion": "2", "previous": "1", "challenger": "2"}
 
 
@@ -91,6 +91,6 @@ def test_an_alias_moved_in_mlflows_page_is_obeyed(
     assert shop.aliases() == {"champion": "3", "previous": None, "challenger": "2"}
     assert reconcile(load_policy(SHOP_RANKING)).moved_by_hand
     assert shop.aliases() == {"champion": "3", "previous": "1", "challenger": "2"}
-    back = triggered(airflow, shop, "rollback")
-    assert shop.finished("rollback", back) == "success"
+    back = triggered(airflow, shop, ROLLBACK)
+    assert shop.finished(ROLLBACK, back) == "success"
     assert shop.aliases() == {"champion": "1", "previous": "3", "challenger": "2"}

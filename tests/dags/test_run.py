@@ -33,8 +33,8 @@ CONF = {
 }
 RUN_DAG = """
 import json, sys
-from training import dag
-run = dag.test(run_conf=json.loads(sys.argv[1]))
+from training import TRAININGS
+run = TRAININGS["shop_ranking"].test(run_conf=json.loads(sys.argv[1]))
 print("finished", run.run_id, run.state)
 """
 
@@ -190,7 +190,7 @@ def test_the_demo_of_the_same_run_takes_every_stage_from_the_cache(
     measured = json.loads((platform.settings.home / "demo.json").read_text())
     assert measured["state"] == "success"
     assert measured["peak_memory_mb"] > 500
-    logs = platform.settings.home / "airflow" / "logs" / "dag_id=training"
+    logs = platform.settings.home / "airflow" / "logs" / "dag_id=shop_ranking_training"
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     for name, stage in stages.items():
         (log,) = logs.glob(f"run_id={measured['run_id']}/task_id={name}/*.log")

@@ -2,18 +2,35 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from mlflow import MlflowClient
 
+from components import applications
 from components.platform.errors import ParamsError, RegistryError, StorageError
+from components.platform.params import Params, Section
 from components.platform.settings import settings
 from components.platform.tracking.connection import connect
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.params import load_params
 from orchestration.runs import folder, origin
 from orchestration.workspace import create, prune
+
+
+class Heat(Section):
+    """A section of another application."""
+
+    heat: int = 3
+
+
+class Kitchen(Params):
+    """The params of another application."""
+
+    kitchen: Heat = Heat()
+
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,14 +69,14 @@ def git(source: Path, *arguments: str) -> str:
 
 
 def test_a_clean_checkout_is_tagged_with_its_revision(checkout):
-    create(checkout, "one", {})
+    create(SHOP_RANKING, checkout, "one", {})
     assert origin("one").git_revision == git(checkout, "rev-parse", "HEAD").strip()
 
 
 def test_uncommitted_edits_and_new_files_are_copied_and_tagged(checkout):
     (checkout / "components" / "models" / "code.py").write_text("committed = False\n")
     (checkout / "components" / "fresh.py").write_text("new = True\n")
-    made = create(checkout, "one", {})
+    made = create(SHOP_RANKING, checkout, "one", {})
     assert (made / "components" / "models" / "code.py").read_text() == "committed = False\n"
     assert (made / "components" / "fresh.py").exists()
     assert origin("one").git_revision.endswith("-dirty")
@@ -68,14 +85,14 @@ def test_uncommitted_edits_and_new_files_are_copied_and_tagged(checkout):
 def test_what_git_ignores_stays_behind(checkout):
     (checkout / "data").mkdir()
     (checkout / "data" / "big.bin").write_bytes(b"0" * 1000)
-    assert not (create(checkout, "one", {}) / "data").exists()
+    assert not (create(SHOP_RANKING, checkout, "one", {}) / "data").exists()
 
 
 def test_without_git_the_code_is_copied_and_outputs_are_not(checkout):
     shutil.rmtree(checkout / ".git")
     (checkout / "models").mkdir()
     (checkout / "models" / "weights.bin").write_bytes(b"0")
-    made = create(checkout, "one", {})
+    made = create(SHOP_RANKING, checkout, "one", {})
     assert (made / "components" / "models" / "code.py").exists()
     assert not (made / "models").exists()
     assert origin("one").git_revision == "none"
@@ -83,7 +100,7 @@ def test_without_git_the_code_is_copied_and_outputs_are_not(checkout):
 
 def test_overrides_land_in_params_yaml_and_everything_else_is_written_in_full(checkout):
     chosen = {"seed": 7, "data.dataset": "simulated-shop", "preparation.as_of": "2017-10-05"}
-    made = create(checkout, "one", chosen)
+    made = create(SHOP_RANKING, checkout, "one", chosen)
     found, default = load_params(made / "params.yaml"), load_params(checkout / "params.yaml")
     assert (found.seed, found.data.dataset) == (7, "simulated-shop")
     assert str(found.preparation.as_of) == "2017-10-05"
@@ -104,40 +121,42 @@ def test_overrides_land_in_params_yaml_and_everything_else_is_written_in_full(ch
 )
 def test_a_wrong_override_is_refused_in_one_line(checkout, override, message):
     with pytest.raises(ParamsError, match=message) as refused:
-        create(checkout, "one", override)
+        create(SHOP_RANKING, checkout, "one", override)
     assert "\n" not in str(refused.value)
 
 
 def test_a_relative_data_path_means_the_checkout(checkout):
-    made = create(checkout, "one", {"data.dataset": "tables", "data.path": "my/tables"})
+    made = create(
+        SHOP_RANKING, checkout, "one", {"data.dataset": "tables", "data.path": "my/tables"}
+    )
     assert load_params(made / "params.yaml").data.path == str(checkout / "my" / "tables")
 
 
 def test_a_tower_cannot_be_taken_over_without_a_champion(checkout):
     with pytest.raises(RegistryError, match="to take over text, image from; found no champion"):
-        create(checkout, "one", {"retrain": ["behaviour"]})
+        create(SHOP_RANKING, checkout, "one", {"retrain": ["behaviour"]})
 
 
 def test_made_again_it_keeps_outputs_and_takes_new_code(checkout):
-    made = create(checkout, "one", {})
+    made = create(SHOP_RANKING, checkout, "one", {})
     (made / ".checkpoints").mkdir()
     (made / ".checkpoints" / "last.pt").write_text("step 10")
     (checkout / "components" / "models" / "code.py").write_text("fixed = True\n")
-    create(checkout, "one", {})
+    create(SHOP_RANKING, checkout, "one", {})
     assert (made / ".checkpoints" / "last.pt").read_text() == "step 10"
     assert (made / "components" / "models" / "code.py").read_text() == "fixed = True\n"
 
 
 def test_the_newest_workspaces_are_kept(checkout, state):
     for run_id in ("a", "b", "c", "d"):
-        create(checkout, run_id, {})
+        create(SHOP_RANKING, checkout, run_id, {})
     assert prune(2, "a") == ["c", "b"]
     assert sorted(path.name for path in (state / "runs").iterdir()) == ["a", "d"]
 
 
 def test_the_champions_workspace_is_kept_however_old(checkout, state):
     for run_id in ("a", "b", "c", "d"):
-        create(checkout, run_id, {})
+        create(SHOP_RANKING, checkout, run_id, {})
     connect()
     client = MlflowClient()
     client.create_registered_model("fused-ranker")
@@ -159,3 +178,17 @@ def test_a_run_id_is_a_file_name():
     assert folder("manual__2026-01-01T00:00:00+00:00/x").name == (
         "manual__2026-01-01T00_00_00_00_00_x"
     )
+
+
+def test_a_param_of_another_application_is_refused_and_its_section_stays(checkout):
+    params = checkout / "params.yaml"
+    params.write_text(params.read_text() + "kitchen: {heat: 3}\n")
+    known = replace(SHOP_RANKING, name="kitchen", params=Kitchen)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(applications, "APPLICATIONS", (SHOP_RANKING, known))
+        made = create(SHOP_RANKING, checkout, "one", {"seed": 7})
+        with pytest.raises(ParamsError, match=r"params of shop_ranking; found kitchen\.heat"):
+            create(SHOP_RANKING, checkout, "two", {"kitchen.heat": 5})
+    written = yaml.safe_load((made / "params.yaml").read_text())
+    assert written["kitchen"] == {"heat": 3}
+    assert written["seed"] == 7

@@ -90,10 +90,10 @@ def test_airflow_and_mlflow_keep_everything_in_postgresql(
     assert kept is not None
     tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
     assert ask(kept, "airflow", tables)[0][0] > 40
-    for name in ("rollback", "training"):
+    for name in ("shop_ranking_rollback", "shop_ranking_training"):
         shop.airflow.wait_for_dag(name, timeout=300)
     dags = {name for (name,) in ask(kept, "airflow", "SELECT dag_id FROM dag")}
-    assert {"training", "rollback"} <= dags
+    assert {"shop_ranking_training", "shop_ranking_rollback"} <= dags
     aliases = ask(kept, "mlflow", "SELECT alias, version FROM registered_model_aliases")
     assert dict(aliases) == {"champion": 1, "challenger": 2}
     assert not list(scaled.settings.home.rglob("*.db"))
@@ -103,8 +103,8 @@ def test_airflow_and_mlflow_keep_everything_in_postgresql(
 def test_a_celery_worker_runs_the_tasks(scaled: Platform, shop: PromotionShop) -> None:
     client = mlflow.MlflowClient()
     client.set_registered_model_alias(shop.name, "previous", "2")
-    run = shop.start("rollback", {})
-    assert shop.finished("rollback", run) == "success"
+    run = shop.start("shop_ranking_rollback", {})
+    assert shop.finished("shop_ranking_rollback", run) == "success"
     assert shop.aliases()["champion"] == "2"
     kept = scaled.settings.database
     assert kept is not None

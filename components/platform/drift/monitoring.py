@@ -6,77 +6,64 @@ weeks it was asked for: a week may be run again, in any order, with the same ans
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from pathlib import Path
 
-from components.platform import tracking
+from components.platform.application import Application, DriftInput
 from components.platform.drift.calibration import Judgement, judge_weeks
 from components.platform.drift.reports import Board
 from components.platform.errors import ParamsError
-from components.platform.params import Params
 from components.platform.progress import say
 from components.platform.settings import settings
-from components.shop_ranking.drift.predictions import (
-    champion_statistics,
-    online_statistics,
-    read_champion,
-)
-from components.shop_ranking.drift.rows import data_quality_statistics, input_statistics, read_rows
 
 
 def run(
-    params: Params,
-    *,
-    tables: Path,
-    feedback: Path | None = None,
-    champion: tracking.Version | None = None,
-    weeks: Sequence[date] | None = None,
+    application: Application, given: DriftInput, weeks: Sequence[date] | None = None
 ) -> list[Judgement]:
     """Judge weeks, write their reports into the Evidently workspace, and return the judgements.
 
     Args:
-        params: data.dataset names the project, drift says what counts as drift.
-        tables: folder data/tables; what the champion learnt from, or later.
-        feedback: folder of partitions that take over from the tables; None for none.
-        champion: version whose vectors, scores and rankings are watched; None for none.
+        application: says what is watched.
+        given: what the statistics are computed from.
         weeks: any day of each week; None for the last complete one, an empty list for all.
 
     Raises:
         DataError: a table is absent or no week is complete.
-        ParamsError: a week is not complete in the data.
+        ParamsError: the application watches nothing, or a week is not complete in the data.
         RegistryError: the registry cannot hand the champion out.
 
     """
-    drift, home = params.drift, settings().home
-    rows = read_rows(tables, feedback, drift.timezone)
-    asked = _asked(weeks, rows.weeks)
-    statistics = input_statistics(rows, drift) + data_quality_statistics(rows)
-    statistics += online_statistics(rows, drift)
-    known = read_champion(champion, home / "drift") if champion else None
-    if known:
-        statistics += champion_statistics(rows, known, drift)
+    if application.statistics is None:
+        raise ParamsError(
+            f"statistics of the application {application.name}",
+            "none",
+            "name a function of weekly statistics in its application.py",
+        )
+    weekly = application.statistics(given)
+    asked = _asked(weeks, weekly.weeks)
     judged = [
-        one
-        for one in judge_weeks(statistics, rows.weeks, drift, known.day if known else None)
-        if one.week in asked
+        judgement
+        for judgement in judge_weeks(
+            weekly.statistics, weekly.weeks, given.params.drift, weekly.champion_day
+        )
+        if judgement.week in asked
     ]
-    board = Board(home / "evidently", params.dataset)
-    board.write(statistics, judged, known.name if known else "none")
-    for one in judged:
-        if one.threshold is not None:
-            say(_line(one))
+    board = Board(settings().home / "evidently", application.name, given.params.dataset)
+    board.write(weekly.statistics, judged, weekly.champion)
+    for judgement in judged:
+        if judgement.threshold is not None:
+            say(_line(judgement))
     return judged
 
 
 def alarms(judged: Sequence[Judgement]) -> list[str]:
     """Return a line for every alarm."""
-    return [_line(one) for one in judged if one.alarm]
+    return [_line(judgement) for judgement in judged if judgement.alarm]
 
 
-def _line(one: Judgement) -> str:
-    mark = "ALARM" if one.alarm else "ok"
+def _line(judged: Judgement) -> str:
+    mark = "ALARM" if judged.alarm else "ok"
     return (
-        f"{one.week} {mark:5} {one.group}: {one.name} {one.value:.4f}, threshold "
-        f"{one.threshold:.4f}, {one.rows:,} rows"
+        f"{judged.week} {mark:5} {judged.group}: {judged.name} {judged.value:.4f}, threshold "
+        f"{judged.threshold:.4f}, {judged.rows:,} rows"
     )
 
 

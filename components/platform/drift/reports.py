@@ -1,7 +1,7 @@
-"""Evidently: one project a dataset, one report a week, and a dashboard over all weeks.
+"""Evidently: one project an application and dataset, one report a week, one dashboard over them.
 
-Ids of project, panels and reports follow from dataset, statistic and week, so that writing again
-replaces: no second project, no second point.
+Ids of project, panels and reports follow from application, dataset, statistic and week, so that
+writing again replaces: no second project, no second point.
 """
 
 import os
@@ -38,15 +38,16 @@ ALARMS = "alarms"
 
 @dataclass(frozen=True)
 class Board:
-    """The project of one dataset in an Evidently workspace."""
+    """The project of one application and dataset in an Evidently workspace."""
 
     folder: Path
+    application: str
     dataset: str
 
     @property
     def project(self) -> UUID:
         """Id of the project."""
-        return uuid5(NAMESPACE_URL, f"shopfusion/drift/{self.dataset}")
+        return uuid5(NAMESPACE_URL, f"shopfusion/drift/{self.application}/{self.dataset}")
 
     def report_of(self, week: date) -> UUID:
         """Id of a week's report."""
@@ -62,7 +63,11 @@ class Board:
             about = (
                 "A report a week; a statistic above its threshold is an alarm. See docs/drift.md"
             )
-            model = ProjectModel(id=self.project, name=f"drift: {self.dataset}", description=about)
+            model = ProjectModel(
+                id=self.project,
+                name=f"drift: {self.application}, {self.dataset}",
+                description=about,
+            )
             workspace.add_project(model)
         workspace.save_dashboard(self.project, _dashboard(self.project, statistics))
         by_name = {one.name: one for one in statistics}

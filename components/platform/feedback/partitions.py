@@ -15,7 +15,7 @@ from components.platform.feedback.labelling import online_metrics
 from components.platform.settings import settings
 
 PREFIX = "feedback/"
-ITEMS = "catalogue/"  # in S3: Parquet files with item_id, all that the shop ever sold
+ITEMS = "catalogue/"  # in S3: Parquet files with item_id; one an application
 ORDER = ("timestamp", "event_id")
 
 
@@ -96,10 +96,10 @@ def known_items() -> pa.Table | None:
     return pa.concat_tables([read_parquet(key, ["item_id"]) for key in keys])
 
 
-def publish_items(products: pa.Table) -> None:
-    """Say which items there are; the column item_id of the table of products."""
+def publish_items(application: str, items: pa.Table) -> None:
+    """Say which items of an application there are; the column item_id of a table."""
     storage.ensure_bucket(settings().s3_bucket)
-    put_table(products.select(["item_id"]), f"{ITEMS}products.parquet")
+    put_table(items.select(["item_id"]), f"{ITEMS}{application}.parquet")
 
 
 def read_parquet(key: str, columns: list[str] | None = None) -> pa.Table:

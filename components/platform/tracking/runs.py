@@ -8,7 +8,9 @@ from typing import Any
 import mlflow
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import Run
 
+from components.platform.errors import AbsentError
 from components.platform.params import Params
 from components.platform.settings import settings, writes
 from components.platform.tracking.connection import answering, connect
@@ -72,6 +74,33 @@ def log_dataset(name: str, digest: str, source: Mapping[str, Any], context: str)
     mlflow.log_input(dataset, context=context)
 
 
+def run_file(stage: str, pipeline_run: str, name: str, folder: Path) -> Path:
+    """Fetch a file of the newest MLflow run of a stage in a pipeline run, into a folder of its own.
+
+    Raises:
+        AbsentError: there is no such run, or it lacks the file.
+        RegistryError: the server does not answer.
+
+    """
+    run = _newest(stage, pipeline_run)
+    with answering():
+        files = mlflow.MlflowClient().list_artifacts(run.info.run_id) if run else []
+    if run is None or name not in {file.path for file in files}:
+        raise AbsentError(
+            f"{name} in an MLflow run {stage} {pipeline_run}",
+            "none" if run else "no such run",
+            f"clear the task `publish` of the run {pipeline_run} in Airflow",
+        )
+    target = folder / str(run.info.run_id)
+    target.mkdir(parents=True, exist_ok=True)
+    with answering():
+        return Path(
+            mlflow.artifacts.download_artifacts(
+                run_id=run.info.run_id, artifact_path=name, dst_path=str(target)
+            )
+        )
+
+
 def run_tags(stage: str, pipeline_run: str) -> dict[str, str]:
     """Return the tags of the newest MLflow run of a stage in a pipeline run; empty without one.
 
@@ -79,10 +108,15 @@ def run_tags(stage: str, pipeline_run: str) -> dict[str, str]:
         RegistryError: the server does not answer.
 
     """
+    run = _newest(stage, pipeline_run)
+    return dict(run.data.tags) if run else {}
+
+
+def _newest(stage: str, pipeline_run: str) -> Run | None:
     connect()
     chosen = f"tags.stage = '{stage}' and tags.pipeline_run = '{pipeline_run}'"
     with answering():
-        found = mlflow.search_runs(
+        runs: list[Run] = mlflow.search_runs(
             filter_string=chosen, max_results=1, order_by=["start_time DESC"], output_format="list"
         )
-    return dict(found[0].data.tags) if found else {}
+    return runs[0] if runs else None

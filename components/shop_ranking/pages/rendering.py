@@ -57,7 +57,7 @@ class PageRoute(APIRoute):
             except (ModelError, ServiceError) as error:
                 lines = [
                     "The server is up, and answers as soon as a model is the champion.",
-                    "Train one: make demo, or the DAG training in Airflow.",
+                    "Train one: make demo, or the DAG shop_ranking_training in Airflow.",
                     f"Now: {error.found}.",
                 ]
                 return _message(503, "No model answers yet", lines)

@@ -34,7 +34,7 @@ def results(board: Board, week: date) -> dict[str, dict]:
 
 
 def test_reports_are_replaced_and_the_project_is_made_once(statistics, tmp_path):
-    board = Board(tmp_path / "evidently", "tiny")
+    board = Board(tmp_path / "evidently", "shop", "tiny")
     judged = judge_weeks(statistics, WEEKS, DriftParams())
     board.write(statistics, judged, "fused-ranker/1")
     files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())

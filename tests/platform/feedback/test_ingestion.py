@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from components.__main__ import main
 from components.platform import schemas, storage
-from components.platform.feedback.__main__ import main
 from components.platform.feedback.click_model import KEY, ClickModel
 from components.platform.feedback.ingestion import run
 from components.platform.feedback.judging import judge
@@ -121,7 +121,7 @@ def test_a_clicked_impression_gets_the_purchase_before_a_later_one_that_was_not(
 
 
 def test_every_way_to_be_wrong_has_a_reason_in_quarantine(bucket):
-    publish_items(pa.table({"item_id": ["milk", "eggs"]}))
+    publish_items("shop", pa.table({"item_id": ["milk", "eggs"]}))
     wrong = {
         "item_id is in no catalogue of the shop": record("click", "unicorn", 1, "w1"),
         "user_id is not a pseudonym": record("click", "milk", 1, "w2", user_id="anna"),
@@ -277,11 +277,11 @@ def test_the_latest_days_are_counted_from_the_last_one_on_which_anything_was_sho
 
 def test_the_command_says_what_is_wrong_in_one_line(bucket, monkeypatch, capsys):
     ship("s-0", SHOWN)
-    assert main(["--day", "2017-11-05"]) == 0
+    assert main(["feedback", "--day", "2017-11-05"]) == 0
     assert "2017-11-05" in capsys.readouterr().out
     monkeypatch.setenv("SHOPFUSION_S3_ENDPOINT", "http://127.0.0.1:9")
     settings.cache_clear()
-    assert main([]) == 1
+    assert main(["feedback"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "expected an S3 store at http://127.0.0.1:9" in line
 

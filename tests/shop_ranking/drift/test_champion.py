@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from components.platform.application import DriftInput
 from components.platform.drift.monitoring import run
 from components.platform.settings import settings
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.params import Params
 from tests.shop_ranking.drift.known_weeks import CHANGED, monday, register, write_tables
 
@@ -35,7 +37,8 @@ def test_each_change_of_what_the_champion_makes_of_a_week_raises_its_own_alarm(
     champion = register(served_packages, "fused-ranker", {})
     tables = write_tables(served_packages, tmp_path / "tables")
     weeks = [monday(week) for week in (*CHANGED, *CALM)]
-    judged = run(PARAMS, tables=tables, champion=champion, weeks=weeks)
+    given = DriftInput(PARAMS, tables, None, champion, home / "drift")
+    judged = run(SHOP_RANKING, given, weeks)
     assert found(judged) == {(monday(week), name) for week, name in CHANGED.items()}
     judged_names = {one.name for one in judged if one.threshold is not None}
     assert set(CHANGED.values()) <= judged_names
@@ -44,6 +47,6 @@ def test_each_change_of_what_the_champion_makes_of_a_week_raises_its_own_alarm(
 
     (kept,) = (home / "drift").glob("*.npz")
     before = kept.stat().st_mtime_ns
-    again = run(PARAMS, tables=tables, champion=champion, weeks=[monday(14)])
+    again = run(SHOP_RANKING, given, [monday(14)])
     assert found(again) == {(monday(14), "ndcg@10")}
     assert kept.stat().st_mtime_ns == before  # ranked once a version

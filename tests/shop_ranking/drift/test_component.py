@@ -12,12 +12,15 @@ import pyarrow as pa
 import pytest
 
 from components.platform import schemas
+from components.platform.application import DriftInput
 from components.platform.drift.alert import raise_alarm
+from components.platform.drift.calibration import Judgement
 from components.platform.drift.monitoring import alarms, run
 from components.platform.errors import DataError, ParamsError, ServiceError
 from components.platform.files import write_table
 from components.platform.params.loop import DriftParams
 from components.platform.settings import settings
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.drift.predictions import ndcg_of_shown, online_statistics
 from components.shop_ranking.drift.rows import data_quality_statistics, input_statistics, read_rows
 from components.shop_ranking.params import Params
@@ -68,27 +71,33 @@ def write_shop(folder: Path, feast: int | None = None) -> Path:
     return folder
 
 
+def judge(tables: Path, weeks: list[date] | None = None) -> list[Judgement]:
+    """Judge weeks of tables alone, as the application does."""
+    given = DriftInput(params(), tables, None, None, settings().home / "drift")
+    return run(SHOP_RANKING, given, weeks)
+
+
 def params(**drift: object) -> Params:
     return Params.model_validate({"data": {"dataset": "tables", "path": "."}, "drift": drift})
 
 
 def test_the_week_of_the_feast_raises_the_alarm_and_others_do_not(home, tmp_path):
     tables = write_shop(tmp_path / "tables", feast=10)
-    judged = run(params(), tables=tables, weeks=[])
+    judged = judge(tables, [])
     found = {(one.week, one.name) for one in judged if one.alarm}
     assert found == {(date(2024, 3, 11), "category")}
     (line,) = alarms(judged)
     assert line.startswith("2024-03-11 ALARM input: category 2.")
-    only = run(params(), tables=tables, weeks=[date(2024, 3, 14)])  # any day of the week
+    only = judge(tables, [date(2024, 3, 14)])  # any day of the week
     assert alarms(only) == [line]
     assert len(list(home.rglob("snapshots/*.json"))) == WEEKS  # one a week, though one ran twice
-    assert {one.week for one in run(params(), tables=tables)} == {date(2024, 3, 18)}  # the last
+    assert {one.week for one in judge(tables)} == {date(2024, 3, 18)}  # the last
 
 
 def test_a_week_that_is_not_over_is_refused(home, tmp_path):
     tables = write_shop(tmp_path / "tables")
     with pytest.raises(ParamsError, match="found the week of 2024-03-25"):
-        run(params(), tables=tables, weeks=[date(2024, 3, 25)])
+        judge(tables, [date(2024, 3, 25)])
     assert not home.exists()
 
 

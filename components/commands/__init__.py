@@ -1,0 +1,3 @@
+"""Work that is asked for by hand beside the stages: `python -m components <command>`."""
+
+COMMANDS = ("drift", "feedback")

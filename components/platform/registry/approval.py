@@ -8,7 +8,9 @@ from components.platform.registry.policy import Policy
 from components.platform.registry.registering import RECORD
 from components.platform.tracking import Version
 
-WINDOW = ("dataset", "data_first_event", "data_as_of", "cut_test", "git_revision", "pipeline_run")
+# Tags of a version that say nothing of where it comes from: its digest, and what the gate said.
+NO_ORIGIN = {"content", "gate", "aliases_moved"}
+PARENT = "parent_"
 
 
 def ask(policy: Policy, version: str | None = None) -> dict[str, str | None] | None:
@@ -28,7 +30,9 @@ def ask(policy: Policy, version: str | None = None) -> dict[str, str | None] | N
     now, name = reconcile(policy), policy.leading
     candidate = tracking.version(name, version) if version else now.challenger
     if candidate is None:
-        raise RegistryError(f"a challenger of {name}", "none", "run the DAG training")
+        raise RegistryError(
+            f"a challenger of {name}", "none", f"run the DAG {policy.application}_training"
+        )
     champion = now.champion
     if champion is not None and champion.version == candidate.version:
         return None
@@ -48,7 +52,7 @@ def _body(candidate: Version, champion: Version | None) -> str:
     facts = [
         f"| {name} | {candidate.tags.get(name, '-')} | "
         f"{champion.tags.get(name, '-') if champion else '-'} |"
-        for name in WINDOW
+        for name in _origin(candidate)
     ]
     return "\n".join(
         [
@@ -60,6 +64,13 @@ def _body(candidate: Version, champion: Version | None) -> str:
             "|---|---|---|",
             *facts,
         ]
+    )
+
+
+def _origin(candidate: Version) -> list[str]:
+    """Return the tags that say where a version comes from, in the order of their names."""
+    return sorted(
+        name for name in candidate.tags if name not in NO_ORIGIN and not name.startswith(PARENT)
     )
 
 

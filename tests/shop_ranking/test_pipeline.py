@@ -28,7 +28,12 @@ PLUMBING = {
         "storage",
         "tracking",
     )
-} | {"shop_ranking.params", "shop_ranking.towers", "shop_ranking.application"}
+} | {
+    "shop_ranking.params",
+    "shop_ranking.towers",
+    "shop_ranking.discovery",
+    "shop_ranking.application",
+}
 
 
 def paths(stage: str, *kinds: str) -> set[str]:

@@ -1,20 +1,17 @@
 """Params of the data: where it comes from, and how it is cut."""
 
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from components.platform.params.section import Section, Share
+from components.shop_ranking.discovery import ADAPTERS
 
-Dataset = Literal[
-    "complete-journey",
-    "fashion-product-images",
-    "amazon-reviews",
-    "retailrocket",
-    "tables",
-    "simulated-shop",
-]
+if TYPE_CHECKING:
+    Dataset = str
+else:  # a registered package holds no adapter
+    Dataset = Literal[tuple(ADAPTERS)] if ADAPTERS else str
 TargetEvent = Literal["view", "click", "add_to_cart", "purchase", "rating"]
 
 

@@ -1,14 +1,16 @@
 """Params of the fusion: its candidates, and how each method is fitted."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from components.platform.params.section import Section
+from components.shop_ranking.discovery import METHODS
 
-FusionMethod = Literal[
-    "weighted-average", "rank-ensemble", "stacking", "gated-attention", "parameter-averaging"
-]
+if TYPE_CHECKING:
+    FusionMethod = str
+else:
+    FusionMethod = Literal[tuple(METHODS)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 
 

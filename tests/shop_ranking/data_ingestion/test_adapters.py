@@ -98,7 +98,7 @@ def filled(request: pytest.FixtureRequest, empty_shop: Callable[[str], Shop]) ->
 
 def test_every_dataset_of_the_params_has_an_adapter() -> None:
     assert set(ADAPTERS) == set(get_args(Dataset))
-    with pytest.raises(ParamsError, match=r"one of complete-journey, .* found 'other'"):
+    with pytest.raises(ParamsError, match=r"one of amazon-reviews, .* found 'other'"):
         adapter_for("other")
 
 

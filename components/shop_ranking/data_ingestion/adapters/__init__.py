@@ -1,23 +1,15 @@
-"""Adapters by dataset name."""
+"""Adapters by dataset name: the module simulated_shop reads simulated-shop."""
+
+from importlib import import_module
+from typing import cast
 
 from components.platform.errors import ParamsError
+from components.shop_ranking import discovery
 from components.shop_ranking.data_ingestion.adapter import Adapter
-from components.shop_ranking.data_ingestion.adapters import (
-    amazon_reviews,
-    complete_journey,
-    fashion_product_images,
-    retailrocket,
-    simulated_shop,
-    tables,
-)
 
 ADAPTERS: dict[str, Adapter] = {
-    "complete-journey": complete_journey,
-    "fashion-product-images": fashion_product_images,
-    "amazon-reviews": amazon_reviews,
-    "retailrocket": retailrocket,
-    "tables": tables,
-    "simulated-shop": simulated_shop,
+    name: cast(Adapter, import_module(f"{__name__}.{module}"))
+    for name, module in discovery.ADAPTERS.items()
 }
 
 

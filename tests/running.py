@@ -24,6 +24,7 @@ class Platform:
 
     settings: ServiceSettings
     environment: dict[str, str]
+    root: Path = ROOT  # of the repository that they run from
 
     @property
     def keys(self) -> Credentials:
@@ -32,7 +33,7 @@ class Platform:
 
     def run(self, *arguments: str, timeout: float = 580) -> subprocess.CompletedProcess[str]:
         """Run `python -m services ARGUMENTS` as a person would."""
-        return run_services(self.environment, *arguments, timeout=timeout)
+        return run_services(self.environment, *arguments, timeout=timeout, root=self.root)
 
     def programs(self) -> dict[str, supervision.State]:
         """Return what supervisord knows of each program it runs."""
@@ -80,12 +81,12 @@ def up(made: Platform) -> Iterator[Platform]:
 
 
 def run_services(
-    environment: dict[str, str], *arguments: str, timeout: float = 300
+    environment: dict[str, str], *arguments: str, timeout: float = 300, root: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python -m services ARGUMENTS` in the checkout."""
+    """Run `python -m services ARGUMENTS` in the checkout, or in a copy of it."""
     return subprocess.run(
         [sys.executable, "-m", "services", *arguments],
-        cwd=ROOT,
+        cwd=root,
         env=environment,
         capture_output=True,
         text=True,

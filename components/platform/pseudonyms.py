@@ -1,4 +1,4 @@
-"""Keyed pseudonyms: the raw shopper id never passes this door."""
+"""Keyed pseudonyms: the raw shopper id is replaced where data comes in."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ def pseudonym(user_id: str) -> str:
     return hmac.new(key, user_id.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def at_the_door(user_id: str) -> str:
+def pseudonym_of(user_id: str) -> str:
     """Return the pseudonym of an id that comes from outside; a pseudonym is taken as it is.
 
     So a caller may send either, and an answer's own pseudonym leads back to the same shopper.

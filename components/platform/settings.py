@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     evidently_url: str = Field(default="", description="Evidently's pages, for the operations page")
     pseudonym_key: SecretStr = Field(
         default=SecretStr("development-only-key"),
-        description="Key of the hash that replaces shopper ids at the door",
+        description="Key of the hash that replaces shopper ids where events come in",
     )
 
 

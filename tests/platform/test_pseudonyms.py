@@ -22,12 +22,12 @@ def test_a_pseudonym_depends_on_the_id_and_the_key(monkeypatch: pytest.MonkeyPat
     assert pseudonyms.pseudonym("anna") != first
 
 
-def test_at_the_door_a_pseudonym_is_taken_as_it_is_and_anything_else_is_hashed() -> None:
+def test_a_pseudonym_is_taken_as_it_is_and_anything_else_is_hashed() -> None:
     made = pseudonyms.pseudonym("anna")
-    assert pseudonyms.at_the_door("anna") == made
-    assert pseudonyms.at_the_door(made) == made
-    assert pseudonyms.at_the_door(f"{made}\n") != made
-    assert pseudonyms.at_the_door(made.upper()) == pseudonyms.pseudonym(made.upper())
+    assert pseudonyms.pseudonym_of("anna") == made
+    assert pseudonyms.pseudonym_of(made) == made
+    assert pseudonyms.pseudonym_of(f"{made}\n") != made
+    assert pseudonyms.pseudonym_of(made.upper()) == pseudonyms.pseudonym(made.upper())
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.int64()])

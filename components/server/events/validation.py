@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
-from components.platform.pseudonyms import at_the_door
+from components.platform.pseudonyms import pseudonym_of
 from components.platform.serving.segments import Record
 from components.shop_ranking.serving.api import Event
 
@@ -39,7 +39,7 @@ def record_of(given: dict[str, object], now: datetime) -> Record:
         raise Refused("event_attributes: value and price must be finite")
     return {
         "event_id": event.event_id,
-        "user_id": at_the_door(event.user_id),
+        "user_id": pseudonym_of(event.user_id),
         "session_id": event.session_id,
         "timestamp": _moment(event.timestamp, now).isoformat(),
         "event_type": event.action_name,

@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from components.platform.pseudonyms import at_the_door
+from components.platform.pseudonyms import pseudonym_of
 from components.shop_ranking.serving.shoppers import Shoppers
 
 OFFERED = (1.0, 0.9, 0.75, 0.5, 0.25, 0.05)  # quantiles of the number of visits
@@ -47,7 +47,7 @@ def said_of(shoppers: Shoppers, shopper: str | None) -> str:
     """Say in one sentence what the server knows of a shopper."""
     if shopper is None:
         return "Nobody is signed in: the rows show what most people want."
-    user = at_the_door(shopper)
+    user = pseudonym_of(shopper)
     place = int(shoppers.place[shoppers.row.get(user, -1)])
     visits = int(_visits(shoppers)[place]) if place >= 0 else 0
     since = len(shoppers.live.since(user, shoppers.as_of))

@@ -11,7 +11,7 @@ from components.platform.application import Packages
 from components.platform.encoders.inference import ImageEncoder, TextEncoder, has_encoder
 from components.platform.errors import ModelError
 from components.platform.files import read_table
-from components.platform.pseudonyms import at_the_door
+from components.platform.pseudonyms import pseudonym_of
 from components.platform.serving.live_events import LiveEvents
 from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.history import Floats
@@ -121,7 +121,7 @@ class Champion:
 
     def prepare(self, requests: Sequence[RecommendRequest | SearchRequest], now: datetime) -> None:
         """Compute for all requests in one batch what they share in kind, and keep it."""
-        users = [at_the_door(one.user_id) for one in requests if one.user_id]
+        users = [pseudonym_of(one.user_id) for one in requests if one.user_id]
         self.shoppers.prepare(users, now)
         asked = [(one, self.shopper(one, now)) for one in requests]
         self.recommender.prepare(
@@ -163,7 +163,7 @@ class Champion:
         history: Sequence[str] = (),
     ) -> Floats:  # fmt: skip
         """Return the fused scores of items for a shopper, (n,); NaN for an unknown item."""
-        shopper = self.shoppers.of(at_the_door(user_id) if user_id else None, history, now)
+        shopper = self.shoppers.of(pseudonym_of(user_id) if user_id else None, history, now)
         scores = np.full(len(item_ids), np.nan, np.float32)
         rows = np.array([self.catalogue.index.get(item, -1) for item in item_ids], np.int32)
         scores[rows >= 0] = self.ranker.score(shopper.state, [rows[rows >= 0]])[0]
@@ -171,5 +171,5 @@ class Champion:
 
     def shopper(self, request: Asking, now: datetime) -> Shopper:
         """Return who asks, with the state as of now."""
-        user = at_the_door(request.user_id) if request.user_id else None
+        user = pseudonym_of(request.user_id) if request.user_id else None
         return self.shoppers.of(user, request.history, now)

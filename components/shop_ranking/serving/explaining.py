@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from fastapi import APIRouter, HTTPException
 
-from components.platform.pseudonyms import at_the_door
+from components.platform.pseudonyms import pseudonym_of
 from components.shop_ranking.ads.campaigns import SIMULATED
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.states import TOWERS, ShopperState
@@ -63,7 +63,7 @@ def explain(server: "Server", impression_id: str) -> Explanation | None:
 def explanation(champion: Champion, shown: Shown) -> Explanation:
     """Explain an answer of this champion."""
     answer, request = shown.answer, shown.request
-    user = at_the_door(request.user_id) if request.user_id else None
+    user = pseudonym_of(request.user_id) if request.user_id else None
     state = champion.shoppers.at(user, request.history, shown.at).state
     rows = champion.catalogue.rows([item.item_id for item in answer.items])
     shares = _shares(champion, state, rows)

@@ -11,7 +11,7 @@ import orjson
 
 from components.platform.errors import ServiceError, StorageError
 from components.platform.progress import say
-from components.platform.pseudonyms import at_the_door
+from components.platform.pseudonyms import pseudonym_of
 from components.platform.serving import telemetry
 from components.shop_ranking.serving.api import (
     AdsRequest,
@@ -119,7 +119,7 @@ class Impressions:
 def _without_person(request: Asking) -> Asking:
     """Return what an explanation needs: pseudonyms, and of an example picture that it was one."""
     changed = {
-        name: at_the_door(given)
+        name: pseudonym_of(given)
         for name in ("user_id", "session_id")
         if (given := getattr(request, name))
     }
@@ -136,7 +136,7 @@ def records(shown: Shown) -> list[dict[str, Any]]:
     answer, request, moment = shown.answer, shown.request, shown.at.isoformat()
     user = request.user_id or request.session_id
     common = {
-        "user_id": at_the_door(user) if user else NOBODY,
+        "user_id": pseudonym_of(user) if user else NOBODY,
         "session_id": request.session_id,
         "timestamp": moment,
         "event_type": "impression",

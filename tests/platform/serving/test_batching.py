@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from components.platform.pseudonyms import at_the_door
+from components.platform.pseudonyms import pseudonym_of
 from components.platform.serving.batching import ENOUGH, TOGETHER, Waiting
 from components.shop_ranking.serving.api import RecommendRequest, SearchRequest
 from tests.shop_ranking.serving.shop import user_ids
@@ -116,7 +116,7 @@ def test_a_batch_leaves_the_very_scores_of_shoppers_alone(champion):
         if not shopper.has_history:
             continue
         # On its own at the same moment: the states and the scores of the batch, to the last bit.
-        own = champion.shoppers.at(at_the_door(one.user_id), (), later)
+        own = champion.shoppers.at(pseudonym_of(one.user_id), (), later)
         assert np.array_equal(own.state.pairs, again.state.pairs, equal_nan=True)
         assert np.array_equal(own.state.numbers, again.state.numbers, equal_nan=True)
         single = champion.ranker.ranked(own.state)[0]

@@ -15,7 +15,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from components.platform import tracking
 from components.platform.files import read_table, write_table
-from components.platform.pseudonyms import at_the_door
+from components.platform.pseudonyms import pseudonym_of
 from components.platform.registry.policy import load_policy
 from components.platform.settings import settings
 from components.platform.tracking import Version
@@ -86,7 +86,7 @@ def hide_names() -> None:
     """Let the shop know its shoppers by pseudonym, as data ingestion does: a server asks by it."""
     path = Path("data/prepared/users.parquet")
     users = read_table(path)
-    hidden = [at_the_door(name) for name in users["user_id"].to_pylist()]
+    hidden = [pseudonym_of(name) for name in users["user_id"].to_pylist()]
     write_table(users.set_column(1, "user_id", pa.array(hidden)), path)
 
 

@@ -2,130 +2,91 @@
 
 import signal
 import sys
-import threading
-from collections.abc import Callable
+from contextlib import ExitStack
 
 import uvicorn
+from fastapi import FastAPI
 
-from components.platform.application import Packages, Served
-from components.platform.errors import ServiceError, ShopError, StorageError
+from components.applications import APPLICATIONS, read_params
+from components.platform.application import Application, Packages
+from components.platform.errors import ShopError
 from components.platform.registry.policy import load_policy
 from components.platform.serving.clock import Clock
-from components.platform.serving.live_events import LiveEvents, moment_of
 from components.platform.settings import Settings, settings
 from components.server.app import create_app
 from components.server.events.log import EventLog
-from components.server.events.recovery import past
 from components.server.events.shipper import Shipper
-from components.server.gc_pauses import Garbage
-from components.server.model_manager import ModelManager
-from components.server.replicas.redis_client import Link
-from components.server.replicas.replicas import Replicas
+from components.server.gc_pauses import GcPauses
 from components.server.server import Server
-from components.shop_ranking.ads.ads import Ads
-from components.shop_ranking.application import SHOP_RANKING
-from components.shop_ranking.params import load_params
-from components.shop_ranking.serving.impressions import Impressions
-from components.shop_ranking.serving.prefetch import Ahead
 
 MEGABYTE = 1 << 20
 
 
 def main() -> int:
     """Serve until told to stop; return the exit code."""
-    found = settings()
-    try:
-        params, policy = load_params(), load_policy(SHOP_RANKING)
-        clock = Clock(found.serving_clock)
-        log = EventLog.open(found.spool, found.spool_megabytes * MEGABYTE)
-    except ShopError as error:
-        print(f"serving: {error}", file=sys.stderr)
-        return 1
-    live, ads = LiveEvents(), Ads(found.spool, params.ads)
-    log.subscribe(live.accept)
-    log.subscribe(ads.observe)
-    try:
-        replicas = _replicas(found, log, live, ads, clock)
-    except ServiceError as error:
-        print(f"serving: {error}", file=sys.stderr)
-        return 1
-    holder = ModelManager(
-        SHOP_RANKING, live, params, policy, starting(clock, log, live, ads, replicas)
-    )
-    server = Server(holder, clock, log, found, params, Impressions(replicas), ads, replicas)
-    ahead = Ahead(server)
-    log.subscribe(ahead.accept)  # after those whose state it reads
-    if replicas:
-        replicas.subscribe(ahead.accept)
-    ahead.start()
-    garbage = Garbage(ahead.idle_seconds)
-    garbage.start()
-    shipper = Shipper(log) if found.s3_endpoint else None
-    if shipper:
-        shipper.start()
-        ads.watch()
-    # uvicorn raises the signal again when it has shut down: what follows it here is still to come.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    try:
-        if found.serving_package is None:
-            holder.watch()
-        else:
-            folder = found.serving_package
-            holder.use(
-                Packages(
-                    "local",
-                    {model.key: folder / model.key for model in SHOP_RANKING.models
-                     if (folder / model.key).is_dir()},
-                )
+    with ExitStack() as stack:
+        try:
+            server, app = _prepare(settings(), stack)
+            # uvicorn raises the signal again when it has shut down: what is on the stack follows.
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+            _start(server, stack)
+            uvicorn.run(
+                app, host=server.settings.serving_host, port=server.settings.serving_port,
+                access_log=False, log_level="warning",
             )  # fmt: skip
-        uvicorn.run(
-            create_app(server), host=found.serving_host, port=found.serving_port,
-            access_log=False, log_level="warning",
-        )  # fmt: skip
-    except StorageError as error:
-        print(f"serving: {error}", file=sys.stderr)
-        return 1
-    finally:
-        garbage.stop()
-        ahead.stop()
-        holder.close()
-        if replicas:
-            replicas.stop()
-        if shipper:
-            shipper.stop()
-        log.close()
+        except ShopError as error:
+            print(f"serving: {error}", file=sys.stderr)
+            return 1
     return 0
 
 
-def _replicas(
-    found: Settings, log: EventLog, live: LiveEvents, ads: Ads, clock: Clock
-) -> Replicas | None:
-    """Return what makes this process one of several; None where it is alone."""
-    url = found.redis_url.get_secret_value() if found.redis_url else ""
-    return Replicas(Link(url), log, live, ads, clock) if url else None
+def _prepare(found: Settings, stack: ExitStack) -> tuple[Server, FastAPI]:
+    """Return a server of all applications that serve, and its web application.
+
+    Raises:
+        ShopError: params, policy, spool or the address of Redis are not right, or two
+            applications have the same route.
+
+    """
+    serving = [application for application in APPLICATIONS if application.serving is not None]
+    read = [(owner, read_params(owner), load_policy(owner)) for owner in serving]
+    clock = Clock(found.serving_clock)
+    log = EventLog.open(found.spool, found.spool_megabytes * MEGABYTE)
+    stack.callback(log.close)
+    if found.s3_endpoint:
+        shipper = Shipper(log)
+        shipper.start()
+        stack.callback(shipper.stop)
+    server = Server(found, clock, log)
+    stack.callback(server.close)
+    for owner, params, policy in read:
+        server.add(owner, params, policy)
+    return server, create_app(server)
 
 
-def starting(
-    clock: Clock, log: EventLog, live: LiveEvents, ads: Ads, replicas: Replicas | None = None
-) -> Callable[[Served], None]:
-    """Return what happens when a champion is about to answer for the first time."""
-    known = threading.Event()  # a champion that fails before that is not the first
+def _start(server: Server, stack: ExitStack) -> None:
+    """Start what works beside the requests, and let every application find its model.
 
-    def start(champion: Served) -> None:
-        clock.start(champion.as_of)
-        if not known.is_set():  # events from before this process
-            for records in past(log, champion.as_of):
-                live.accept(records)
-                ads.observe(records)
-                # The clock of a replay goes on where it stood.
-                clock.start(
-                    max((moment_of(one["received_at"]) for one in records), default=champion.as_of)
-                )
-            if replicas is not None:  # and from other processes
-                replicas.start(champion.as_of)
-            known.set()
+    Raises:
+        StorageError: the disk refuses what a first champion needs here.
 
-    return start
+    """
+    for work in (*server.background, GcPauses(server.activity)):
+        work.start()
+        stack.callback(work.stop)
+    for place, manager in enumerate(server.managers.values()):
+        if place == 0 and server.settings.serving_package is not None:
+            manager.use(_local_packages(server.applications[0], server.settings))
+        else:
+            manager.watch()
+
+
+def _local_packages(application: Application, found: Settings) -> Packages:
+    """Return the packages in the folder of SHOPFUSION_SERVING_PACKAGE."""
+    folder = found.serving_package
+    assert folder is not None
+    present = {model.key: folder / model.key for model in application.models}
+    return Packages("local", {key: path for key, path in present.items() if path.is_dir()})
 
 
 if __name__ == "__main__":

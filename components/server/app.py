@@ -1,56 +1,66 @@
-"""The web application: routers, metrics, and errors in one line."""
+"""The web application: the server's own routes and the applications', and errors in one line."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
 
-from components.platform.errors import ModelError, RegistryError, ServiceError, ShopError
+from components.platform.errors import ModelError, ServiceError, ShopError
 from components.platform.serving import clock, telemetry
-from components.platform.serving.keys import RESPONSES, require_admin_key
+from components.platform.serving.activity import Activity
+from components.server import operating
 from components.server.events import router as events
+from components.server.routes import check_routes
 from components.server.server import Server
-from components.shop_ranking.ads import router as ads
-from components.shop_ranking.pages import router as pages
-from components.shop_ranking.serving import answering, explaining
-from components.shop_ranking.serving.api import problem
 
-
-class Ready(BaseModel):
-    """Whether shoppers can be answered, and by what."""
-
-    ready: bool
-    model: str
-    replicas: str | None = None  # one of many, or why they do not know of each other
+OWN = "the server"  # owner of the routes that no application has
 
 
 def create_app(server: Server) -> FastAPI:
-    """Return the application around `server`."""
+    """Return the web application around `server`.
+
+    Raises:
+        ServiceError: two applications have the same route.
+
+    """
+    titles = ", ".join(application.title for application in server.applications)
     app: FastAPI = FastAPIOffline(
         title="shopfusion",
-        description="Search, recommendations and sponsored products by one fused ranker.",
+        description=f"Answers of registered models: {titles}.",
         version="1",
         redoc_url=None,
     )
-    for router in (
-        answering.router,
-        explaining.router,
-        ads.router,
-        events.router,
-        operating,
-        pages.router,
-    ):
-        app.include_router(router(server))
-    app.include_router(clock.router(server.clock))
+    routers = _routers(server)
+    check_routes(routers)
+    for own in routers.values():
+        for router in own:
+            app.include_router(router)
     answer_errors(app)
-    app.add_middleware(Metered)
+    app.add_middleware(Metered, activity=server.activity)
     return app
+
+
+def _routers(server: Server) -> Mapping[str, Sequence[APIRouter]]:
+    """Return the routers by owner: the server, or an application by its name."""
+    routers: dict[str, list[APIRouter]] = {
+        OWN: [
+            events.router(server.log, server.hooks, server.clock),
+            operating.router(server),
+            clock.router(server.clock),
+        ]
+    }
+    for application in server.applications:
+        if application.serving is not None:
+            context = server.contexts[application.name]
+            routers[application.name] = [
+                *application.serving.routes(context),
+                *application.serving.pages(context),
+            ]
+    return routers
 
 
 def answer_errors(app: FastAPI) -> None:
@@ -59,57 +69,11 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(ShopError, _shop_error)
 
 
-def operating(server: Server) -> APIRouter:
-    """Return the routes for those who run the server."""
-    routes = APIRouter(tags=["operation"])
-
-    def ready_by(model: str, ready: bool = True) -> Ready:
-        replicas = server.replicas.state() if server.replicas else None
-        return Ready(ready=ready, model=model, replicas=replicas)
-
-    @routes.get("/health")
-    def health() -> dict[str, str]:
-        """The process is alive."""
-        return {"status": "alive"}
-
-    @routes.get("/ready", response_model_exclude_none=True, responses={503: {"model": Ready}})
-    def ready(response: Response) -> Ready:
-        """Whether a champion answers, which, and what was refused."""
-        try:
-            server.champion.current()
-        except ModelError:
-            response.status_code = 503
-            return ready_by(server.champion.state(), ready=False)
-        return ready_by(server.champion.state())
-
-    @routes.get("/metrics", response_class=Response)
-    def metrics() -> Response:
-        """Prometheus metrics."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    @routes.post(
-        "/admin/champion/refresh",
-        dependencies=[Depends(require_admin_key)],
-        response_model_exclude_none=True,
-        responses=RESPONSES | problem(502, "The registry does not answer"),
-    )
-    def refresh() -> Ready:
-        """Follow the champion alias now, without waiting for the next look."""
-        try:
-            server.champion.refresh()
-            server.champion.current()
-        except RegistryError as error:
-            raise HTTPException(502, str(error)) from error
-        return ready_by(server.champion.state())
-
-    return routes
-
-
 class Metered:
     """ASGI middleware: counts requests and takes their time, by route."""
 
-    def __init__(self, app: Any) -> None:
-        self.app = app
+    def __init__(self, app: Any, activity: Activity) -> None:
+        self.app, self.activity = app, activity
 
     async def __call__(
         self, scope: dict[str, Any], receive: Any, send: Callable[[Any], Awaitable[None]]
@@ -119,6 +83,7 @@ class Metered:
             await self.app(scope, receive, send)
             return
         started, status = time.perf_counter(), 500
+        self.activity.note()
 
         async def watched(message: Any) -> None:
             nonlocal status
@@ -140,8 +105,8 @@ def _bad_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or "body"
-    found = repr(first.get("input"))[:80]
-    line = f"expected a valid {where}: {first['msg']}; found {found}; see /docs"
+    given = repr(first.get("input"))[:80]
+    line = f"expected a valid {where}: {first['msg']}; found {given}; see /docs"
     return JSONResponse({"detail": line}, 422)
 
 

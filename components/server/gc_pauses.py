@@ -8,9 +8,8 @@ grown by a quarter, which is while requests come. Here it happens while none do.
 import gc
 import threading
 import time
-from collections.abc import Callable
 
-from components.platform.serving.batching import PAUSE_SECONDS
+from components.platform.serving.activity import Activity
 
 EVERY_SECONDS = 600.0
 LATEST_SECONDS = 600.0  # a server without a pause is not left to grow for longer
@@ -25,15 +24,14 @@ def collect_soon() -> None:
     DUE.set()
 
 
-class Garbage:
+class GcPauses:
     """Collects now and then, in a thread of its own, instead of in the middle of a request."""
 
-    def __init__(self, idle_seconds: Callable[[], float]) -> None:
-        """`idle_seconds` says for how long nobody has asked, 0 while anybody waits."""
-        self._idle_seconds = idle_seconds
+    def __init__(self, activity: Activity) -> None:
+        self._activity = activity
         self._thresholds = gc.get_threshold()
         self._stopped = False
-        self._thread = threading.Thread(target=self._work, name="garbage", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="gc-pauses", daemon=True)
 
     def start(self) -> None:
         """Take full collections over; small ones, of what was made just now, stay Python's."""
@@ -51,7 +49,7 @@ class Garbage:
         while True:
             DUE.wait(EVERY_SECONDS)
             end = time.monotonic() + LATEST_SECONDS
-            while self._idle_seconds() < PAUSE_SECONDS and time.monotonic() < end:
+            while self._activity.pause_left() > 0 and time.monotonic() < end:
                 if self._stopped:
                     return
                 time.sleep(LOOK_SECONDS)

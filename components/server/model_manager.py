@@ -43,13 +43,24 @@ class ModelManager:
         self.application, self.live, self.params, self.policy = application, live, params, policy
         self.refused: Refused | None = None
         self.trouble = ""  # why the alias is not followed at present
+        self.looked = False  # whether a champion was looked for, with whatever success
         self._loaded = loaded
         self._current: Served | None = None
+        of = application.name
+        self._swaps, self._failures = telemetry.SWAPS.labels(of), telemetry.FAILURES.labels(of)
+        self._unfollowed = telemetry.UNFOLLOWED.labels(of)
+        self._load_seconds = telemetry.LOADING.labels(of)
+        self._checked = telemetry.CHECKED.labels(of)
         self._challenger = Challenger(application, self.load)
         self._loading = threading.Lock()  # one champion is loaded at a time
         self._following = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Tell whether there is a champion."""
+        return self._current is not None
 
     def current(self) -> Any:
         """Return the champion.
@@ -64,12 +75,12 @@ class ModelManager:
 
     def state(self) -> str:
         """Say in one line what answers, or why nothing does, and what is wrong."""
-        said = [self._current.version if self._current else "no champion yet"]
+        parts = [self._current.version if self._current else "no champion yet"]
         if self.refused:
-            said.append(f"{self.refused.version} was refused: {self.refused.reason}")
+            parts.append(f"{self.refused.version} was refused: {self.refused.reason}")
         if self.trouble:
-            said.append(f"the alias is not followed: {self.trouble}")
-        return "; ".join(said)
+            parts.append(f"the alias is not followed: {self.trouble}")
+        return "; ".join(parts)
 
     def load(self, packages: Packages) -> Served:
         """Read packages as this manager's application does; they answer nobody yet."""
@@ -95,7 +106,7 @@ class ModelManager:
             started = time.perf_counter()
             try:
                 champion = load()
-                telemetry.LOADING.set(time.perf_counter() - started)
+                self._load_seconds.set(time.perf_counter() - started)
                 self._swap(champion)
             except StorageError:  # of this machine, not of the version
                 raise
@@ -113,11 +124,11 @@ class ModelManager:
         if before is not None:
             telemetry.MODEL.remove(before.version)
         telemetry.MODEL.labels(champion.version).set(1)
-        telemetry.SWAPS.inc()
+        self._swaps.inc()
 
     def _refuse(self, version: str, error: Exception) -> None:
         self.refused = refusal(version, error)
-        telemetry.FAILURES.inc()
+        self._failures.inc()
         collect_soon()  # what was loaded of it
         say(f"champion {version} refused: {type(error).__name__}: {error}")
 
@@ -141,9 +152,9 @@ class ModelManager:
 
     def loaded(self, version: str) -> Any | None:
         """Return a loaded champion or challenger by version, without loading anything."""
-        for one in (self._current, self._challenger.loaded):
-            if one is not None and one.version == version:
-                return one
+        for model in (self._current, self._challenger.loaded):
+            if model is not None and model.version == version:
+                return model
         return None
 
     def refresh(self) -> bool:
@@ -158,7 +169,7 @@ class ModelManager:
         """
         with self._following:
             found = tracking.version_at(self.policy.leading, self.policy.aliases.champion)
-            telemetry.CHECKED.set_to_current_time()
+            self._checked.set_to_current_time()
             if found is None:
                 return False
             name = called(found)
@@ -190,7 +201,9 @@ class ModelManager:
 
     def watch(self) -> None:
         """Follow the alias from now on, in a thread of its own."""
-        self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)
+        self._thread = threading.Thread(
+            target=self._watch, name=f"models-{self.application.name}", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
@@ -206,9 +219,10 @@ class ModelManager:
                 self.refresh()
                 self.trouble, pause = "", POLL_SECONDS
             except Exception as error:  # this thread is the only one that follows the alias
-                telemetry.UNFOLLOWED.inc()
+                self._unfollowed.inc()
                 said = refusal("", error).reason
                 if not self.trouble:  # once, not at every look
                     say(f"the champion's alias is not followed: {type(error).__name__}: {error}")
                 self.trouble, pause = said, min(2 * pause, LONGEST_PAUSE)
+            self.looked = True
             self._stopped.wait(pause)

@@ -1,37 +1,115 @@
-"""What the routers share."""
+"""One server process: what all applications share, and a model manager for each that serves."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
-from components.platform.serving.batching import Waiting
+from components.platform.application import Application
+from components.platform.errors import ShopError
+from components.platform.params import Params
+from components.platform.registry.policy import Policy
+from components.platform.serving.activity import Activity
 from components.platform.serving.clock import Clock
+from components.platform.serving.context import Background, ServingContext
+from components.platform.serving.event_hooks import EventHooks
+from components.platform.serving.live_events import LiveEvents
 from components.platform.settings import Settings
+from components.server.events.log import EventLog
+from components.server.events.recovery import Recovery
 from components.server.model_manager import ModelManager
-from components.shop_ranking.params import Params
-from components.shop_ranking.serving.impressions import Impressions
-
-if TYPE_CHECKING:
-    from components.server.events.log import EventLog
-    from components.server.replicas.replicas import Replicas
+from components.server.replicas.redis_client import RedisClient
+from components.server.replicas.replicas import Replicas
 
 
-@dataclass
 class Server:
-    """One process: the champion that answers, the clock, the event log, the ads."""
+    """The clock, the event log and its hooks, the replicas, and the applications' models."""
 
-    champion: ModelManager
-    clock: Clock
-    log: "EventLog"
-    settings: Settings
-    params: Params
-    impressions: Impressions
-    ads: Any = None
-    replicas: "Replicas | None" = None  # None: one process
-    waiting: Waiting = field(init=False)
+    def __init__(self, settings: Settings, clock: Clock, log: EventLog) -> None:
+        """Prepare a server without applications.
 
-    def __post_init__(self) -> None:
-        """Let requests of every kind that wait at one moment be made ready together."""
-        self.waiting = Waiting(
-            lambda requests: self.champion.current().prepare(requests, self.clock.now()),
-            lambda request: self.champion.current().reading(request),
+        Raises:
+            ServiceError: the address of Redis is none.
+
+        """
+        self.settings, self.clock, self.log = settings, clock, log
+        self.live, self.hooks, self.activity = LiveEvents(), EventHooks(), Activity()
+        self.hooks.subscribe(self.live.accept)
+        log.subscribe(self.hooks.deliver)
+        self.replicas = self._make_replicas()
+        self.recovery = Recovery(log, self.hooks, clock, self.replicas)
+        self.applications: list[Application] = []
+        self.managers: dict[str, ModelManager] = {}  # by name of the application
+        self.contexts: dict[str, ServingContext] = {}
+
+    def add(self, application: Application, params: Params, policy: Policy) -> ModelManager:
+        """Serve an application; its models answer once its manager has loaded one."""
+        name = application.name
+        manager = ModelManager(
+            application, self.live, params, policy,
+            lambda model: self.recovery.start(name, model.as_of),
+        )  # fmt: skip
+        self.applications.append(application)
+        self.managers[name] = manager
+        self.contexts[name] = ServingContext(
+            models=manager,
+            params=params,
+            settings=self.settings,
+            clock=self.clock,
+            live=self.live,
+            log=self.log,
+            hooks=self.hooks,
+            activity=self.activity,
+            replicas=self.replicas,
         )
+        return manager
+
+    @property
+    def background(self) -> Sequence[Background]:
+        """The applications' work beside the requests."""
+        return [work for context in self.contexts.values() for work in context.background]
+
+    def ready(self) -> bool:
+        """Tell whether requests can be answered.
+
+        So it is once one application has a model and every other was looked for: one whose model
+        does not load keeps nobody else from answering.
+        """
+        managers = self.managers.values()
+        return any(manager.answers for manager in managers) and all(
+            manager.answers or manager.looked for manager in managers
+        )
+
+    def states(self) -> dict[str, str]:
+        """Say of each application in one line what answers, or why nothing does."""
+        return {name: manager.state() for name, manager in self.managers.items()}
+
+    def refresh(self) -> None:
+        """Let every application follow its champion alias now.
+
+        Raises:
+            RegistryError, StorageError: one could not; the others have.
+            ModelError: no application has a champion.
+
+        """
+        failure: ShopError | None = None
+        for manager in self.managers.values():
+            try:
+                manager.refresh()
+            except ShopError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        if not any(manager.answers for manager in self.managers.values()):
+            for manager in self.managers.values():
+                manager.current()
+
+    def close(self) -> None:
+        """Follow no alias any more, and let go of the other replicas."""
+        for manager in self.managers.values():
+            manager.close()
+        if self.replicas is not None:
+            self.replicas.stop()
+
+    def _make_replicas(self) -> Replicas | None:
+        """Return what makes this process one of several; None where it is alone."""
+        key = self.settings.redis_url
+        url = key.get_secret_value() if key else ""
+        return Replicas(RedisClient(url), self.log, self.hooks, self.clock) if url else None

@@ -1,6 +1,6 @@
 """Shop ranking: three towers fused into one ranker for search, recommendations and ads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,9 +20,12 @@ from components.shop_ranking.towers import TOWERS
 from components.shop_ranking.towers.registration import Tower
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+
     from components.platform.drift.weekly import Weekly
     from components.platform.gate.measured import Comparisons
     from components.platform.registry.policy import Policy
+    from components.platform.serving.context import ServingContext
     from components.platform.serving.live_events import LiveEvents
     from components.platform.tracking import Package
     from components.shop_ranking.serving.champion import Champion
@@ -144,6 +147,22 @@ def _load(packages: Packages, params: Params, live: "LiveEvents") -> "Champion":
     return Champion.load(packages, params, live)
 
 
+def _routes(context: "ServingContext") -> "Sequence[APIRouter]":
+    from components.shop_ranking.ads import router as ads
+    from components.shop_ranking.serving import answering, explaining
+    from components.shop_ranking.serving.service import service_of
+
+    service = service_of(context)
+    return [answering.router(service), explaining.router(service), ads.router(service)]
+
+
+def _pages(context: "ServingContext") -> "Sequence[APIRouter]":
+    from components.shop_ranking.pages import router as pages
+    from components.shop_ranking.serving.service import service_of
+
+    return [pages.router(service_of(context))]
+
+
 def _answer(champion: "Champion", request: Any) -> object:
     return champion.recommend(request, champion.as_of)
 
@@ -165,5 +184,5 @@ SHOP_RANKING = Application(
     form=FORM,
     takes_over=tuple(TOWERS),
     paths=("data.path", "data.feedback"),
-    serving=Serving(load=_load, answer=_answer),
+    serving=Serving(load=_load, routes=_routes, pages=_pages, answer=_answer),
 )

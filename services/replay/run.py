@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from components.server.events.validation import BEHIND
+from components.platform.serving.event_validation import OLDEST
 from services.replay.outcome import Outcome
 from services.replay.settings import ReplaySettings
 from services.replay.shop import Json, Shop
@@ -40,8 +40,8 @@ class Replay:
         the pass.
         """
         present = self.shop.now()
-        visits = [visit for visit in visits if visit.moment > present - BEHIND]  # older is settled
-        self.ratings = [one for one in self.ratings if one.moment > present - BEHIND]
+        visits = [visit for visit in visits if visit.moment > present - OLDEST]  # older is settled
+        self.ratings = [one for one in self.ratings if one.moment > present - OLDEST]
         pace = _Pace(self.settings.speed, self.settings.most_seconds)
         try:
             for done, visit in enumerate(visits, start=1):

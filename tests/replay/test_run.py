@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from components.server.events.validation import record_of
+from components.platform.serving.event_validation import record_of
 from services.replay.run import Replay
 from services.replay.settings import ReplaySettings
 from services.replay.shop import Json

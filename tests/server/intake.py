@@ -4,31 +4,26 @@ SHOPFUSION_EVENT_KEY=... SHOPFUSION_SPOOL=... python -m tests.server.intake PORT
 """
 
 import sys
-from types import SimpleNamespace
 
 import uvicorn
 from fastapi import FastAPI
 
 from components.platform.serving import clock
+from components.platform.serving.event_hooks import EventHooks
 from components.platform.settings import settings
 from components.server.events import router as events
 from components.server.events.log import EventLog
 from components.server.events.shipper import Shipper
-from components.shop_ranking.ads.ads import Ads
 
 
 def make(ship_seconds: float = 0.5) -> tuple[FastAPI, EventLog]:
     """Return the app on the spool of the environment; a segment is closed every half second."""
     found = settings()
     log = EventLog.open(found.spool, found.spool_megabytes << 20)
-    ads = Ads(found.spool)
-    log.subscribe(ads.observe)
-    server = SimpleNamespace(
-        log=log, ads=ads, clock=clock.Clock(found.serving_clock), settings=found
-    )
+    own_clock = clock.Clock(found.serving_clock)
     app = FastAPI()
-    app.include_router(events.router(server))
-    app.include_router(clock.router(server.clock))
+    app.include_router(events.router(log, EventHooks(), own_clock))
+    app.include_router(clock.router(own_clock))
     if found.s3_endpoint:
         Shipper(log, seconds=ship_seconds).start()
     return app, log

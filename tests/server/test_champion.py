@@ -19,9 +19,9 @@ from components.platform import tracking
 from components.platform.feedback.ingestion import run
 from components.platform.feedback.partitions import key_of, partition_days, read_parquet
 from components.platform.registry.fetching import called
-from components.server.gc_pauses import Garbage
+from components.platform.serving.activity import Activity
+from components.server.gc_pauses import GcPauses
 from components.shop_ranking.params import Params
-from components.shop_ranking.serving.prefetch import Ahead
 from tests.ports import free_port
 from tests.served import wait_until_shipped
 from tests.shop_ranking.model_registration.handmade import ITEM_IDS, USER_IDS
@@ -100,10 +100,9 @@ def test_a_champion_that_fails_never_replaces_one_that_works(own, packages, tmp_
 
 def test_what_was_replaced_is_released(own, packages, tmp_path):
     """While the thread that makes rows ready is at work, and full collections wait for a pause."""
-    ahead = Ahead(own)
-    garbage = Garbage(lambda: 1.0)
-    ahead.start()
-    garbage.start()
+    prefetch, pauses = own.service.prefetch, GcPauses(Activity())
+    prefetch.start()
+    pauses.start()
     try:
         champion = own.champion.current()
         parts = (champion.ranker, champion.catalogue, champion.searcher.lexical,
@@ -116,8 +115,8 @@ def test_what_was_replaced_is_released(own, packages, tmp_path):
             lambda: f"all is let go of, found {[part() for part in old]}",
         )
     finally:
-        garbage.stop()
-        ahead.stop()
+        pauses.stop()
+        prefetch.stop()
 
 
 # --- a real registry, a real process --------------------------------------------------------------

@@ -19,7 +19,7 @@ from components.platform.serving.segments import (
     whole_lines,
 )
 from components.server.events.log import EventLog, SpoolFull
-from components.server.events.recovery import AWAY, past
+from components.server.events.recovery import MOST_FAILURES, recovered_segments
 from components.server.events.shipper import Shipper
 from tests.platform.feedback.test_ingestion import START
 from tests.stages import full_disk
@@ -282,7 +282,7 @@ def test_a_server_that_starts_learns_each_record_once(bucket, log):
     (path,) = log.closed()
     storage.put(shipped_form(path.read_bytes()), key_of(path))  # there and here
     log.append(clicks(5, 6), durable=True)
-    found = [record["event_id"] for records in past(log, START) for record in records]
+    found = [record["event_id"] for records in recovered_segments(log, START) for record in records]
     assert found == [str(n) for n in range(6)]
 
 
@@ -290,12 +290,14 @@ def test_while_the_store_is_away_what_lies_here_has_to_do(log, monkeypatch, caps
     monkeypatch.setenv("SHOPFUSION_S3_ENDPOINT", "http://127.0.0.1:9")
     storage.settings.cache_clear()
     log.append(clicks(0, 2), durable=True)
-    assert [len(records) for records in past(log, START)] == [2]
+    assert [len(records) for records in recovered_segments(log, START)] == [2]
     assert "not known to this server" in capsys.readouterr().out
     storage.settings.cache_clear()
 
 
-@pytest.mark.parametrize(("kept_back", "known"), [(AWAY - 1, ["s3", "here"]), (AWAY, ["here"])])
+@pytest.mark.parametrize(
+    ("kept_back", "known"), [(MOST_FAILURES - 1, ["s3", "here"]), (MOST_FAILURES, ["here"])]
+)
 def test_segments_that_the_store_keeps_back_are_not_in_the_way_until_it_must_be_away(
     log, monkeypatch, capsys, kept_back, known
 ):
@@ -311,7 +313,7 @@ def test_segments_that_the_store_keeps_back_are_not_in_the_way_until_it_must_be_
     listed = [storage.Stored(key, 1, datetime.now(UTC)) for key in keys]
     monkeypatch.setattr(storage, "stored", lambda prefix: listed)
     monkeypatch.setattr(storage, "get", get)
-    found = [record["event_id"] for records in past(log, START) for record in records]
+    found = [record["event_id"] for records in recovered_segments(log, START) for record in records]
     assert found == [one.replace("here", "9") for one in known]
     assert capsys.readouterr().out.count("not known to this server") == kept_back
 
@@ -325,7 +327,7 @@ def test_a_segment_that_cannot_be_read_is_not_in_the_way_of_the_others(bucket, l
     storage.put(b"\x1f\x8b\x08", f"{PREFIX}torn-000000000000.jsonl.gz")
     log.append(clicks(2, 3), durable=True)
     (log.folder / f"{log.spool}-000000000099.jsonl").mkdir()
-    found = [record["event_id"] for records in past(log, START) for record in records]
+    found = [record["event_id"] for records in recovered_segments(log, START) for record in records]
     assert found == ["0", "1", "2"]
     said = capsys.readouterr().out
     for name in ("broken-", "torn-", "000000000099"):

@@ -14,15 +14,24 @@ from pydantic import SecretStr
 from components.platform import schemas
 from components.platform.pseudonyms import pseudonym
 from components.platform.serving import clock, keys
+from components.platform.serving.event_hooks import EventHooks
 from components.platform.serving.segments import records_of, shipped_form
 from components.server.app import answer_errors
 from components.server.events import router as events
 from components.server.events.log import EventLog
-from components.shop_ranking.ads.ads import Ads
 
 NOW = datetime(2017, 11, 5, 12, tzinfo=UTC)
 KEY = {"Authorization": "Bearer secret"}
 JSON = KEY | {"Content-Type": "application/json"}
+
+
+def app_of(log: EventLog, own_clock: clock.Clock) -> FastAPI:
+    """Return a server that takes events and sets its clock, and nothing else."""
+    app = FastAPI()
+    app.include_router(events.router(log, EventHooks(), own_clock))
+    app.include_router(clock.router(own_clock))
+    answer_errors(app)
+    return app
 
 
 @pytest.fixture
@@ -31,13 +40,9 @@ def shop(tmp_path, monkeypatch):
     found = SimpleNamespace(event_key=SecretStr("secret"), admin_key=SecretStr("admin"))
     monkeypatch.setattr(keys, "settings", lambda: found)
     log = EventLog.open(tmp_path, 1 << 20)
-    server = SimpleNamespace(log=log, ads=Ads(tmp_path), clock=clock.Clock("data"))
-    log.subscribe(server.ads.observe)
+    server = SimpleNamespace(log=log, clock=clock.Clock("data"))
     server.clock.start(NOW)
-    app = FastAPI()
-    app.include_router(events.router(server))
-    app.include_router(clock.router(server.clock))
-    answer_errors(app)
+    app = app_of(log, server.clock)
     with TestClient(app) as client:
         server.client = client
         yield server
@@ -173,8 +178,9 @@ def test_a_full_spool_answers_503_and_says_when_to_come_back(shop):
 
 
 def test_before_the_shop_has_a_time_nothing_is_taken(shop):
-    shop.clock = clock.Clock("data")
-    assert send(shop, event()).status_code == 503
+    with TestClient(app_of(shop.log, clock.Clock("data"))) as client:
+        answer = client.post("/events", json={"events": [event()]}, headers=KEY)
+    assert answer.status_code == 503
 
 
 def test_the_clock_of_a_replay_goes_forward_only(shop):

@@ -8,9 +8,10 @@ import weakref
 
 import pytest
 
-from components.platform.serving.batching import Waiting
-from components.server import gc_pauses as garbage
-from components.server.gc_pauses import Garbage, collect_soon
+from components.platform.serving.activity import Activity
+from components.platform.serving.batching import Batching
+from components.server import gc_pauses
+from components.server.gc_pauses import GcPauses, collect_soon
 from components.shop_ranking.serving.api import SearchRequest
 from tests.waiting import wait_until
 
@@ -23,7 +24,7 @@ class Cycle:
 @pytest.fixture(autouse=True)
 def as_before():
     thresholds = gc.get_threshold()
-    garbage.DUE.clear()
+    gc_pauses.DUE.clear()
     yield
     assert gc.get_threshold() == thresholds
 
@@ -42,25 +43,28 @@ def old_cycle():
 
 
 def test_a_full_collection_waits_for_a_pause(monkeypatch):
-    monkeypatch.setattr(garbage, "EVERY_SECONDS", 0.05)
-    idle = [0.0]
-    collecting = Garbage(lambda: idle[0])
+    monkeypatch.setattr(gc_pauses, "EVERY_SECONDS", 0.05)
+    activity = Activity()
+    activity.begin()
+    collecting = GcPauses(activity)
     collecting.start()
     try:
-        assert gc.get_threshold()[2] == garbage.NEVER
+        assert gc.get_threshold()[2] == gc_pauses.NEVER
         found = old_cycle()
         assert stays(found, 0.5)
-        idle[0] = 1.0
+        activity.end()
         wait_until(lambda: found() is None, "it is collected")
     finally:
         collecting.stop()
 
 
 def test_a_server_without_a_pause_is_collected_too(monkeypatch):
-    monkeypatch.setattr(garbage, "EVERY_SECONDS", 0.05)
-    monkeypatch.setattr(garbage, "LATEST_SECONDS", 0.3)
+    monkeypatch.setattr(gc_pauses, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(gc_pauses, "LATEST_SECONDS", 0.3)
     found = old_cycle()
-    collecting = Garbage(lambda: 0.0)
+    busy = Activity()
+    busy.begin()
+    collecting = GcPauses(busy)
     collecting.start()
     try:
         wait_until(lambda: found() is None, "it is collected")
@@ -69,7 +73,7 @@ def test_a_server_without_a_pause_is_collected_too(monkeypatch):
 
 
 def test_what_is_large_is_collected_in_the_next_pause():
-    collecting = Garbage(lambda: 1.0)
+    collecting = GcPauses(Activity())
     found = old_cycle()
     collecting.start()
     try:
@@ -84,13 +88,14 @@ def test_nobody_is_idle_while_a_request_waits():
     go_on = threading.Event()
 
     async def ask():
-        waiting = Waiting(lambda requests: None, lambda request: lambda: go_on.wait(5))
-        one = asyncio.create_task(waiting.ready(SearchRequest(query="slow")))
+        activity = Activity()
+        batching = Batching(lambda requests: None, lambda request: lambda: go_on.wait(5), activity)
+        one = asyncio.create_task(batching.ready(SearchRequest(query="slow")))
         await asyncio.sleep(0.1)
-        assert waiting.idle_seconds() == 0.0
+        assert activity.idle_seconds() == 0.0
         go_on.set()
         await one
         await asyncio.sleep(0.02)
-        assert waiting.idle_seconds() > 0.01
+        assert activity.idle_seconds() > 0.01
 
     asyncio.run(ask())

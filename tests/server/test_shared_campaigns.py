@@ -10,9 +10,9 @@ import pytest
 
 from components.platform.errors import ServiceError
 from components.platform.serving.clock import Clock
-from components.platform.serving.live_events import LiveEvents
+from components.platform.serving.event_hooks import EventHooks
 from components.server.events.log import EventLog
-from components.server.replicas.redis_client import Link
+from components.server.replicas.redis_client import RedisClient
 from components.server.replicas.replicas import Replicas
 from components.shop_ranking.ads.ads import Ads
 from components.shop_ranking.ads.campaigns import Campaign
@@ -33,8 +33,10 @@ class One:
 
     def __init__(self, redis: Redis, folder: Path) -> None:
         folder.mkdir()
-        self.log, self.ads, self.clock = EventLog.open(folder, 1 << 20), Ads(folder), Clock("data")
-        self.replicas = Replicas(Link(redis.url), self.log, LiveEvents(), self.ads, self.clock)
+        self.log, self.clock = EventLog.open(folder, 1 << 20), Clock("data")
+        self.hooks = EventHooks()
+        self.replicas = Replicas(RedisClient(redis.url), self.log, self.hooks, self.clock)
+        self.ads = Ads(folder, self.replicas)
         self.clock.start(START)
         self.replicas.start(START)
 
@@ -56,7 +58,7 @@ def redis() -> Iterator[Redis]:
 @pytest.fixture
 def two(redis: Redis, tmp_path: Path) -> Iterator[tuple[One, One]]:
     made = One(redis, tmp_path / "a"), One(redis, tmp_path / "b")
-    wait_until(lambda: all(not one.replicas.link.problem for one in made), "Redis answers all")
+    wait_until(lambda: all(not one.replicas.client.problem for one in made), "Redis answers all")
     yield made
     for one in made:
         one.stop()
@@ -70,7 +72,7 @@ def test_an_older_one_that_is_read_late_does_not_win(
     two: tuple[One, One], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a, b = two
-    read, connected, cut_off = b.replicas.link.read, threading.Event(), threading.Event()
+    read, connected, cut_off = b.replicas.client.read, threading.Event(), threading.Event()
     taken = []
 
     def late(after: str, wait: bool) -> list:
@@ -79,11 +81,11 @@ def test_an_older_one_that_is_read_late_does_not_win(
             raise ServiceError("an answer of Redis", "none", "wait")
         return read(after, wait)
 
-    monkeypatch.setattr(b.replicas.link, "read", late)
+    monkeypatch.setattr(b.replicas.client, "read", late)
     assert cut_off.wait(30)
     a.ads.replace([campaign("older")])
     b.ads.replace([campaign("newer")])
-    b.replicas.subscribe(taken.extend)
+    b.hooks.subscribe(taken.extend)
     record = {"event_id": "1", "event_type": "view", "item_id": "milk", "user_id": "ann",
               "timestamp": datetime.now(UTC).isoformat()}  # fmt: skip
     a.log.append([record], durable=True)
@@ -101,12 +103,13 @@ def test_a_redis_that_has_lost_everything_is_told_them_again(
     a.ads.replace([campaign("kept")])
     wait_until(lambda: b.names() == ["kept"], "b has the campaign")
     later = START + timedelta(days=1)
-    a.clock.set(later)  # its publisher knows this Redis
+    a.clock.set(later)  # its stream writer knows this Redis
     wait_until(lambda: b.clock.now() == later, "one clock")
     redis.kill()
     redis.start()
     a.clock.set(later + timedelta(days=1))
-    wait_until(lambda: a.replicas.link.campaigns() is not None, "Redis has the campaigns again")
+    redis_value = a.replicas.client.value
+    wait_until(lambda: redis_value("campaigns") is not None, "Redis has the campaigns again")
     late = One(redis, tmp_path / "late")
     try:
         assert late.names() == ["kept"]

@@ -1,4 +1,4 @@
-"""Requests that wait at the same moment are made ready in one batch.
+"""Batching: requests that come at the same moment are made ready together.
 
 Numpy's cost a call is most of the cost of a few hundred rows: the states, features and trees of
 eight shoppers together cost less than eight times those of one. Features do not depend on who else
@@ -7,56 +7,46 @@ interpreter, so queries are read on one core while another makes a batch ready.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
 
 from components.platform.progress import say
-from components.shop_ranking.serving.api import RecommendRequest, SearchRequest
+from components.platform.serving.activity import Activity
 
-TOGETHER = 16  # requests of one batch: the first of them waits for the last
+BATCH_SIZE = 16  # requests of one batch: the first of them waits for the last
 ENOUGH = 4  # so many do not wait until the queries of others are read
 READERS = 2  # threads
-PAUSE_SECONDS = 0.02  # so long nobody has asked when what can wait is done
-Request = RecommendRequest | SearchRequest
+Request = TypeVar("Request")
 
 
-class Waiting:
+class Batching(Generic[Request]):
     """Collects requests until the event loop has read all that have arrived."""
 
     def __init__(
         self,
         prepare: Callable[[Sequence[Request]], None],
         reading: Callable[[Request], Callable[[], object] | None],
+        activity: Activity,
     ) -> None:
         """Both leave in caches what answering the requests needs.
 
         Args:
             prepare: makes what several requests need together.
             reading: returns what reads a request's words, None where there is nothing to read.
+            activity: notes when requests come.
 
         """
-        self._prepare, self._reading = prepare, reading
+        self._prepare, self._reading, self._activity = prepare, reading, activity
         self._readers = ThreadPoolExecutor(READERS, "read")
-        self._inside = 0  # requests that are not ready yet
         self._unread = 0  # requests whose words are being read
         self._waiting: list[tuple[Request, asyncio.Future[None]]] = []
         self._due = False  # the event loop is about to flush
-        self._asked = float("-inf")  # when the last request came
-
-    def idle_seconds(self) -> float:
-        """Return for how long no request has come; 0 while one waits to be ready."""
-        return 0.0 if self._inside else time.monotonic() - self._asked
-
-    def asked(self) -> None:
-        """Note that a request is answered, by whichever way it came."""
-        self._asked = time.monotonic()
 
     async def ready(self, request: Request) -> None:
         """Return once the request can be answered from what is kept."""
-        self.asked()
         loop = asyncio.get_running_loop()
-        self._inside += 1
+        self._activity.begin()
         try:
             await self._read(request, loop)
             future: asyncio.Future[None] = loop.create_future()
@@ -64,7 +54,7 @@ class Waiting:
             self._flush_soon(loop)
             await future
         finally:
-            self._inside -= 1
+            self._activity.end()
 
     async def _read(self, request: Request, loop: asyncio.AbstractEventLoop) -> None:
         self._unread += 1
@@ -84,7 +74,7 @@ class Waiting:
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         self._due = False
-        batch, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
+        batch, self._waiting = self._waiting[:BATCH_SIZE], self._waiting[BATCH_SIZE:]
         self._flush_soon(loop)
         try:
             self._prepare([request for request, _ in batch])

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from components.platform.errors import ServiceError
 from components.platform.serving.keys import RESPONSES, require_admin_key
-from components.shop_ranking.serving.api import BAD_REQUEST, problem
+from components.platform.serving.messages import BAD_REQUEST, problem
 
 Mode = Literal["real", "data"]
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,8 +8,8 @@ from fastapi import Depends, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
+from components.platform.serving.messages import problem
 from components.platform.settings import settings
-from components.shop_ranking.serving.api import problem
 
 # Answers beside 200 of everything that needs a key, for the OpenAPI document.
 RESPONSES = problem(401, "The key is wrong or absent") | problem(

@@ -11,13 +11,16 @@ SECONDS = Histogram(
 IMPRESSIONS = Counter(
     "shopfusion_impressions", "Shown items, by whether the log took them", ["outcome"]
 )
-MODEL = Gauge("shopfusion_model_info", "1 for the version that answers", ["version"])
-SWAPS = Counter("shopfusion_model_swaps", "Champions that took over")
-FAILURES = Counter("shopfusion_model_load_failures", "Champions that could not be loaded")
+OF = ["application"]
+MODEL = Gauge("shopfusion_model_info", "1 for a version that answers", ["version"])
+SWAPS = Counter("shopfusion_model_swaps", "Champions that took over", OF)
+FAILURES = Counter("shopfusion_model_load_failures", "Champions that could not be loaded", OF)
 UNFOLLOWED = Counter(
-    "shopfusion_champion_watch_failures", "Looks at the champion alias that failed"
+    "shopfusion_champion_watch_failures", "Looks at the champion alias that failed", OF
 )
-LOADING = Gauge("shopfusion_model_load_seconds", "Time the last champion took to load and warm up")
+LOADING = Gauge(
+    "shopfusion_model_load_seconds", "Time the last champion took to load and warm up", OF
+)
 CHECKED = Gauge(
-    "shopfusion_registry_checked", "When the registry last answered, seconds since 1970"
+    "shopfusion_registry_checked", "When the registry last answered, seconds since 1970", OF
 )

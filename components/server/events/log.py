@@ -9,7 +9,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -18,11 +18,11 @@ import orjson
 
 from components.platform.errors import ServiceError, StorageError
 from components.platform.progress import say
+from components.platform.serving.event_hooks import Subscriber
 from components.platform.serving.segments import Record, first_sequence, framed, mend, segment_path
 from components.server.events.recent import RecentIds
 
-Subscriber = Callable[[Sequence[Record]], None]
-RECENT_IDS = 500_000  # event ids at the door, about 100 bytes each; older ones go downstream
+RECENT_IDS = 500_000  # about 100 bytes each; older duplicates are left to what reads the log
 
 
 class SpoolFull(StorageError):  # noqa: N818 - the name its callers know

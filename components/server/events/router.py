@@ -1,26 +1,27 @@
 """POST /events: what shoppers did. What is acknowledged is on disk."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from datetime import datetime
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, HTTPException, Response
 from prometheus_client import Counter
 
 from components.platform.errors import ServiceError, StorageError
+from components.platform.serving.clock import Clock
+from components.platform.serving.event_hooks import EventHooks
+from components.platform.serving.event_messages import EventsAnswer, EventsRequest, Rejected
+from components.platform.serving.event_validation import RejectedEvent, record_of
 from components.platform.serving.keys import RESPONSES, require_event_key
+from components.platform.serving.messages import BAD_REQUEST, as_json
 from components.platform.serving.segments import Record
-from components.server.events.validation import Refused, record_of
-from components.shop_ranking.serving.answering import as_json
-from components.shop_ranking.serving.api import BAD_REQUEST, EventsAnswer, EventsRequest, Rejected
-
-if TYPE_CHECKING:
-    from components.server.server import Server
+from components.server.events.log import EventLog
 
 RETRY_SECONDS = 5
-EVENTS = Counter("shopfusion_events", "Events at the door, by what became of them", ["outcome"])
+EVENTS = Counter("shopfusion_events", "Events received, by what became of them", ["outcome"])
 
 
-def router(server: "Server") -> APIRouter:
+def router(log: EventLog, hooks: EventHooks, clock: Clock) -> APIRouter:
     """Return POST /events."""
     routes = APIRouter(
         tags=["events"],
@@ -35,15 +36,15 @@ def router(server: "Server") -> APIRouter:
         503 with Retry-After: nothing of the batch was taken; send it again as it is.
         """
         try:
-            records, rejected = _checked(batch, server)
-            now = server.clock.now()
-            if server.ads.waits_for(records):  # in a thread: nobody else waits for the others
-                charged = await asyncio.to_thread(server.ads.charge, records, now)
-            else:  # no await from here to the log: no other request may charge in between
-                charged = server.ads.charge(records, now)
-            taken = server.log.append(charged, durable=False)
+            now = clock.now()
+            records, rejected = _checked(batch, now)
+            if hooks.blocks(records):  # in a thread: other requests go on meanwhile
+                enriched = await asyncio.to_thread(hooks.enrich, records, now)
+            else:  # no await from here to the log: no other request may be charged in between
+                enriched = hooks.enrich(records, now)
+            taken = log.append(enriched, durable=False)
             # Duplicates too may be acknowledged only when their first copy is durable.
-            await asyncio.wrap_future(server.log.committed())
+            await asyncio.wrap_future(log.committed())
         except (StorageError, ServiceError) as error:
             EVENTS.labels("unavailable").inc(len(batch.events))
             raise HTTPException(503, str(error), {"Retry-After": str(RETRY_SECONDS)}) from error
@@ -58,14 +59,13 @@ def router(server: "Server") -> APIRouter:
     return routes
 
 
-def _checked(batch: EventsRequest, server: "Server") -> tuple[list[Record], list[Rejected]]:
+def _checked(batch: EventsRequest, now: datetime) -> tuple[list[Record], list[Rejected]]:
     """Return the records of the good events, and the others by index with a reason."""
-    now = server.clock.now()
     records: list[Record] = []
     rejected: list[Rejected] = []
     for index, event in enumerate(batch.events):
         try:
             records.append(record_of(event, now))
-        except Refused as error:
+        except RejectedEvent as error:
             rejected.append(Rejected(index=index, reason=str(error)))
     return records, rejected

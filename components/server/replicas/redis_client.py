@@ -1,4 +1,4 @@
-"""Redis as the replicas use it: one stream that all follow, answers to explain, money."""
+"""Redis as the replicas use it: one stream that all follow, kept answers, values, budgets."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,18 +14,17 @@ from redis.retry import Retry
 from components.platform.errors import ServiceError
 from components.platform.progress import say
 
-STREAM, SHOWN, ORDER, CAMPAIGNS = (
-    f"shopfusion:{name}" for name in ("stream", "shown", "shown-order", "campaigns")
-)
+PREFIX = "shopfusion:"
+STREAM, ANSWERS, ORDER = (f"{PREFIX}{name}" for name in ("stream", "shown", "shown-order"))
 LENGTH = 200_000  # entries of the stream, about; an entry is what one request brought
-EXPLAINED = 10_000  # answers that every replica can explain
+KEPT_ANSWERS = 10_000  # the latest answers that every replica can ask for
 SECONDS = 1.0  # for an answer of Redis
 FOLLOWED = 500  # entries that are read at once
 
 UP = Gauge("shopfusion_redis_up", "1 while Redis answers this replica")
 
-# The latest answers, whoever gave them: what is beyond EXPLAINED is let go of, oldest first.
-KEEP_SHOWN = """
+# The latest answers, whoever gave them: what is beyond KEPT_ANSWERS is let go of, oldest first.
+KEEP_ANSWERS = """
 for i = 2, #ARGV, 2 do
   if redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) == 1 then
     redis.call('LPUSH', KEYS[2], ARGV[i])
@@ -36,8 +35,8 @@ while redis.call('LLEN', KEYS[2]) > tonumber(ARGV[1]) do
 end
 """
 
-# One click on one offer. KEYS: who was charged for the offer, what the campaign spent that day.
-# ARGV: event id, price, budget, what the replica knows to be spent, seconds to remember.
+# One click on one offer. KEYS: who was charged for the offer, what was spent of the budget.
+# ARGV: event id, price, limit of the budget, what the replica knows to be spent, seconds to keep.
 # An event that comes again is told its price again: nobody knows whether its first copy was logged.
 CHARGE = """
 local charged = redis.call('HMGET', KEYS[1], 'event', 'price')
@@ -67,7 +66,7 @@ class Entry(NamedTuple):
     payload: bytes
 
 
-class Link:
+class RedisClient:
     """Commands to one Redis, each of which answers within SECONDS or raises; safe across threads.
 
     Raises (all methods):
@@ -92,7 +91,7 @@ class Link:
                 "an address that cannot be read",
                 "correct SHOPFUSION_REDIS_URL; write / of a password as %2F",
             ) from None
-        self._keep_shown = self._redis.register_script(KEEP_SHOWN)
+        self._keep_answers = self._redis.register_script(KEEP_ANSWERS)
         self._charge = self._redis.register_script(CHARGE)
         self._lock = threading.Lock()
         self.problem = "it was not asked yet"  # empty while it answers
@@ -135,7 +134,7 @@ class Link:
         """Return what follows in the stream; with `wait` it may take a second to come."""
         with self._asked():
             block = int(1000 * SECONDS) if wait else None
-            found = self._redis.xread({STREAM: after}, count=FOLLOWED, block=block)
+            streams = self._redis.xread({STREAM: after}, count=FOLLOWED, block=block)
         return [
             Entry(
                 position.decode(),
@@ -143,59 +142,59 @@ class Link:
                 fields[b"kind"].decode(),
                 fields[b"payload"],
             )
-            for _, entries in found or ()
+            for _, entries in streams or ()
             for position, fields in entries
         ]
 
-    def keep_shown(self, answers: Sequence[tuple[str, bytes]]) -> None:
-        """Keep answers by impression id, and forget the oldest beyond EXPLAINED."""
+    def keep_answers(self, answers: Sequence[tuple[str, bytes]]) -> None:
+        """Keep answers by key, and forget the oldest beyond KEPT_ANSWERS."""
         flat = [part for answer in answers for part in answer]
         with self._asked():
-            self._keep_shown(keys=[SHOWN, ORDER], args=[EXPLAINED, *flat])
+            self._keep_answers(keys=[ANSWERS, ORDER], args=[KEPT_ANSWERS, *flat])
 
-    def shown(self, impression_id: str) -> bytes | None:
+    def answer(self, key: str) -> bytes | None:
         """Return an answer that a replica kept."""
         with self._asked():
-            found: bytes | None = self._redis.hget(SHOWN, impression_id)
-        return found
+            kept: bytes | None = self._redis.hget(ANSWERS, key)
+        return kept
 
-    def publish_campaigns(self, replica: str, campaigns: bytes) -> None:
-        """Tell the campaigns to those who follow, and keep them for who starts later."""
-        fields = {"replica": replica, "kind": "campaigns", "payload": campaigns}
+    def publish_value(self, replica: str, name: str, value: bytes) -> None:
+        """Tell a value to those who follow, and keep it for who starts later."""
+        fields = {"replica": replica, "kind": name, "payload": value}
         with self._asked():
             batch = self._redis.pipeline(transaction=True)
-            batch.set(CAMPAIGNS, campaigns)
+            batch.set(f"{PREFIX}{name}", value)
             batch.xadd(STREAM, fields, maxlen=LENGTH, approximate=True)
             batch.execute()
 
-    def offer_campaigns(self, campaigns: bytes) -> None:
-        """Keep campaigns for who starts later, unless a replica was given some since."""
+    def offer_value(self, name: str, value: bytes) -> None:
+        """Keep a value for who starts later, unless a replica has published one since."""
         with self._asked():
-            self._redis.set(CAMPAIGNS, campaigns, nx=True)
+            self._redis.set(f"{PREFIX}{name}", value, nx=True)
 
-    def campaigns(self) -> bytes | None:
-        """Return the campaigns that a replica was given last."""
+    def value(self, name: str) -> bytes | None:
+        """Return the value that a replica published last."""
         with self._asked():
-            found: bytes | None = self._redis.get(CAMPAIGNS)
-        return found
+            kept: bytes | None = self._redis.get(f"{PREFIX}{name}")
+        return kept
 
     def charge(
-        self, offer: str, purse: str, event_id: str, price: float, budget: float, known: float,
+        self, offer: str, budget: str, event_id: str, price: float, limit: float, spent: float,
         seconds: int,
     ) -> float:  # fmt: skip
         """Return what a click costs, and count it as spent in the same step.
 
         Args:
             offer: name of what was shown; it is charged once.
-            purse: name of what is spent from.
+            budget: name of what is spent from.
             event_id: of the click.
             price: if it costs anything.
-            budget: of the purse; once it is reached a click costs nothing.
-            known: what the replica knows to be spent, for a Redis that has lost its data.
+            limit: of the budget; once it is reached a click costs nothing.
+            spent: what the replica knows to be spent, for a Redis that has lost its data.
             seconds: for which both are remembered.
 
         """
-        keys = [f"shopfusion:charged:{offer}", f"shopfusion:spent:{purse}"]
-        numbers = [repr(price), repr(budget), repr(known), str(seconds)]
+        keys = [f"{PREFIX}charged:{offer}", f"{PREFIX}spent:{budget}"]
+        numbers = [repr(price), repr(limit), repr(spent), str(seconds)]
         with self._asked():
             return float(self._charge(keys=keys, args=[event_id, *numbers]))

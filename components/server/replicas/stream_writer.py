@@ -1,8 +1,8 @@
-"""What this replica tells the others: written in a thread of its own, so no request waits."""
+"""The stream writer tells the other replicas, in a thread of its own, so no request waits."""
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 from prometheus_client import Counter
@@ -10,9 +10,9 @@ from prometheus_client import Counter
 from components.platform.errors import ServiceError, StorageError
 from components.platform.progress import say
 from components.platform.serving.segments import Record
-from components.server.replicas.redis_client import Link
+from components.server.replicas.redis_client import RedisClient
 
-TOGETHER = 500  # entries, or answers, that are written at once
+BATCH_SIZE = 500  # entries, or answers, that are written at once
 QUEUED = 100_000  # entries that wait while Redis is away; beyond that the oldest are let go of
 ANSWERS = 10_000  # answers that wait
 REPEATED = 10_000  # entries that are told again to a Redis that was started anew
@@ -26,7 +26,7 @@ def concerns_others(record: Record) -> bool:
     return record["event_type"] != "impression" or bool(record.get("campaign_id"))
 
 
-class Publisher:
+class StreamWriter:
     """A bounded queue that a thread empties into Redis.
 
     Nothing is told before it is durable here: another replica acknowledges a second copy of an
@@ -34,26 +34,30 @@ class Publisher:
     """
 
     def __init__(
-        self, link: Link, replica: str, durable: Callable[[], None], campaigns: Callable[[], bytes]
+        self,
+        client: RedisClient,
+        replica: str,
+        durable: Callable[[], None],
+        values: Callable[[], Mapping[str, bytes]],
     ) -> None:
         """Prepare; nothing is written before `start`.
 
         Args:
-            link: to Redis.
+            client: of Redis.
             replica: name of this one.
             durable: returns once everything that was written to the log is on disk.
-            campaigns: returns those of this replica.
+            values: returns this replica's values of what all hold in common, by name.
 
         """
-        self._link, self._replica = link, replica
-        self._durable, self._campaigns = durable, campaigns
+        self._client, self._replica = client, replica
+        self._durable, self._values = durable, values
         self._changed = threading.Condition()
         self._entries: deque[tuple[str, bytes]] = deque()
         self._answers: deque[tuple[str, bytes]] = deque(maxlen=ANSWERS)
         self._written: deque[tuple[str, bytes]] = deque(maxlen=REPEATED)
         self._identity = ""
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="replica-publisher", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="stream-writer", daemon=True)
 
     def start(self) -> None:
         """Begin to write."""
@@ -81,10 +85,10 @@ class Publisher:
                 TOLD.labels("dropped").inc()
             self._changed.notify()
 
-    def keep(self, impression_id: str, answer: bytes) -> None:
-        """Let the others explain an answer."""
+    def keep(self, key: str, answer: bytes) -> None:
+        """Let the others know an answer."""
         with self._changed:
-            self._answers.append((impression_id, answer))
+            self._answers.append((key, answer))
             self._changed.notify()
 
     def _run(self) -> None:
@@ -94,12 +98,12 @@ class Publisher:
                 self._changed.wait_for(lambda: self._entries or self._answers or self._stopped)
                 if self._stopped and (failed or not (self._entries or self._answers)):
                     return
-                entries = [self._entries[i] for i in range(min(TOGETHER, len(self._entries)))]
-                answers = [self._answers[i] for i in range(min(TOGETHER, len(self._answers)))]
+                entries = [self._entries[i] for i in range(min(BATCH_SIZE, len(self._entries)))]
+                answers = [self._answers[i] for i in range(min(BATCH_SIZE, len(self._answers)))]
             try:
                 self._write(entries, answers)
                 failed = False
-            except (ServiceError, StorageError):  # the link, or the log, has said it
+            except (ServiceError, StorageError):  # the client, or the log, has said it
                 failed = True
             except Exception as error:  # nobody else tells the others
                 say(f"replicas: {type(error).__name__}: {error}")
@@ -111,30 +115,31 @@ class Publisher:
     def _write(
         self, entries: Sequence[tuple[str, bytes]], answers: Sequence[tuple[str, bytes]]
     ) -> None:
-        if entries:  # an answer to explain is no event: it needs neither
+        if entries:  # an answer is no event: it needs neither
             self._durable()
             self._tell_again()
-            self._link.publish(self._replica, entries)
+            self._client.publish(self._replica, entries)
             self._written.extend(entries)
             TOLD.labels("written").inc(len(entries))
             self._drop(self._entries, entries)
         if answers:
-            self._link.keep_shown(answers)
+            self._client.keep_answers(answers)
             self._drop(self._answers, answers)
 
     def _tell_again(self) -> None:
         """Tell a Redis that was started anew what it may have lost."""
-        identity = self._link.identity()
+        identity = self._client.identity()
         if self._identity not in {"", identity}:
-            self._link.offer_campaigns(self._campaigns())
-            for start in range(0, len(self._written), TOGETHER):
-                again = [*self._written][start : start + TOGETHER]
-                self._link.publish(self._replica, again)
+            for name, value in self._values().items():
+                self._client.offer_value(name, value)
+            for start in range(0, len(self._written), BATCH_SIZE):
+                again = [*self._written][start : start + BATCH_SIZE]
+                self._client.publish(self._replica, again)
         self._identity = identity
 
     def _drop(self, queue: deque[tuple[str, bytes]], written: Sequence[tuple[str, bytes]]) -> None:
         """Take what was written from the queue; its front may have been let go of meanwhile."""
         with self._changed:
-            for one in written:
-                if queue and queue[0] is one:
+            for entry in written:
+                if queue and queue[0] is entry:
                     queue.popleft()

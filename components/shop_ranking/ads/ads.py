@@ -3,23 +3,22 @@
 import json
 import random
 import threading
-import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from components.platform import storage
 from components.platform.errors import StorageError
 from components.platform.feedback.click_model import KEY, ClickModel, prior
+from components.platform.serving.context import Replicas
 from components.platform.serving.segments import Record
 from components.shop_ranking.ads.auction import Bidder, Won, auction
-from components.shop_ranking.ads.campaigns import Campaign, load, save
+from components.shop_ranking.ads.campaigns import Campaign, load, packed, save, unpacked
 from components.shop_ranking.ads.pacing import DEFAULTS, Pacer
 from components.shop_ranking.ads.relevance import Scored
 from components.shop_ranking.params.serving import AdsParams
@@ -28,6 +27,7 @@ from components.shop_ranking.serving.api import AdsRequest
 OFFERS = 200_000  # impressions whose clicks can still be charged; older ones click for nothing
 
 REFRESH_SECONDS = 60.0
+CAMPAIGNS = "campaigns"  # the value that several servers hold in common
 
 
 @dataclass
@@ -39,21 +39,6 @@ class Offer:
     charged: bool = False
 
 
-class Shared(Protocol):
-    """Budgets and campaigns that several servers have in common."""
-
-    def require(self) -> None:
-        """Raise ServiceError unless they can be had."""
-
-    def charge(
-        self, click: Record, campaign: Campaign, price: float, spent: float, now: datetime
-    ) -> float:
-        """Return what the click costs, counted over all servers in the same step."""
-
-    def share_campaigns(self, campaigns: Sequence[Campaign]) -> None:
-        """Give them to every server."""
-
-
 class Ads:
     """Campaigns, budgets and offers of one server; safe across threads.
 
@@ -61,7 +46,10 @@ class Ads:
     event log, and `observe` learns it from there, at the start from the past.
     """
 
-    def __init__(self, folder: Path, params: AdsParams = DEFAULTS) -> None:
+    def __init__(
+        self, folder: Path, params: AdsParams = DEFAULTS, replicas: Replicas | None = None
+    ) -> None:
+        """Read the campaigns of `folder`; `replicas` where several servers share budgets."""
         self.params, self._prior = params, prior(params.prior_click_rate)
         self._path = folder / "campaigns.json"
         self._lock = threading.RLock()
@@ -69,7 +57,14 @@ class Ads:
         self._pacers: dict[str, Pacer] = {}
         self._offers: OrderedDict[tuple[str, str], Offer] = OrderedDict()
         self._click_models: dict[str, ClickModel] = {}
-        self.shared: Shared | None = None  # set where there are several servers
+        self._replicas = replicas
+        self._stopped = threading.Event()
+        if replicas is not None:
+            replicas.share_value(
+                CAMPAIGNS,
+                lambda value: self.take(unpacked(value)),
+                lambda: packed(self.campaigns()),
+            )
 
     def campaigns(self) -> tuple[Campaign, ...]:
         """Return every campaign, running or not."""
@@ -84,8 +79,8 @@ class Ads:
             ServiceError: the other servers cannot be told; nothing is taken.
 
         """
-        if self.shared is not None:
-            self.shared.share_campaigns(campaigns)
+        if self._replicas is not None:
+            self._replicas.publish_value(CAMPAIGNS, packed(campaigns))
         self.take(campaigns)
 
     def take(self, campaigns: Sequence[Campaign]) -> None:
@@ -102,14 +97,18 @@ class Ads:
         """Return the calibration of one model version, the prior where there is none."""
         return self._click_models.get(version, self._prior)
 
-    def watch(self) -> None:
+    def start(self) -> None:
         """Read the click models of feedback ingestion now and then, in a thread of its own."""
         threading.Thread(target=self._watch, name="click-models", daemon=True).start()
 
+    def stop(self) -> None:
+        """Read them no more."""
+        self._stopped.set()
+
     def _watch(self) -> None:
-        while True:
+        while not self._stopped.is_set():
             self.refresh_click_models()
-            time.sleep(REFRESH_SECONDS)
+            self._stopped.wait(REFRESH_SECONDS)
 
     def refresh_click_models(self) -> None:
         """Read what feedback ingestion calibrated; keep what is known while S3 is away."""
@@ -139,7 +138,7 @@ class Ads:
         takes_part = [coin < one.participation for coin, one in zip(coins, bidders, strict=True)]
         return impression_id, auction(bidders, takes_part, request.slots, self.params.reserve)
 
-    def charge(self, records: Sequence[Record], now: datetime) -> list[Record]:
+    def enrich(self, records: Sequence[Record], now: datetime) -> list[Record]:
         """Return the records, clicks on offers with the campaign and what they cost.
 
         A second click on one offer, and one after the budget is spent, cost nothing. Nothing is
@@ -150,8 +149,8 @@ class Ads:
                 one that is paid for.
 
         """
-        if self.shared is not None and self.waits_for(records):
-            self.shared.require()
+        if self._replicas is not None and self.blocks(records):
+            self._replicas.require()
         with self._lock:
             seen: set[tuple[str, str]] = set()
             pending: dict[str, float] = {}
@@ -159,24 +158,28 @@ class Ads:
         # Outside the lock: nobody who is shown an ad waits for the other servers.
         return [self._agreed(record, now) for record in charged]
 
-    def waits_for(self, records: Sequence[Record]) -> bool:
+    def blocks(self, records: Sequence[Record]) -> bool:
         """Tell whether other servers have to agree on what the records cost."""
         clicked = any(record["event_type"] == "click" for record in records)
-        return clicked and self.shared is not None
+        return clicked and self._replicas is not None
 
     def _agreed(self, record: Record, now: datetime) -> Record:
         """Return the record with the price on which all servers agree."""
         campaign = self._campaigns.get(record.get("campaign_id") or "")
         clicked = record["event_type"] == "click" and record["price"]
-        if self.shared is None or campaign is None or not clicked:
+        if self._replicas is None or campaign is None or not clicked:
             return record
         with self._lock:
             spent = self.pacer(campaign.campaign_id).spent_by(now)
-        price = self.shared.charge(record, campaign, record["price"], spent, now)
+        price = self._replicas.charge(
+            f"{record['impression_id']}:{record['item_id']}",
+            f"{campaign.campaign_id}:{now.date().isoformat()}",
+            record["event_id"], record["price"], campaign.daily_budget, spent,
+        )  # fmt: skip
         return {**record, "price": price}
 
     def observe(self, records: Iterable[Record]) -> None:
-        """Learn from the log what was offered and what was spent; the log's subscriber."""
+        """Learn from the log what was offered and what was spent; a subscriber of events."""
         with self._lock:
             for record in records:
                 if not record.get("campaign_id"):

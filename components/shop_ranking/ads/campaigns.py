@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import AwareDatetime, Field, model_validator
 
 from components.platform.files import write_json
-from components.shop_ranking.serving.api import Id, Message
+from components.platform.serving.messages import Id, Message
 
 SIMULATED = "simulated-"  # begins the id of a campaign whose bid nobody ever made
 
@@ -77,3 +77,18 @@ def load(path: Path) -> tuple[Campaign, ...]:
     if not path.exists():
         return ()
     return tuple(Campaign.model_validate(one) for one in json.loads(path.read_text()))
+
+
+def packed(campaigns: Sequence[Campaign]) -> bytes:
+    """Return campaigns as servers tell them to each other."""
+    return json.dumps([campaign.model_dump(mode="json") for campaign in campaigns]).encode()
+
+
+def unpacked(campaigns: bytes) -> list[Campaign]:
+    """Return campaigns that another server told.
+
+    Raises:
+        ValueError: they are none.
+
+    """
+    return [Campaign.model_validate(campaign) for campaign in json.loads(campaigns)]

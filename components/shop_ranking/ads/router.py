@@ -7,16 +7,16 @@ from prometheus_client import Counter
 from pydantic import Field
 
 from components.platform.serving.keys import RESPONSES, require_admin_key
+from components.platform.serving.messages import BAD_REQUEST, NOT_READY, Message, as_json
 from components.platform.serving.segments import Record
 from components.shop_ranking.ads.auction import Won
 from components.shop_ranking.ads.campaigns import SIMULATED, Campaign
 from components.shop_ranking.ads.relevance import question, relevant
-from components.shop_ranking.serving.answering import NOT_READY, as_json
-from components.shop_ranking.serving.api import BAD_REQUEST, AdsRequest, Answer, Message
+from components.shop_ranking.serving.api import AdsRequest, Answer
 from components.shop_ranking.serving.impressions import Shown, records
+from components.shop_ranking.serving.service import Service
 
 if TYPE_CHECKING:
-    from components.server.server import Server
     from components.shop_ranking.serving.champion import Champion
 
 POLICY = "gsp+pacing"
@@ -50,17 +50,17 @@ class CampaignStates(Message):
     click_probability: str = Field(description="calibrated on so many impressions, or a prior")
 
 
-def router(server: "Server") -> APIRouter:
+def router(service: Service) -> APIRouter:
     """Return POST /ads, GET and PUT /admin/campaigns."""
     routes = APIRouter(tags=["ads"], responses=BAD_REQUEST)
-    ads = server.ads
+    ads = service.ads
 
     @routes.post("/ads", response_model=Answer, responses=NOT_READY)
     async def sponsored(request: Annotated[AdsRequest, Body()]) -> Response:
         """Fill sponsored slots; fewer items than slots where too few campaigns are relevant."""
         if ads.campaigns():
-            await server.waiting.ready(question(request, ads.params.depth))
-        return as_json(fill(server, request))
+            await service.batching.ready(question(request, ads.params.depth))
+        return as_json(fill(service, request))
 
     admin = APIRouter(
         tags=["admin"], dependencies=[Depends(require_admin_key)], responses=RESPONSES
@@ -69,14 +69,14 @@ def router(server: "Server") -> APIRouter:
     @admin.put("/admin/campaigns")
     def replace(campaigns: Campaigns) -> CampaignStates:
         """Take these campaigns instead of those so far."""
-        server.champion.current()  # without one nothing is taken: the answer could not say how
+        service.models.current()  # without one nothing is taken: the answer could not say how
         ads.replace(campaigns.campaigns)
         return states()
 
     @admin.get("/admin/campaigns")
     def states() -> CampaignStates:
         """Show every campaign and what it has spent."""
-        now, version = server.clock.now(), server.champion.current().version
+        now, version = service.clock.now(), service.champion.version
         model = ads.click_model(version)
         source = f"calibrated on {model.impressions} impressions with {model.clicks} clicks"
         return CampaignStates(
@@ -99,21 +99,21 @@ def router(server: "Server") -> APIRouter:
     return routes
 
 
-def fill(server: "Server", request: AdsRequest) -> Answer:
+def fill(service: Service, request: AdsRequest) -> Answer:
     """Return the sponsored slots of a request, logged as shown."""
-    champion, now = server.champion.current(), server.clock.now()
-    campaigns = server.ads.campaigns()
+    champion, now = service.champion, service.clock.now()
+    campaigns = service.ads.campaigns()
     scores = (
-        relevant(champion, champion.slate(question(request, server.ads.params.depth), now))
+        relevant(champion, champion.slate(question(request, service.ads.params.depth), now))
         if campaigns
         else {}
     )
-    impression_id, won = server.ads.choose(request, scores, champion.version, now)
+    impression_id, won = service.ads.choose(request, scores, champion.version, now)
     shown = Shown(_answer(champion, request, impression_id, won), request, now)
-    if not server.impressions.log(server.log, _records(shown, won)):
+    if not service.impressions.log(service.log, _records(shown, won)):
         # No ad without a record of it: its click could cost nothing.
         shown = Shown(shown.answer.model_copy(update={"items": ()}), request, now)
-    server.impressions.keep(shown)
+    service.impressions.keep(shown)
     SLOTS.labels("filled").inc(len(shown.answer.items))
     SLOTS.labels("empty").inc(request.slots - len(shown.answer.items))
     return shown.answer

@@ -1,30 +1,27 @@
 """A link that was followed from a row is a click, and is logged like one of the shop's own."""
 
 import hashlib
-from typing import TYPE_CHECKING
 
 from components.platform.errors import ServiceError, StorageError
 from components.platform.progress import say
-from components.server.events.validation import record_of
+from components.platform.serving.event_validation import record_of
 from components.shop_ranking.pages.visitor import Visitor
-
-if TYPE_CHECKING:
-    from components.server.server import Server
+from components.shop_ranking.serving.service import Service
 
 
-def note_click(server: "Server", who: Visitor, impression_id: str, item_id: str) -> None:
+def note_click(service: Service, who: Visitor, impression_id: str, item_id: str) -> None:
     """Log that `item_id` was clicked in an answer of this server; once, however often it is read.
 
     Only what this server remembers to have shown can be clicked here, so nobody can make up
     clicks; everything else about events needs the key of POST /events.
     """
-    shown = server.impressions.get(impression_id)
+    shown = service.impressions.get(impression_id)
     places = [one.position for one in shown.answer.items if one.item_id == item_id] if shown else []
     if not places or shown is None:
         return
     once = hashlib.sha256(f"{impression_id}/{item_id}".encode()).hexdigest()[:32]
     try:
-        now = server.clock.now()
+        now = service.clock.now()
         event: dict[str, object] = {
             "event_id": f"page-{once}",
             "action_name": "click",
@@ -36,6 +33,6 @@ def note_click(server: "Server", who: Visitor, impression_id: str, item_id: str)
                 "position": {"ordinal": places[0]},
             },
         }
-        server.log.append(server.ads.charge([record_of(event, now)], now), durable=False)
+        service.log.append(service.hooks.enrich([record_of(event, now)], now), durable=False)
     except (ServiceError, StorageError) as error:  # a page is not to fail because of its log
         say(f"a click is not logged: {error}")

@@ -2,36 +2,33 @@
 
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from components.platform import tracking
 from components.platform.errors import RegistryError
-
-if TYPE_CHECKING:
-    from components.server.server import Server
+from components.shop_ranking.serving.service import Service
 
 SIMULATED = "Simulated data: no real shopper is behind these numbers."
 RENDERED = "Pictures are rendered from product attributes; they are not photographs."
 
 
-def labels(server: "Server", version: str | None, now: datetime | None) -> tuple[str, ...]:
+def labels(service: Service, version: str | None, now: datetime | None) -> tuple[str, ...]:
     """Return the labels of the champion `version`, and the time where it is not the real one."""
-    found = list(_of_data(server, version))
-    if server.clock.mode == "data" and now is not None:
+    found = list(_of_data(service, version))
+    if service.clock.mode == "data" and now is not None:
         found.append(f"Shop time {now:%A, %-d %B %Y, %H:%M} UTC: a replay of the past.")
     return tuple(found)
 
 
-def _of_data(server: "Server", version: str | None) -> tuple[str, ...]:
+def _of_data(service: Service, version: str | None) -> tuple[str, ...]:
     """Return what the registered version says of its data; what params.yaml says without one."""
     if version is None:
         return ()
     try:
-        tags = _tags(server.champion.policy.leading, version)
+        tags = _tags(service.models.policy.leading, version)
     except RegistryError:
         tags = None
     if tags is None:
-        return server.params.data.labels
+        return service.params.data.labels
     simulated, pictures = tags
     return (SIMULATED,) * (simulated == "true") + (RENDERED,) * (pictures == "rendered")
 

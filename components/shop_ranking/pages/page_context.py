@@ -28,9 +28,9 @@ from components.shop_ranking.serving.api import (
 )
 from components.shop_ranking.serving.catalogue import Catalogue
 from components.shop_ranking.serving.explaining import explain
+from components.shop_ranking.serving.service import Service
 
 if TYPE_CHECKING:
-    from components.server.server import Server
     from components.shop_ranking.serving.champion import Champion
 
 LEVELS = 2  # of the category path that are offered as filters
@@ -61,8 +61,8 @@ class Side:
 class Front:
     """Answers for the pages; every row is logged as shown, as the API logs it."""
 
-    def __init__(self, server: "Server") -> None:
-        self._server = server
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     @property
     def champion(self) -> "Champion":
@@ -72,7 +72,7 @@ class Front:
             ModelError: there is none yet.
 
         """
-        return self._server.champion.current()
+        return self._service.champion
 
     @property
     def catalogue(self) -> Catalogue:
@@ -88,18 +88,18 @@ class Front:
 
     def state(self) -> str:
         """Say in one line what answers, or why nothing does."""
-        return self._server.champion.state()
+        return self._service.models.state()
 
     def now(self) -> datetime | None:
         """Return the shop's time, None for a replay's clock that nothing has started."""
         try:
-            return self._server.clock.now()
+            return self._service.clock.now()
         except ServiceError:
             return None
 
     def labels(self) -> tuple[str, ...]:
         """Return what must be said plainly of the data and of the time."""
-        return labels(self._server, self.version(), self.now())
+        return labels(self._service, self.version(), self.now())
 
     def page(self, template: str, who: Visitor, status: int = 200, **values: Any) -> HTMLResponse:
         """Render a page of the shop."""
@@ -122,7 +122,7 @@ class Front:
         """Return a row of recommendations and log it."""
         asked = self._asking(who, item_id) | {"surface": surface, "k": k, "item_id": item_id}
         asked["basket"] = tuple(basket) or who.basket
-        return recommend(self._server, RecommendRequest.model_validate(asked))
+        return recommend(self._service, RecommendRequest.model_validate(asked))
 
     def sponsored(
         self, who: Visitor, surface: str, slots: int, query: str = "",
@@ -132,30 +132,30 @@ class Front:
         asked = self._asking(who, item_id) | {"surface": surface, "slots": slots, "query": query}
         asked |= {"item_id": item_id, "filters": filters or Filters()}
         asked["shown"] = [one.item_id for answer in shown for one in answer.items]
-        return fill(self._server, AdsRequest.model_validate(asked))
+        return fill(self._service, AdsRequest.model_validate(asked))
 
     def search(self, who: Visitor, wanted: SearchRequest) -> tuple[Answer | None, str]:
         """Return the results and log them; or none, and what is wrong with the request."""
         request = wanted.model_copy(update=self._asking(who))
         try:
-            return search(self._server, request), ""
+            return search(self._service, request), ""
         except DataError as error:
             return None, f"{str(error).capitalize()}."
 
     def note_click(self, who: Visitor, impression_id: str, item_id: str) -> None:
         """Log that a link of an answer was followed."""
-        note_click(self._server, who, impression_id, item_id)
+        note_click(self._service, who, impression_id, item_id)
 
     def explain(self, impression_id: str) -> Explanation | None:
         """Return why an answer looks as it does, None where it is not remembered."""
-        return explain(self._server, impression_id)
+        return explain(self._service, impression_id)
 
     def both(self, who: Visitor, words: str, k: int) -> tuple[dict[str, Side], str]:
         """Return what champion and challenger would show now, and why one is not shown.
 
         Nothing is logged. A challenger that cannot be had leaves the champion alone on the page.
         """
-        now, asked = self._server.clock.now(), self._asking(who)
+        now, asked = self._service.clock.now(), self._asking(who)
 
         def side(model: "Champion") -> Side:
             answer = (
@@ -168,7 +168,7 @@ class Front:
         champion = self.champion
         sides, problem = {"Champion": side(champion)}, ""
         try:
-            challenger = self._server.champion.challenger()
+            challenger = self._service.models.challenger()
             if challenger is not None and challenger.version != champion.version:
                 sides["Challenger"] = side(challenger)
         except ShopError as error:

@@ -1,34 +1,14 @@
-"""Requests and answers of the server: what is on the wire, and nothing else."""
+"""Requests and answers of shop ranking: what is on the wire, and nothing else."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from components.platform.serving.messages import Id, Message
 
 Recommended = Literal["home", "similar", "basket", "buy_again"]
 Surface = Literal["search", "home", "similar", "basket", "buy_again"]
-Id = Annotated[str, Field(min_length=1, max_length=256)]  # as in the data contract
 Ids = Annotated[tuple[Id, ...], Field(max_length=500)]
-
-
-class Message(BaseModel):
-    """A request or an answer; unknown keys are refused so that a typing slip is not silence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Problem(Message):
-    """What went wrong, in one line: what was expected, what was found, what to do."""
-
-    detail: str
-
-
-def problem(status: int, description: str) -> dict[int | str, dict[str, Any]]:
-    """Return what the OpenAPI document says of an answer that is a Problem."""
-    return {status: {"model": Problem, "description": description}}
-
-
-BAD_REQUEST = problem(422, "The request is not what this document says; the line names where")
 
 
 class Filters(Message):
@@ -114,60 +94,6 @@ class Answer(Message):
     policy: str = Field(description="How the items were ordered, e.g. fused+swap")
     total: int | None = Field(None, description="search: number of items found")
     corrected: str | None = Field(None, description="search: the query as it was understood")
-
-
-class EventObject(Message):
-    """UBI: what the event is about."""
-
-    object_id: Id = Field(description="Item id")
-
-
-class EventPosition(Message):
-    """UBI: where on the page it happened."""
-
-    ordinal: int = Field(ge=1, description="Position, from 1")
-
-
-class EventAttributes(Message):
-    """UBI: details of an event."""
-
-    object: EventObject | None = None
-    position: EventPosition | None = None
-    value: float | None = Field(None, description="Quantity, stars or seconds, by action")
-    price: float | None = Field(None, ge=0, description="purchase: price paid for one")
-
-
-class Event(Message):
-    """One event in the names of User Behavior Insights (ubi 1.3)."""
-
-    event_id: Id = Field(description="Idempotency key: the same id counts once")
-    action_name: Literal["view", "click", "add_to_cart", "purchase", "rating"]
-    query_id: Id | None = Field(None, description="Impression id of the answer it follows")
-    user_id: Id = Field(description="Shopper's id or pseudonym")
-    session_id: Id | None = None
-    timestamp: datetime = Field(description="When it happened, with an offset from UTC")
-    event_attributes: EventAttributes = EventAttributes()
-
-
-class EventsRequest(Message):
-    """A batch of events; each stands alone: a bad one does not stop its neighbours."""
-
-    events: Annotated[tuple[dict[str, object], ...], Field(min_length=1, max_length=5000)]
-
-
-class Rejected(Message):
-    """An event that was not taken, and why."""
-
-    index: int
-    reason: str
-
-
-class EventsAnswer(Message):
-    """What became of a batch; what is accepted is on disk."""
-
-    accepted: int
-    duplicates: int
-    rejected: tuple[Rejected, ...]
 
 
 class Share(Message):

@@ -1,35 +1,30 @@
 """Why an answer looks as it does: the parts of the model, and the history that speaks for it."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from fastapi import APIRouter, HTTPException
 
 from components.platform.pseudonyms import pseudonym_of
+from components.platform.serving.messages import BAD_REQUEST, problem
 from components.shop_ranking.ads.campaigns import SIMULATED
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.states import TOWERS, ShopperState
 from components.shop_ranking.serving.api import (
-    BAD_REQUEST,
     ExplainedItem,
     Explanation,
     Reason,
     SearchRequest,
     Share,
     ShownItem,
-    problem,
 )
 from components.shop_ranking.serving.champion import Champion
 from components.shop_ranking.serving.impressions import Shown
-
-if TYPE_CHECKING:
-    from components.server.server import Server
+from components.shop_ranking.serving.service import Service
 
 LATEST = 50  # items of the history that are compared with a shown one
 REASONS = 3
 
 
-def router(server: "Server") -> APIRouter:
+def router(service: Service) -> APIRouter:
     """Return GET /explain."""
     routes = APIRouter(tags=["answers"])
 
@@ -39,7 +34,7 @@ def router(server: "Server") -> APIRouter:
     )
     def get_explanation(impression_id: str) -> Explanation:
         """Why the items of an answer are where they are."""
-        found = explain(server, impression_id)
+        found = explain(service, impression_id)
         if found is None:
             raise HTTPException(
                 404,
@@ -51,12 +46,12 @@ def router(server: "Server") -> APIRouter:
     return routes
 
 
-def explain(server: "Server", impression_id: str) -> Explanation | None:
+def explain(service: Service, impression_id: str) -> Explanation | None:
     """Explain an answer by its own model and history; None where either is gone."""
-    shown = server.impressions.get(impression_id)
+    shown = service.impressions.get(impression_id)
     if shown is None:
         return None
-    champion = server.champion.loaded(shown.answer.model_version)
+    champion = service.models.loaded(shown.answer.model_version)
     return None if champion is None else explanation(champion, shown)
 
 

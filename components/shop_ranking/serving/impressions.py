@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -13,6 +13,7 @@ from components.platform.errors import ServiceError, StorageError
 from components.platform.progress import say
 from components.platform.pseudonyms import pseudonym_of
 from components.platform.serving import telemetry
+from components.platform.serving.context import EventSink, Replicas
 from components.shop_ranking.serving.api import (
     AdsRequest,
     Answer,
@@ -20,9 +21,6 @@ from components.shop_ranking.serving.api import (
     RecommendRequest,
     SearchRequest,
 )
-
-if TYPE_CHECKING:
-    from components.server.events.log import EventLog
 
 RECENT = 10_000  # answers that can be explained
 PICTURE = "an example picture"
@@ -41,16 +39,6 @@ class Shown:
     at: datetime
 
 
-class Shared(Protocol):
-    """Answers of other servers."""
-
-    def keep(self, impression_id: str, answer: bytes) -> None:
-        """Let the others know an answer."""
-
-    def shown(self, impression_id: str) -> bytes | None:
-        """Return an answer that any server gave, None where it is forgotten."""
-
-
 class Impressions:
     """The latest answers by impression id, also those of other servers where there are any.
 
@@ -58,8 +46,8 @@ class Impressions:
     collection went for 0.3 s, in which nobody was answered.
     """
 
-    def __init__(self, shared: Shared | None = None) -> None:
-        self._shared = shared
+    def __init__(self, replicas: Replicas | None = None) -> None:
+        self._replicas = replicas
         self._shown: OrderedDict[str, tuple[str, str, str, datetime]] = OrderedDict()
         self._lock = Lock()
         self._dropping = False
@@ -72,11 +60,11 @@ class Impressions:
             self._shown[answer.impression_id] = (*texts, shown.at)
             if len(self._shown) > RECENT:
                 self._shown.popitem(last=False)
-        if self._shared is not None:
+        if self._replicas is not None:
             told = orjson.dumps((*texts, shown.at.isoformat()))
-            self._shared.keep(answer.impression_id, told)
+            self._replicas.keep(answer.impression_id, told)
 
-    def log(self, log: "EventLog", shown: Sequence[dict[str, Any]]) -> bool:
+    def log(self, log: EventSink, shown: Sequence[dict[str, Any]]) -> bool:
         """Write the records of what was shown, and return whether the log took them.
 
         What it does not take is counted, and said once for every time it begins.
@@ -97,18 +85,18 @@ class Impressions:
 
     def get(self, impression_id: str) -> Shown | None:
         """Return an answer that is remembered; others' are asked for while Redis answers."""
-        found = self._shown.get(impression_id) or self._of_others(impression_id)
-        if found is None:
+        kept = self._shown.get(impression_id) or self._of_others(impression_id)
+        if kept is None:
             return None
-        answer, kind, request, moment = found
+        answer, kind, request, moment = kept
         return Shown(
             Answer.model_validate_json(answer), REQUESTS[kind].model_validate_json(request), moment
         )
 
     def _of_others(self, impression_id: str) -> tuple[str, str, str, datetime] | None:
         try:
-            told = self._shared.shown(impression_id) if self._shared else None
-        except ServiceError:  # the link has said it
+            told = self._replicas.kept(impression_id) if self._replicas else None
+        except ServiceError:  # the Redis client has said it
             return None
         if told is None:
             return None

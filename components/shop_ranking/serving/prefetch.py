@@ -1,4 +1,4 @@
-"""Rows made ready before shoppers ask: what a first request costs is paid while nobody waits.
+"""Prefetch: rows made ready before shoppers ask, in pauses between requests.
 
 A shopper's state changes with every event of theirs and with every day, a score with every
 champion. A request that finds nothing kept costs milliseconds; here those whose state is not
@@ -6,7 +6,6 @@ kept are worked off one by one, whoever did something last first, in pauses betw
 """
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,31 +14,31 @@ from prometheus_client import Gauge
 
 from components.platform.errors import ModelError, ServiceError
 from components.platform.progress import say
-from components.platform.serving.batching import PAUSE_SECONDS
+from components.platform.serving.activity import Activity
+from components.platform.serving.clock import Clock
+from components.platform.serving.context import Models
 from components.platform.serving.live_events import HISTORY
 from components.platform.serving.segments import Record
 from components.shop_ranking.serving.api import RecommendRequest
 from components.shop_ranking.serving.recommendation import RANKINGS
 
 if TYPE_CHECKING:
-    from components.server.server import Server
     from components.shop_ranking.serving.champion import Champion
 
 LOOK_SECONDS = 0.2  # between looks for an event, a new champion or day while all are ready
 DUE = Gauge("shopfusion_shoppers_due", "Shoppers whose row has still to be made ready")
 
 
-class Ahead:
+class Prefetch:
     """Keeps the rows of the latest RANKINGS shoppers ready, in a thread of its own."""
 
-    def __init__(self, server: "Server") -> None:
-        self._server = server
+    def __init__(self, models: Models, clock: Clock, activity: Activity) -> None:
+        self._models, self._clock, self._activity = models, clock, activity
         self._made_for: tuple[str, int] | None = None  # version and day that all were due for
         self._due: OrderedDict[str, None] = OrderedDict()  # the next to make ready stands last
-        self._told = float("-inf")  # when the last event came
         self._changed = threading.Condition()
         self._stopped = False
-        self._thread = threading.Thread(target=self._work, name="ahead", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="prefetch", daemon=True)
 
     def start(self) -> None:
         """Begin; the server needs no champion yet."""
@@ -58,10 +57,12 @@ class Ahead:
         return self._made_for is not None and not self._due
 
     def accept(self, records: Sequence[Record]) -> None:
-        """Make ready next whoever did something; a subscriber of the event log."""
-        users = {str(one["user_id"]): None for one in records if one["event_type"] in HISTORY}
+        """Make ready next whoever did something; a subscriber of events."""
+        users = {
+            str(record["user_id"]): None for record in records if record["event_type"] in HISTORY
+        }
         if users:
-            self._told = time.monotonic()
+            self._activity.note()
             with self._changed:
                 for user in users:
                     self._due[user] = None
@@ -83,7 +84,7 @@ class Ahead:
 
     def _step(self) -> float:
         """Make one shopper ready, or return for how long to wait for a pause, or for work."""
-        champion, now = self._server.champion.current(), self._server.clock.now()
+        champion, now = self._models.current(), self._clock.now()
         version_and_day = champion.version, champion.shoppers.day(now)
         if version_and_day != self._made_for:
             self._all_are_due(champion)
@@ -91,16 +92,12 @@ class Ahead:
         DUE.set(len(self._due))
         if not self._due:
             return LOOK_SECONDS
-        if (left := PAUSE_SECONDS - self.idle_seconds()) > 0:
+        if (left := self._activity.pause_left()) > 0:
             return left
         with self._changed:
             user, _ = self._due.popitem()
         champion.prepare([RecommendRequest(user_id=user)], now)
         return 0.0
-
-    def idle_seconds(self) -> float:
-        """Return for how long neither request nor event has come."""
-        return min(self._server.waiting.idle_seconds(), time.monotonic() - self._told)
 
     def _all_are_due(self, champion: "Champion") -> None:
         with self._changed:

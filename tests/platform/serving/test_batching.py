@@ -7,7 +7,8 @@ from datetime import timedelta
 import numpy as np
 
 from components.platform.pseudonyms import pseudonym_of
-from components.platform.serving.batching import ENOUGH, TOGETHER, Waiting
+from components.platform.serving.activity import Activity
+from components.platform.serving.batching import BATCH_SIZE, ENOUGH, Batching
 from components.shop_ranking.serving.api import RecommendRequest, SearchRequest
 from tests.shop_ranking.serving.shop import user_ids
 
@@ -20,19 +21,23 @@ def test_what_waits_together_is_one_batch():
     batches = []
 
     async def ask():
-        waiting = Waiting(lambda requests: batches.append(len(requests)), nothing_to_read)
-        await asyncio.gather(*(waiting.ready(RecommendRequest()) for _ in range(TOGETHER + 3)))
-        await waiting.ready(RecommendRequest())
+        batching = Batching(
+            lambda requests: batches.append(len(requests)), nothing_to_read, Activity()
+        )
+        await asyncio.gather(*(batching.ready(RecommendRequest()) for _ in range(BATCH_SIZE + 3)))
+        await batching.ready(RecommendRequest())
 
     asyncio.run(ask())
-    assert batches == [TOGETHER, 3, 1]
+    assert batches == [BATCH_SIZE, 3, 1]
 
 
 def test_a_batch_that_fails_lets_each_answer_alone():
     def fail(requests):
         raise ValueError("no batch today")
 
-    asyncio.run(asyncio.wait_for(Waiting(fail, nothing_to_read).ready(RecommendRequest()), 5))
+    asyncio.run(
+        asyncio.wait_for(Batching(fail, nothing_to_read, Activity()).ready(RecommendRequest()), 5)
+    )
 
 
 def test_queries_are_read_before_their_batch_and_beside_it():
@@ -48,13 +53,15 @@ def test_queries_are_read_before_their_batch_and_beside_it():
         )
 
     async def ask():
-        waiting = Waiting(lambda requests: batches.append([one.query for one in requests]), reading)
-        slow = asyncio.create_task(waiting.ready(SearchRequest(query="slow")))
+        batching = Batching(
+            lambda requests: batches.append([one.query for one in requests]), reading, Activity()
+        )
+        slow = asyncio.create_task(batching.ready(SearchRequest(query="slow")))
         await asyncio.sleep(0.05)
-        few = [asyncio.create_task(waiting.ready(SearchRequest(query=f"{n}"))) for n in range(2)]
+        few = [asyncio.create_task(batching.ready(SearchRequest(query=f"{n}"))) for n in range(2)]
         await asyncio.sleep(0.2)
         assert batches == []  # they wait for the slow one
-        more = [asyncio.create_task(waiting.ready(SearchRequest())) for _ in range(ENOUGH - 2)]
+        more = [asyncio.create_task(batching.ready(SearchRequest())) for _ in range(ENOUGH - 2)]
         await asyncio.wait_for(asyncio.gather(*few, *more), 5)
         assert [sorted(batch) for batch in batches] == [["", "", "0", "1"]]
         held.set()
@@ -72,9 +79,9 @@ def test_nobody_waits_for_a_client_that_has_gone_or_a_query_that_cannot_be_read(
         return {"held": lambda: held.wait(5), "bad": lambda: 1 / 0}[request.query]
 
     async def ask():
-        waiting = Waiting(lambda requests: batches.append(len(requests)), reading)
-        gone = asyncio.create_task(waiting.ready(SearchRequest(query="held")))
-        bad = asyncio.create_task(waiting.ready(SearchRequest(query="bad")))
+        batching = Batching(lambda requests: batches.append(len(requests)), reading, Activity())
+        gone = asyncio.create_task(batching.ready(SearchRequest(query="held")))
+        bad = asyncio.create_task(batching.ready(SearchRequest(query="bad")))
         await asyncio.sleep(0.2)
         assert not bad.done()
         gone.cancel()

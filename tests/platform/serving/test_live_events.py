@@ -3,10 +3,10 @@
 from components.platform import schemas
 from components.platform.serving import live_events
 from components.platform.serving.clock import Clock
+from components.platform.serving.event_hooks import EventHooks
 from components.platform.serving.live_events import LiveEvents
-from components.server.__main__ import starting
 from components.server.events.log import EventLog
-from components.shop_ranking.ads.ads import Ads
+from components.server.events.recovery import Recovery
 
 
 def bought(event_id: str, second: int, price: float | None = None) -> dict:
@@ -23,12 +23,14 @@ def bought(event_id: str, second: int, price: float | None = None) -> dict:
 
 
 def test_an_event_from_before_the_first_champion_counts_once(champion, tmp_path):
-    live, ads, clock = LiveEvents(), Ads(tmp_path), Clock("data")
+    live, hooks = LiveEvents(), EventHooks()
     log = EventLog.open(tmp_path, 1 << 20)
-    log.subscribe(live.accept)
+    hooks.subscribe(live.accept)
+    log.subscribe(hooks.deliver)
     log.append([bought("b", 2), bought("a", 2, 1.5), bought("c", 1)], durable=True)
     before = live.revision("a" * 32)
-    starting(clock, log, live, ads)(champion)  # reads what lies in the spool
+    recovery = Recovery(log, hooks, Clock("data"))
+    recovery.start("shop", champion.as_of)  # reads what lies in the spool
     log.append([bought("d", 3)], durable=True)
     log.close()
     assert [event.event_id for event in live.since("a" * 32, 0)] == ["c", "a", "b", "d"]

@@ -7,10 +7,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from components.platform.feedback.click_model import prior
-from components.server.server import Server
 from components.shop_ranking.ads.relevance import Scored, question, relevant
 from components.shop_ranking.params import AdsParams
 from components.shop_ranking.serving.api import AdsRequest, RecommendRequest, SearchRequest
+from tests.shop_ranking.serving.shop import ShopServer
 
 DEPTH = AdsParams().depth
 
@@ -18,7 +18,7 @@ ADMIN = {"Authorization": "Bearer admin"}
 
 
 @pytest.fixture
-def offered(client: TestClient, server: Server):
+def offered(client: TestClient, server: ShopServer):
     """Two campaigns on the most popular items, taking part for sure; none afterwards."""
     answer = client.post("/recommend", json={"k": 2, "diversity": 0}).json()
     first, second = (item["item_id"] for item in answer["items"])
@@ -40,7 +40,7 @@ def offered(client: TestClient, server: Server):
 
 
 def advertise(
-    client: TestClient, server: Server, item_ids: list[str], prefix: str = "", **more: object
+    client: TestClient, server: ShopServer, item_ids: list[str], prefix: str = "", **more: object
 ) -> None:
     """Let one campaign an item run, each taking part for sure."""
     made = [
@@ -120,7 +120,7 @@ def test_what_was_put_is_what_is_shown(client: TestClient, offered: list[dict]):
 
 
 def test_a_campaign_that_has_ended_is_not_running(
-    client: TestClient, server: Server, offered: list[dict]
+    client: TestClient, server: ShopServer, offered: list[dict]
 ):
     over = (server.clock.now() - timedelta(hours=1)).isoformat()
     sent = {"campaigns": [offered[0] | {"ends_at": over}]}
@@ -146,7 +146,7 @@ def test_slots_are_marked_and_nothing_beside_them_is_shown_twice(
 
 
 def test_a_click_costs_the_second_price_once(
-    client: TestClient, server: Server, offered: list[dict]
+    client: TestClient, server: ShopServer, offered: list[dict]
 ):
     """Both pCTR are the prior's at position 1: the winner pays the loser's bid, not its own."""
     assert server.ads.click_model("fused-ranker/1") == prior(0.02)
@@ -181,7 +181,7 @@ def test_a_request_that_cannot_be_meant_is_one_line(client: TestClient, body: di
 
 
 def test_what_the_shop_would_not_show_for_nothing_is_not_shown_for_money(
-    client: TestClient, server: Server
+    client: TestClient, server: ShopServer
 ):
     champion = server.champion.current()
     ids = champion.catalogue.item_id
@@ -203,7 +203,7 @@ def test_what_the_shop_would_not_show_for_nothing_is_not_shown_for_money(
     assert sponsored(client, filters={"category": kind}) == [matching[0]]
 
 
-def test_each_surface_has_a_floor_of_its_own(client: TestClient, server: Server):
+def test_each_surface_has_a_floor_of_its_own(client: TestClient, server: ShopServer):
     """The item that is looked at, or in the basket already, is not sold beside itself."""
     champion = server.champion.current()
     item, other = (champion.catalogue.item_id[int(row)] for row in champion.engine.popular[:2])
@@ -216,7 +216,7 @@ def test_each_surface_has_a_floor_of_its_own(client: TestClient, server: Server)
     assert sponsored(client, surface="buy_again") == []  # a stranger never bought
 
 
-def test_a_campaign_begins_when_it_says(client: TestClient, server: Server):
+def test_a_campaign_begins_when_it_says(client: TestClient, server: ShopServer):
     item = server.champion.current().catalogue.item_id[
         int(server.champion.current().engine.popular[0])
     ]
@@ -243,7 +243,7 @@ def test_an_ad_is_asked_for_as_its_surface_would_be():
         )
 
 
-def test_relevant_is_what_a_slate_shows_with_both_its_scores(server: Server):
+def test_relevant_is_what_a_slate_shows_with_both_its_scores(server: ShopServer):
     champion = server.champion.current()
     user = next(iter(champion.shoppers.row))
     ids = champion.catalogue.item_id

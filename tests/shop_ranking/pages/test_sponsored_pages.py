@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from components.server.server import Server
 from tests.shop_ranking.ads.test_ads_http import advertise
+from tests.shop_ranking.serving.shop import ShopServer
 
 PAGES = ["/", "/search?q=tea+soap", "/item/{item}"]
 MARK = '<span class="tag sponsored">Sponsored</span>'
@@ -16,7 +16,7 @@ PAID = "Paid for; only items that fit are let in."
 
 
 @pytest.fixture(scope="module")
-def items(server: Server) -> list[str]:
+def items(server: ShopServer) -> list[str]:
     return list(server.champion.current().catalogue.item_id)
 
 
@@ -32,7 +32,7 @@ def marked(page: str) -> tuple[list[str], list[str]]:
 @pytest.mark.parametrize(("prefix", "note"), [("", PAID), ("simulated-", SIMULATED)])
 @pytest.mark.parametrize("path", PAGES)
 def test_what_is_paid_for_is_marked_and_nothing_else(
-    client: TestClient, server: Server, items: list[str], path: str, prefix: str, note: str
+    client: TestClient, server: ShopServer, items: list[str], path: str, prefix: str, note: str
 ):
     advertise(client, server, items, prefix)
     page = client.get(path.format(item=items[0])).text
@@ -52,7 +52,7 @@ def test_what_is_paid_for_is_marked_and_nothing_else(
 
 
 def test_a_search_that_is_narrowed_sells_no_place_to_what_it_leaves_out(
-    client: TestClient, server: Server, items: list[str]
+    client: TestClient, server: ShopServer, items: list[str]
 ):
     price = server.champion.current().catalogue.price
     limit = float(np.nanmedian(price))
@@ -73,7 +73,7 @@ def test_a_search_that_is_narrowed_sells_no_place_to_what_it_leaves_out(
     ],
 )
 def test_why_says_who_pays(
-    client: TestClient, server: Server, items: list[str], prefix: str, sentence: str
+    client: TestClient, server: ShopServer, items: list[str], prefix: str, sentence: str
 ):
     advertise(client, server, items, prefix)
     row = client.get("/").text.partition('aria-label="Sponsored"')[2].partition("</section>")[0]

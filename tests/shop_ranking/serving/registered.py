@@ -19,12 +19,11 @@ from components.platform.pseudonyms import pseudonym_of
 from components.platform.registry.policy import load_policy
 from components.platform.settings import settings
 from components.platform.tracking import Version
-from components.server.server import Server
 from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.model_registration.packages import ranker_package
 from components.shop_ranking.params import Params
 from tests.shop_ranking.model_registration.test_component import Shop
-from tests.shop_ranking.serving.shop import make_server
+from tests.shop_ranking.serving.shop import ShopServer, make_server
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Family:
     cut_short: Version  # its numbers are too few
 
     @contextmanager
-    def server(self, spool: Path) -> Iterator[Server]:
+    def server(self, spool: Path) -> Iterator[ShopServer]:
         """Yield a server that answers by the first version; both aliases stand there."""
         for alias in ("champion", "challenger"):
             tracking.move_alias(alias, self.first)

@@ -1,6 +1,7 @@
 """The tiny world's fused ranker as registered packages, and a server around them."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,12 @@ from components.platform.encoders.text import TextTower
 from components.platform.files import read_table, write_json
 from components.platform.registry.policy import load_policy
 from components.platform.serving.clock import Clock
-from components.platform.serving.live_events import LiveEvents
 from components.platform.serving.segments import whole_lines
 from components.platform.settings import settings
 from components.server.app import create_app
 from components.server.events.log import EventLog
 from components.server.model_manager import ModelManager
 from components.server.server import Server
-from components.shop_ranking.ads.ads import Ads
 from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.engine.fusion.stacking import Stacking
 from components.shop_ranking.engine.reading import read_cuts
@@ -28,7 +27,7 @@ from components.shop_ranking.fusion_training.component import read_cut
 from components.shop_ranking.model_registration.packages import ranker_package, tower_package
 from components.shop_ranking.params import Params
 from components.shop_ranking.serving.champion import Champion
-from components.shop_ranking.serving.impressions import Impressions
+from components.shop_ranking.serving.service import Service, service_of
 from tests.world import TinyWorld
 
 DIM = 16
@@ -89,24 +88,33 @@ def _write_fused(world: TinyWorld, paths: dict[str, Path], fused: Path) -> None:
     write_json(chosen, fused / "chosen.json")
 
 
-def make_server(packages: Packages | None, spool: Path, params: Params | None = None) -> Server:
+@dataclass
+class ShopServer:
+    """One server of shop ranking alone: the process, its models, and what the application keeps."""
+
+    process: Server
+    champion: ModelManager
+    service: Service
+
+    def __post_init__(self) -> None:
+        self.log, self.clock = self.process.log, self.process.clock
+        self.hooks, self.activity = self.process.hooks, self.process.activity
+        self.ads, self.params = self.service.ads, self.service.params
+
+
+def make_server(packages: Packages | None, spool: Path, params: Params | None = None) -> ShopServer:
     """Return a server whose clock is that of the data; a real log, no process of its own."""
-    live, clock, ads = LiveEvents(), Clock("data"), Ads(spool)
-    log = EventLog.open(spool, 1 << 28)
-    log.subscribe(live.accept)
-    log.subscribe(ads.observe)
-    params = params or Params()
-    policy = load_policy(SHOP_RANKING)
-    holder = ModelManager(
-        SHOP_RANKING, live, params, policy, lambda champion: clock.start(champion.as_of)
-    )
+    own = settings().model_copy(update={"spool": spool})
+    process = Server(own, Clock("data"), EventLog.open(spool, 1 << 28))
+    manager = process.add(SHOP_RANKING, params or Params(), load_policy(SHOP_RANKING))
+    service = service_of(process.contexts[SHOP_RANKING.name])
     if packages is not None:
-        assert holder.use(packages), holder.state()
-    return Server(holder, clock, log, settings(), params, Impressions(), ads)
+        assert manager.use(packages), manager.state()
+    return ShopServer(process, manager, service)
 
 
-def app_of(server: Server) -> object:
-    return create_app(server)
+def app_of(server: ShopServer) -> object:
+    return create_app(server.process)
 
 
 def copied(packages: Packages, folder: Path, version: str) -> Packages:
@@ -115,7 +123,7 @@ def copied(packages: Packages, folder: Path, version: str) -> Packages:
     return Packages(version, {**packages.folders, "fused": folder / "fused"})
 
 
-def logged_by(server: Server) -> list[dict]:
+def logged_by(server: ShopServer) -> list[dict]:
     """Return every record that lies in the server's spool."""
     return [
         orjson.loads(line)

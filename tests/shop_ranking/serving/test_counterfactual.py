@@ -61,7 +61,7 @@ def logged(packages, folder):
         for number, user in enumerate(users):
             clock = champion.as_of + timedelta(days=day, minutes=number)
             server.clock.set(clock)
-            answer = answering.recommend(server, RecommendRequest(user_id=user, k=SLOTS))
+            answer = answering.recommend(server.service, RecommendRequest(user_id=user, k=SLOTS))
             clicked = [
                 one
                 for one in answer.items
@@ -74,7 +74,7 @@ def logged(packages, folder):
                 + [did("purchase", user, answer, answer.items[-1], clock)],
                 durable=False,
             )
-    answering.recommend(server, RecommendRequest(user_id="nobody knows me", k=SLOTS))
+    answering.recommend(server.service, RecommendRequest(user_id="nobody knows me", k=SLOTS))
     found = logged_by(server)
     server.log.close()
     return found, favourites

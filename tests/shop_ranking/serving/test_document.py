@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from components.server.server import Server
+from tests.shop_ranking.serving.shop import ShopServer
 
 OPERATIONS = [
     "POST /recommend",
@@ -64,7 +64,7 @@ def is_unsaid(case) -> bool:
     return False
 
 
-def test_a_clock_at_the_end_of_time_stops_nothing(client: TestClient, server: Server):
+def test_a_clock_at_the_end_of_time_stops_nothing(client: TestClient, server: ShopServer):
     """Years that a date can hold, and no sum of dates."""
     admin = {"Authorization": "Bearer admin"}
     for given_, shown in (

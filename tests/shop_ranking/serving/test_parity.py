@@ -10,8 +10,8 @@ import pytest
 
 from components.platform.application import Packages
 from components.platform.files import write_json
+from components.platform.serving.event_validation import record_of
 from components.platform.serving.live_events import LiveEvents
-from components.server.events.validation import record_of
 from components.shop_ranking.engine.batches import stacked
 from components.shop_ranking.engine.candidate_sets import ROW_COLUMNS
 from components.shop_ranking.engine.fusion.lists import SEGMENTS

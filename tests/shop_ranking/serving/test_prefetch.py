@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from components.shop_ranking.serving import prefetch
+from components.platform.serving.activity import PAUSE_SECONDS
 from components.shop_ranking.serving.api import RecommendRequest
 from components.shop_ranking.serving.champion import Champion
-from components.shop_ranking.serving.prefetch import PAUSE_SECONDS, Ahead
+from components.shop_ranking.serving.prefetch import Prefetch
 from tests.waiting import wait_until
 
 
 @pytest.fixture
-def ahead(server):
+def prefetch(server):
     """The thread at work on the server's champion."""
-    made = Ahead(server)
-    server.log.subscribe(made.accept)
+    made = Prefetch(server.champion, server.clock, server.activity)
+    server.hooks.subscribe(made.accept)
     made.start()
     yield made
     made.stop()
@@ -36,7 +36,7 @@ def is_ready(champion, user, now):
     return not states.missing([key]) and not rankings.missing([key])
 
 
-def test_all_shoppers_are_made_ready_and_again_on_another_day(server, champion, ahead):
+def test_all_shoppers_are_made_ready_and_again_on_another_day(server, champion, prefetch):
     users = champion.shoppers.latest(10_000)
     assert len(users) > 100
     wait_until(
@@ -58,8 +58,8 @@ def test_all_shoppers_are_made_ready_and_again_on_another_day(server, champion, 
     assert np.abs(kept.scores - own.scores).max() < 1e-5
 
 
-def test_who_did_something_is_next(server, champion, ahead, monkeypatch):
-    wait_until(lambda: ahead.all_ready, "rows are made ready")
+def test_who_did_something_is_next(server, champion, prefetch, monkeypatch):
+    wait_until(lambda: prefetch.all_ready, "rows are made ready")
     made = []
     prepare = Champion.prepare
 
@@ -69,29 +69,29 @@ def test_who_did_something_is_next(server, champion, ahead, monkeypatch):
 
     monkeypatch.setattr(Champion, "prepare", noted)
     *others, first, last = champion.shoppers.latest(10_000)
-    server.waiting.asked()  # a request keeps it from beginning
-    monkeypatch.setattr(prefetch, "PAUSE_SECONDS", 1.0)
+    server.activity.begin()  # a request keeps it from beginning
     server.clock.set(server.clock.now() + timedelta(days=1))
     now = server.clock.now().isoformat()
     event = {
-        "event_id": f"ahead-{now}", "event_type": "click", "user_id": first, "timestamp": now,
+        "event_id": f"prefetch-{now}", "event_type": "click", "user_id": first, "timestamp": now,
         "item_id": champion.catalogue.item_id[champion.engine.popular[0]], "session_id": "s",
     }  # fmt: skip
     before = champion.shoppers.live.revision(first)
     server.log.append([event], durable=False)
     assert champion.shoppers.live.revision(first) == before + 1
+    server.activity.end()
     wait_until(lambda: last in made, "rows are made ready")
     assert made == [first, *others, last]
 
 
-def test_nothing_is_made_ready_while_requests_come(server, champion, ahead):
+def test_nothing_is_made_ready_while_requests_come(server, champion, prefetch):
     wait_until(lambda: due() == 0, "rows are made ready")
     users = champion.shoppers.latest(10_000)
     end = time.monotonic() + 20 * PAUSE_SECONDS
-    server.waiting.asked()
+    server.activity.note()
     later = server.clock.set(server.clock.now() + timedelta(days=1))
     while time.monotonic() < end:
-        server.waiting.asked()
+        server.activity.note()
         time.sleep(PAUSE_SECONDS / 10)
     assert sum(is_ready(champion, user, later) for user in users) < len(users) / 2
     wait_until(lambda: is_ready(champion, users[-1], later), "rows are made ready")

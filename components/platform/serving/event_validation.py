@@ -1,4 +1,4 @@
-"""What may pass the door: one event of a batch becomes a record of the log, or a reason."""
+"""Event validation: one event of a batch becomes a record of the log, or is rejected."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pydantic import ValidationError
 
 from components.platform.pseudonyms import pseudonym_of
+from components.platform.serving.event_messages import Event
 from components.platform.serving.segments import Record
-from components.shop_ranking.serving.api import Event
 
-AHEAD = timedelta(minutes=5)  # clocks differ by so much; anything later is a mistake
-BEHIND = timedelta(days=30)  # partitions older than this are settled
+CLOCK_SKEW = timedelta(minutes=5)  # clocks differ by so much; anything later is a mistake
+OLDEST = timedelta(days=30)  # partitions older than this are settled
 
 
-class Refused(Exception):  # noqa: N818 - not a fault of the server
+class RejectedEvent(Exception):  # noqa: N818 - not a fault of the server
     """The event is not taken; the message says why."""
 
 
@@ -21,7 +21,7 @@ def record_of(given: dict[str, object], now: datetime) -> Record:
     """Return the SERVED_EVENTS record of an event, its shopper a pseudonym, times as ISO texts.
 
     Raises:
-        Refused: the event breaks a rule; nothing of the shopper is in the message.
+        RejectedEvent: the event breaks a rule; nothing of the shopper is in the message.
 
     """
     try:
@@ -29,14 +29,14 @@ def record_of(given: dict[str, object], now: datetime) -> Record:
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise Refused(f"{where}: {first['msg']}") from error
+        raise RejectedEvent(f"{where}: {first['msg']}") from error
     about = event.event_attributes
     if about.object is None:
-        raise Refused("event_attributes.object: an item is missing")
+        raise RejectedEvent("event_attributes.object: an item is missing")
     if event.action_name == "rating" and about.value is None:
-        raise Refused("event_attributes.value: the stars of a rating are missing")
+        raise RejectedEvent("event_attributes.value: the stars of a rating are missing")
     if not all(math.isfinite(x) for x in (about.value, about.price) if x is not None):
-        raise Refused("event_attributes: value and price must be finite")
+        raise RejectedEvent("event_attributes: value and price must be finite")
     return {
         "event_id": event.event_id,
         "user_id": pseudonym_of(event.user_id),
@@ -60,13 +60,13 @@ def record_of(given: dict[str, object], now: datetime) -> Record:
 
 def _moment(given: datetime, now: datetime) -> datetime:
     if given.tzinfo is None:
-        raise Refused("timestamp: it has no offset from UTC")
+        raise RejectedEvent("timestamp: it has no offset from UTC")
     try:
         moment = given.astimezone(UTC)
     except OverflowError as error:
-        raise Refused("timestamp: it is out of range") from error
-    if moment > now + AHEAD:
-        raise Refused(f"timestamp: it is later than {AHEAD} after the server's clock")
-    if moment < now - BEHIND:
-        raise Refused(f"timestamp: it is more than {BEHIND.days} days old")
+        raise RejectedEvent("timestamp: it is out of range") from error
+    if moment > now + CLOCK_SKEW:
+        raise RejectedEvent(f"timestamp: it is later than {CLOCK_SKEW} after the server's clock")
+    if moment < now - OLDEST:
+        raise RejectedEvent(f"timestamp: it is more than {OLDEST.days} days old")
     return moment

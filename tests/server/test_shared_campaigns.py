@@ -36,7 +36,7 @@ class One:
         self.log, self.clock = EventLog.open(folder, 1 << 20), Clock("data")
         self.hooks = EventHooks()
         self.replicas = Replicas(RedisClient(redis.url), self.log, self.hooks, self.clock)
-        self.ads = Ads(folder, self.replicas)
+        self.ads = Ads(folder, replicas=self.replicas)
         self.clock.start(START)
         self.replicas.start(START)
 

@@ -50,8 +50,8 @@ def test_a_version_that_lacks_a_part_is_refused_once_and_said(server, family, ki
     wait_until(lambda: wanted in server.champion.state(), "the refusal is said")
     once = len(fetched)
     looks = []
-    aliased = tracking.aliased
-    monkeypatch.setattr(tracking, "aliased", lambda *a: looks.append(a) or aliased(*a))
+    aliased = tracking.version_at
+    monkeypatch.setattr(tracking, "version_at", lambda *a: looks.append(a) or aliased(*a))
     wait_until(lambda: len(looks) > 4, "four looks more")
     assert len(fetched) == once  # it is not downloaded again at every look
     assert failures(server) == before + 1
@@ -107,7 +107,7 @@ def test_the_watcher_survives_a_disk_without_room(server, family, monkeypatch, c
 
 
 def test_the_watcher_survives_what_nobody_foresaw(server, family, monkeypatch):
-    real, calls = tracking.aliased, []
+    real, calls = tracking.version_at, []
 
     def fails(*given):
         calls.append(given)
@@ -115,7 +115,7 @@ def test_the_watcher_survives_what_nobody_foresaw(server, family, monkeypatch):
             raise RuntimeError("nobody foresaw this")
         return real(*given)
 
-    monkeypatch.setattr(tracking, "aliased", fails)
+    monkeypatch.setattr(tracking, "version_at", fails)
     server.champion.watch()
     wait_until(lambda: "nobody foresaw this" in server.champion.state(), "the trouble is said")
     tracking.move_alias("champion", family.second)

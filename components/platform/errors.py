@@ -45,6 +45,10 @@ class ModelError(ShopError):
     exit_code = REFUSED
 
 
+class LayoutError(ModelError):
+    """A package was written in another layout than this code reads: train again."""
+
+
 class RegistryError(ShopError):
     """The model registry refuses or lacks what was asked for."""
 

@@ -1,6 +1,7 @@
 """The champion is replaced while the server answers, and only by one that works."""
 
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -78,7 +79,12 @@ def wrong_scale(ranker: Path) -> None:
     path.write_text(f"{text[:start]}NaN{text[text.index(',', start) :]}")
 
 
-@pytest.mark.parametrize("spoil", [nan_vectors, cut_trees, wrong_scale])
+def older_layout(ranker: Path) -> None:
+    chosen = json.loads((ranker / "chosen.json").read_text())
+    (ranker / "chosen.json").write_text(json.dumps(chosen | {"layout": 1}))
+
+
+@pytest.mark.parametrize("spoil", [nan_vectors, cut_trees, wrong_scale, older_layout])
 def test_a_champion_that_fails_never_replaces_one_that_works(own, packages, tmp_path, spoil):
     spoiled = copied(packages, tmp_path, "fused-ranker/2")
     spoil(spoiled.folders["fused"])

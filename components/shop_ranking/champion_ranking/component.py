@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from components.platform import tracking
+from components.platform.errors import LayoutError
 from components.platform.files import atomic_folder, scratch_folder, write_json
 from components.platform.progress import say
 from components.platform.registry.fetching import parent_tag
@@ -18,7 +19,6 @@ from components.platform.registry.policy import POLICY, load_policy
 from components.platform.tracking import Version
 from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.champion_ranking.knowledge import write_knowledge
-from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.fused_rankings import fused_rankings
 from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.rankings import read_candidates
@@ -46,13 +46,15 @@ def run(params: Params, *, prepared: Path, champion: Path, policy: Path = POLICY
     cut = next(one for one in read_cuts(prepared) if one["role"] == "test")
     reason = _why_not(found, params, prepared, cut)
     with atomic_folder(champion) as folder:
-        if found is None or reason:
-            write_json({"version": None}, folder / "champion.json")
-        else:
-            _rank(found, params, prepared, cut, folder)
-            called = f"{found.name}/{found.version}"
-            write_json({"version": called}, folder / "champion.json")
-            say(f"{called} ranked the cut {cut['name']} of {cut['day']}")
+        called = None
+        if found is not None and not reason:
+            try:
+                _rank(found, prepared, cut, folder)
+                called = f"{found.name}/{found.version}"
+                say(f"{called} ranked the cut {cut['name']} of {cut['day']}")
+            except LayoutError as error:
+                reason = str(error)
+        write_json({"version": called}, folder / "champion.json")
     if reason:
         say(f"the champion does not rank: {reason}")
 
@@ -75,21 +77,18 @@ def _why_not(
     return None
 
 
-def _rank(
-    version: Version, params: Params, prepared: Path, cut: dict[str, str], folder: Path
-) -> None:
+def _rank(version: Version, prepared: Path, cut: dict[str, str], folder: Path) -> None:
     package = tracking.download(f"models:/{version.name}/{version.version}")
     ranker = FusedRanker.load(package)
     with scratch_folder() as scratch:
         towers, baselines = write_knowledge(
-            version, package, ranker.items, params, prepared, cut["name"], scratch
+            version, package, ranker, prepared, cut["name"], scratch
         )
         items, shoppers = read_states(
             prepared, cut["name"], towers, baselines, cut["target_events"]
         )
         evaluated = read_candidates(prepared, cut["name"])
         tested = shoppers.take(np.flatnonzero(np.isin(shoppers.users, evaluated.users)))
-        engine = Engine(items, new=ranker.new, bought=ranker.bought)
-        candidates = engine.candidates(tested)
+        candidates = ranker.engine_over(items).candidates(tested)
         ranked = fused_rankings(ranker.fusion, candidates, evaluated, name=NAME, seconds=0.0)
     ranked.save(folder / "rankings" / cut["name"] / f"{NAME}.npz")

@@ -10,8 +10,7 @@ from components.platform import tracking
 from components.platform.files import read_table
 from components.platform.registry.fetching import parent_tag
 from components.platform.tracking import Version
-from components.shop_ranking.engine.states import ItemState
-from components.shop_ranking.params import Params
+from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.towers import TOWERS
 from components.shop_ranking.towers.registration import Unencoded
 
@@ -19,8 +18,7 @@ from components.shop_ranking.towers.registration import Unencoded
 def write_knowledge(
     version: Version,
     package: Path,
-    state: ItemState,
-    params: Params,
+    ranker: FusedRanker,
     prepared: Path,
     cut: str,
     scratch: Path,
@@ -33,7 +31,7 @@ def write_knowledge(
         tower -> its folder, and the folder of the weights.
 
     """
-    items = read_table(prepared / "items.parquet", ["item_id"])
+    items, state = read_table(prepared / "items.parquet", ["item_id"]), ranker.items
     known = pd.Index(pd.read_parquet(package / "ids" / "items.parquet")["item_id"])
     row_I = known.get_indexer(pd.Index(items["item_id"].to_pandas()))
     weights = scratch / "baselines"
@@ -50,7 +48,7 @@ def write_knowledge(
             cut=cut,
             known_ID=vectors_ID,
             new=new,
-            half_life_days=tower.half_life_days(params),
+            half_life_days=ranker.trained_with.half_life_days.get(name),
         )
         users_UD, items_ID = tower.encoder()(asked)
         (towers[name] / cut).mkdir(parents=True)

@@ -9,9 +9,9 @@ import ibis
 from ibis.expr.types import BooleanColumn, FloatingValue, NumericColumn, Table
 
 from components.shop_ranking.data_preparation.cuts import Cut
+from components.shop_ranking.engine.history import HALF_LIVES_DAYS
 
 DAY = 86400
-HALF_LIVES_DAYS = (14, 45, 120)
 FINE, COARSE = 2.0**40, 2.0**20  # fixed-point steps of decays, and of money and pieces
 
 

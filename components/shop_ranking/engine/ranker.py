@@ -4,7 +4,6 @@ It needs numpy, scipy, lightgbm and torch, and no table: shoppers known at train
 of arrays mapped into memory, others are summarised from the events that come with the request.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,9 +20,8 @@ from components.shop_ranking.engine.fusion import METHODS
 from components.shop_ranking.engine.fusion.interface import Fusion
 from components.shop_ranking.engine.history import Events, Floats, Ints, decay, summarise
 from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
+from components.shop_ranking.engine.trained_with import TrainedWith, read_choice
 from components.shop_ranking.engine.trees import quickened
-
-HALF_LIFE_ITEMS = 10  # a sent history's n-th latest item counts 2^(-n / 10) in content profiles
 
 
 @dataclass(frozen=True)
@@ -39,10 +37,10 @@ class FusedRanker:
     """Ranks the catalogue for batches of shoppers; nothing in it changes once it is made."""
 
     def __init__(
-        self, fusion: Fusion, items: ItemState, shoppers: ShopperState, *, new: int, bought: int
+        self, fusion: Fusion, items: ItemState, shoppers: ShopperState, trained_with: TrainedWith
     ) -> None:
         self.fusion, self.items, self.shoppers = fusion, items, shoppers
-        self.new, self.bought = new, bought
+        self.trained_with = trained_with
         self.quick = quickened(fusion)
         size = int(shoppers.users.max(initial=-1)) + 1
         self.row_of_user = np.full(size + 1, -1, np.int64)  # the last one is for unknown shoppers
@@ -54,15 +52,11 @@ class FusedRanker:
 
         Raises:
             ModelError: a file is absent, or the way of fusion is unknown.
+            LayoutError: the folder was written by code of another layout.
 
         """
-        try:
-            chosen = json.loads((folder / "chosen.json").read_text())
-        except (OSError, ValueError) as error:
-            raise ModelError(
-                f"a fused model in {folder}", str(error), "run fusion_training"
-            ) from error
-        name = method or chosen["method"]
+        chosen, trained_with = read_choice(folder)
+        name = method or chosen
         if name not in METHODS:
             raise ModelError(f"one of {', '.join(METHODS)}", repr(name), "name one of them")
         items = ItemState.load(folder / "state" / "items")
@@ -76,14 +70,18 @@ class FusedRanker:
             METHODS[name].load(folder / name),
             items,
             ShopperState.load(folder / "state" / "shoppers"),
-            new=chosen["new_candidates"],
-            bought=chosen["bought_candidates"],
+            trained_with,
         )
 
     @cached_property
     def engine(self) -> Engine:
         """What proposes items and makes their rows."""
-        return Engine(self.items, new=self.new, bought=self.bought)
+        return self.engine_over(self.items)
+
+    def engine_over(self, items: ItemState) -> Engine:
+        """Return what proposes as this ranker does, out of another catalogue."""
+        new, bought = self.trained_with.new_candidates, self.trained_with.bought_candidates
+        return Engine(items, new=new, bought=bought)
 
     def known(self, users: Ints) -> ShopperState:
         """Return the state of shoppers by user_index; an unknown one (-1) has no history."""
@@ -115,7 +113,7 @@ class FusedRanker:
         )
         summary = summarise(events)
         owner = np.repeat(np.arange(len(histories)), lengths)
-        weight = decay(back, HALF_LIFE_ITEMS)
+        weight = decay(back, self.trained_with.history_half_life_items)
         return ShopperState(
             users=np.full(len(histories), -1, np.int32),
             ptr=summary.ptr,

@@ -20,6 +20,7 @@ from components.shop_ranking.engine.fusion import METHODS, Fusion
 from components.shop_ranking.engine.fusion.lists import mean_ndcg
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.states import ItemState, ShopperState, without
+from components.shop_ranking.engine.trained_with import TrainedWith
 from components.shop_ranking.fusion_training.labels import label, read_targets, recall_by_source
 from components.shop_ranking.fusion_training.ranking_files import (
     write_fusion_rankings,
@@ -166,8 +167,7 @@ def _choice(params: Params, reached: Mapping[str, Mapping[str, float]]) -> dict[
         "method": method,
         "reason": reason,
         "validation": reached,
-        "new_candidates": params.fusion.new_candidates,
-        "bought_candidates": params.fusion.bought_candidates,
+        **TrainedWith.of(params).values(),
     }
 
 

@@ -100,6 +100,9 @@ class FusionParams(Section):
     bought_candidates: int = Field(
         60, ge=0, le=10000, description="Items bought before that are ranked by features"
     )
+    history_half_life_items: float = Field(
+        10, gt=0, description="The n-th latest item of a stranger counts 2^(-n / this)"
+    )
     calibration_ridge: float = Field(
         0.001, gt=0, description="L2 regularisation of the log-odds that put scores on one scale"
     )

@@ -33,7 +33,6 @@ from components.shop_ranking.engine.states import TOWERS, ShopperState
 from components.shop_ranking.serving.catalogue import Catalogue
 
 DAY = 86_400.0
-PAUSE = 30 * 60.0  # seconds; a longer one starts a session where none is named
 MONEY = [PAIR_COLUMNS.index(name) for name in ("spend", "quantity", "discounted_share")]
 PRICES = [SHOPPER_COLUMNS.index(name) for name in ("discounted_share", "mean_price")]
 STATES = 20_000  # shoppers whose state is kept
@@ -62,6 +61,7 @@ class Shoppers:
     ) -> None:  # fmt: skip
         self.ranker, self.catalogue, self.live = ranker, catalogue, live
         self.as_of = as_of.timestamp()
+        self.pause = 60.0 * ranker.trained_with.session_gap_minutes  # seconds
         self.targets = {EVENT_TYPES.index(name) for name in target_events}
         self.row = {user: row for row, user in enumerate(users)}  # pseudonym -> user_index
         sequences: pa.Table = read_table(folder / "sequences.parquet").sort_by("user_index")
@@ -178,7 +178,7 @@ class Shoppers:
                 ]
             ),
             session=np.concatenate(
-                [sessions, _sessions(live, int(sessions.max(initial=-1)) + 1)]
+                [sessions, _sessions(live, int(sessions.max(initial=-1)) + 1, self.pause)]
             ).astype(np.int32),
             is_target=np.concatenate(
                 [
@@ -219,17 +219,18 @@ class Shoppers:
         return dict(self.ranker.from_history([items]).vectors)
 
 
-def _sessions(live: Sequence[LiveEvent], first: int) -> npt.NDArray[np.int64]:
+def _sessions(live: Sequence[LiveEvent], first: int, pause: float) -> npt.NDArray[np.int64]:
     """Number the sessions of events in time order, from `first`.
 
-    Another session id starts a session, and so does a long pause where no id is given.
+    Another session id starts a session, and so does a pause of more than `pause`
+    seconds where no id is given.
     """
     names = np.array([event.session_id for event in live], object)
     times = np.array([event.seconds for event in live], np.float64)
     if len(live) == 0:
         return np.zeros(0, np.int64)
     other = names[1:] != names[:-1]
-    paused = (names[1:] == "") & (np.diff(times) > PAUSE)
+    paused = (names[1:] == "") & (np.diff(times) > pause)
     return first + np.concatenate([[0], np.cumsum(other | paused)])
 
 

@@ -26,6 +26,7 @@ from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.test_rows import measured_at, rows_digest
 from components.shop_ranking.engine.towers import content_tower
 from components.shop_ranking.model_registration.packages import ranker_package, tower_package
+from components.shop_ranking.engine.trained_with import TrainedWith
 from components.shop_ranking.params import Params
 from tests.world import TinyWorld, make_world, tiny_params
 
@@ -46,7 +47,10 @@ def champion(
     tiny_world: TinyWorld, standins: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Champion:
     folder = tmp_path_factory.mktemp("champion")
-    params = tiny_params(behaviour={"dim": 16, "width": 16, "epochs": 1, "refresh_epochs": 0})
+    params = tiny_params(
+        behaviour={"dim": 16, "width": 16, "epochs": 1, "refresh_epochs": 0},
+        fusion={"new_candidates": NEW, "bought_candidates": BOUGHT},
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{folder / 'mlflow.db'}")
@@ -72,7 +76,7 @@ def champion(
         fusion.save(fused / fusion.name)
         items.save(fused / "state" / "items")
         shoppers.save(fused / "state" / "shoppers")
-        chosen = {"method": fusion.name, "new_candidates": NEW, "bought_candidates": BOUGHT}
+        chosen = {"method": fusion.name, **TrainedWith.of(params).values()}
         write_json(chosen, fused / "chosen.json")
         with tracking.stage_run("model_registration", params):
             parents = {}

@@ -24,6 +24,9 @@ from components.shop_ranking.engine.states import (
     ItemState,
     ShopperState,
 )
+from components.shop_ranking.engine.trained_with import TrainedWith
+from components.shop_ranking.params import Params
+from components.shop_ranking.params.ranking import FusionParams
 
 ROOT = Path(__file__).parents[3]
 USERS, ITEMS, DIM = 60, 12, 4
@@ -141,7 +144,8 @@ def write_fused(fused: Path, users_UD: np.ndarray, items_ID: np.ndarray) -> None
     (fused / "rankings/test").mkdir(parents=True, exist_ok=True)
     for name in (CHOSEN, "behaviour"):
         rankings.save(fused / f"rankings/test/{name}.npz")
-    chosen = {"method": CHOSEN, "new_candidates": 5, "bought_candidates": 5}
+    params = Params(fusion=FusionParams(new_candidates=5, bought_candidates=5))
+    chosen = {"method": CHOSEN, **TrainedWith.of(params).values()}
     write_json(chosen, fused / "chosen.json")
     RankEnsemble().save(fused / CHOSEN)
     numbers = np.ones((ITEMS, len(ITEM_COLUMNS)), np.float32)

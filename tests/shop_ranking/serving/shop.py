@@ -23,6 +23,7 @@ from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.engine.fusion.stacking import Stacking
 from components.shop_ranking.engine.reading import read_cuts
 from components.shop_ranking.engine.towers.content_tower import present_texts, spread, write_vectors
+from components.shop_ranking.engine.trained_with import TrainedWith
 from components.shop_ranking.fusion_training.component import read_cut
 from components.shop_ranking.model_registration.packages import ranker_package, tower_package
 from components.shop_ranking.params import Params
@@ -80,11 +81,7 @@ def _write_fused(world: TinyWorld, paths: dict[str, Path], fused: Path) -> None:
     fusion.save(fused / "stacking")
     cuts[-1].items.save(fused / "state" / "items")
     cuts[-1].shoppers.save(fused / "state" / "shoppers")
-    chosen = {
-        "method": "stacking",
-        "new_candidates": world.params.fusion.new_candidates,
-        "bought_candidates": world.params.fusion.bought_candidates,
-    }
+    chosen = {"method": "stacking", **TrainedWith.of(world.params).values()}
     write_json(chosen, fused / "chosen.json")
 
 

@@ -5,11 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from components.shop_ranking.engine.history import Events, Summary
-from components.shop_ranking.engine.row_scores import EaseAt
-from components.shop_ranking.engine.signals import EASE
 from components.shop_ranking.engine.states import ShopperState
-
-NONE = np.zeros(0, np.float32)
 
 
 def stacked(states: Sequence[ShopperState]) -> ShopperState:
@@ -27,15 +23,6 @@ def stacked(states: Sequence[ShopperState]) -> ShopperState:
             tower: np.concatenate([state.vectors[tower] for state in states])
             for tower in states[0].vectors
         },
-    )
-
-
-def joined(parts: Sequence[EaseAt]) -> EaseAt:
-    """Return EASE's scores of the rows of several shoppers as one, in their order."""
-    return EaseAt(
-        at={name: np.concatenate([NONE, *(part.at[name] for part in parts)]) for name in EASE},
-        mean=np.concatenate([NONE, *(part.mean for part in parts)]).astype(np.float64),
-        deviation=np.concatenate([NONE, *(part.deviation for part in parts)]).astype(np.float64),
     )
 
 

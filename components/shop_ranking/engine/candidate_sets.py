@@ -11,10 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.shop_ranking.engine.candidates import SOURCES
-from components.shop_ranking.engine.features import Rows, assemble
 from components.shop_ranking.engine.history import Floats, Ints
-from components.shop_ranking.engine.signals import SIGNALS
 
 ROW_COLUMNS = ("items", "bought", "features", "signals", "sources")
 
@@ -57,27 +54,6 @@ class CandidateSet:
             labels=None if self.labels is None else self.labels[at],
             wanted=None if self.wanted is None else self.wanted[rows],
         )
-
-
-def candidates_of(rows: Rows) -> CandidateSet:
-    """Return rows with their features and signals; who proposed them is left open."""
-    lengths = np.bincount(rows.shopper, minlength=len(rows.shoppers))
-    signals = {
-        **rows.scores.at,
-        "habit": rows.of_pair("decayed_120", 0.0),
-        "popularity": np.log1p(rows.of_item("sessions_28")),
-    }
-    return CandidateSet(
-        users=rows.shoppers.users,
-        ptr=np.concatenate([[0], np.cumsum(lengths)]),
-        items=rows.item,
-        bought=rows.of_pair("sessions", 0.0) > 0,
-        features=assemble(rows),
-        signals=np.stack([signals[name] for name in SIGNALS], 1),
-        sources=np.zeros((len(rows.item), len(SOURCES)), bool),
-        user_vectors=rows.shoppers.vectors,
-        item_vectors=rows.items.vectors,
-    )
 
 
 def concatenate(parts: Sequence[CandidateSet]) -> CandidateSet:

@@ -1,103 +1,133 @@
-"""EASE for one shopper at a time: a sparse sum over the weights of the shopper's items."""
+"""EASE of a shopper: a sparse sum over the weights of the shopper's items (Steck, WWW 2019)."""
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from components.platform.compiled import compiled
 from components.shop_ranking.engine.history import Floats, Ints
-from components.shop_ranking.engine.row_scores import EaseAt, spread_of
-from components.shop_ranking.engine.signals import EASE, ease_weights
+from components.shop_ranking.engine.signals import ease_weights
 from components.shop_ranking.engine.states import ItemState, ShopperState
 
-CROWDED = 4  # the whole catalogue is summed over where this times the entries exceeds it
+Doubles = npt.NDArray[np.float64]
+
+
+class Scratch(NamedTuple):
+    """Arrays over the catalogue that a loop cleans behind itself: one for each thread."""
+
+    total: Doubles  # (I, 2) sums of a shopper
+    seen: npt.NDArray[np.bool_]  # (I,) has a sum
+    touched: Ints  # (I,) the items that have one
+    marks: npt.NDArray[np.uint16]  # (I,) a bit for each source that proposes the item
+    bought: npt.NDArray[np.bool_]  # (I,) by the shopper before
+
+
+def scratch_of(items: int) -> Scratch:
+    """Return clean arrays for a catalogue."""
+    return Scratch(
+        np.zeros((items, 2)), np.zeros(items, bool), np.zeros(items, np.int32),
+        np.zeros(items, np.uint16), np.zeros(items, bool),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Touched:
-    """Items that EASE may have a score for; all others have 0."""
+class EaseAt:
+    """EASE's scores of R rows; missing where there is no weight at all, or no history."""
 
-    items: Ints  # (T,) ascending
-    scores: dict[str, Floats]  # (T,) each of EASE
+    at: Floats  # (R, 2) over all a shopper bought, and weighted by recency
+    z: Floats  # (R,) the first against the shopper's scores of all eligible items
 
 
 class EaseScores:
-    """EASE (Steck, WWW 2019) of the items of one champion."""
+    """EASE of the items of one catalogue."""
 
     def __init__(self, items: ItemState) -> None:
-        self.items = items
         ease = items.ease
-        self.ease = (
+        self.weights = (
             ease.indptr.astype(np.int64),
             ease.indices.astype(np.int32, copy=False),
-            ease.data,
+            ease.data.astype(np.float32, copy=False),
         )
-        _mark(*self.ease[:2], np.zeros(0, np.int32), 0)  # compiled now: few shoppers need it
-        self.everything = np.arange(len(items.eligible), dtype=np.int32)
+        self.eligible, self.count = items.eligible, len(items.order)
 
-    def touched(self, shopper: ShopperState) -> Touched:
-        """Return EASE's scores of the items that the shopper's items have a weight for."""
-        ease, rows = self.items.ease, shopper.item
-        entries = int((ease.indptr[rows + 1] - ease.indptr[rows]).sum())
-        if entries == 0:
-            nothing = np.zeros(0, np.float32)
-            return Touched(np.zeros(0, np.int32), dict.fromkeys(EASE, nothing))
-        width = len(self.items.eligible)
-        if CROWDED * entries > width:  # most items have a score: no need to know which
-            items, number = self.everything, self.everything[:0]
-        else:
-            items = np.flatnonzero(_mark(*self.ease[:2], rows, width)).astype(np.int32)
-            number = np.empty(width, np.int32)  # only the touched places are written and read
-            number[items] = np.arange(len(items), dtype=np.int32)
-        weights = np.stack(list(ease_weights(shopper).values()), 1)  # (P, 2)
-        sums = _add_up(*self.ease, rows, weights, number, len(items))
-        return Touched(
-            items, dict(zip(EASE, np.ascontiguousarray(sums.T, np.float32), strict=True))
-        )
+    def of_pairs(self, shoppers: ShopperState) -> Doubles:
+        """Return what each pair counts in each of EASE, (P, 2)."""
+        return np.stack(list(ease_weights(shoppers).values()), 1)
 
-    def at(self, ease: Touched, items: Ints, shopper: ShopperState) -> EaseAt:
-        """Return EASE's scores of `items`; missing where there is no weight or no history."""
-        known = self.items.ease.nnz > 0 and len(shopper.item) > 0
-        place = np.searchsorted(ease.items, items).clip(max=max(len(ease.items) - 1, 0))
-        hit = ease.items[place] == items if len(ease.items) else np.zeros(len(items), bool)
-        none = np.float32(0 if known else np.nan)
-        at = {
-            name: np.where(hit, scores[place], none) if len(scores) else np.full(len(items), none)
-            for name, scores in ease.scores.items()
-        }
-        whole = ease.scores["ease"][self.items.eligible[ease.items]].astype(np.float64)
-        total, squares = np.array([whole.sum()]), np.array([np.square(whole).sum()])
-        spread = spread_of(total, squares, len(self.items.order) if known else 0)
-        return EaseAt(at, *spread)
+    def at(
+        self, shoppers: ShopperState, ptr: npt.NDArray[np.int64], item: Ints, scratch: Scratch
+    ) -> EaseAt:
+        """Return the scores of rows; those of shopper b are ptr[b]:ptr[b + 1]."""
+        at = np.empty((len(item), 2), np.float32)
+        moments = np.empty((len(shoppers), 2))
+        pairs = self.of_pairs(shoppers)
+        _at(*self.weights, shoppers.ptr, shoppers.item, pairs, self.eligible, ptr, item,
+            scratch, at, moments)  # fmt: skip
+        return self.standardised(at, moments, ptr)
+
+    def standardised(self, at: Floats, moments: Doubles, ptr: npt.NDArray[np.int64]) -> EaseAt:
+        """Add the first scores against mean and deviation over a shopper's eligible items."""
+        mean = moments[:, 0] / np.float64(self.count)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            deviation = np.sqrt(np.maximum(moments[:, 1] / np.float64(self.count) - mean**2, 0))
+            lengths = np.diff(ptr)
+            z = (at[:, 0] - np.repeat(mean, lengths)) / np.repeat(deviation, lengths)
+        return EaseAt(at, z.astype(np.float32))
 
 
 @compiled
-def _mark(start: Ints, item: Ints, rows: Ints, width: int) -> npt.NDArray[np.bool_]:
-    """Mark the items that any of the rows of EASE has a weight for, (width,)."""
-    touched = np.zeros(width, np.bool_)
-    for row in rows:
-        for entry in range(start[row], start[row + 1]):
-            touched[item[entry]] = True
-    return touched
-
-
-@compiled
-def _add_up(
-    start: Ints, item: Ints, value: Floats,
-    rows: Ints, weights: npt.NDArray[np.float64], number: Ints, count: int,
-) -> npt.NDArray[np.float64]:  # fmt: skip
-    """Return the weighted sum of rows of EASE, (count, 2).
-
-    An item's place is its `number`; without numbers it is the item itself.
-    """
-    total, numbered = np.zeros((count, 2)), len(number) > 0
+def add_up(start: Any, item: Ints, value: Floats, rows: Ints, pairs: Doubles, scratch: Any) -> int:
+    """Add up the weights of a shopper's items; return how many items have a sum."""
+    total, seen, touched = scratch.total, scratch.seen, scratch.touched
+    count = 0
     for k in range(len(rows)):
-        first, second = weights[k]
+        first, second = pairs[k]
         for entry in range(start[rows[k]], start[rows[k] + 1]):
+            place = np.uint32(item[entry])
+            if not seen[place]:
+                seen[place] = True
+                touched[count] = place
+                count += 1
             weight = np.float64(value[entry])
-            # Unsigned: an index that cannot be negative need not be looked at.
-            place = np.uint32(number[item[entry]] if numbered else item[entry])
             total[place, 0] += weight * first
             total[place, 1] += weight * second
-    return total
+    return count
+
+
+@compiled
+def moments_of(scratch: Any, count: int, eligible: Any, known: bool, out: Doubles) -> None:
+    """Write the sum of the first score over the eligible items, and that of its squares."""
+    out[0] = out[1] = 0.0 if known else np.nan
+    for k in range(count):
+        place = scratch.touched[k]
+        if eligible[place]:
+            score = np.float64(np.float32(scratch.total[place, 0]))
+            out[0] += score
+            out[1] += score * score
+
+
+@compiled
+def clean(scratch: Any, count: int) -> None:
+    """Forget a shopper's sums."""
+    for k in range(count):
+        place = scratch.touched[k]
+        scratch.seen[place] = False
+        scratch.total[place, 0] = scratch.total[place, 1] = 0.0
+
+
+@compiled
+def _at(
+    start: Any, item: Ints, value: Floats, ptr: Any, touched: Ints, pairs: Doubles, eligible: Any,
+    row_ptr: Any, row_item: Ints, scratch: Any, at: Floats, moments: Doubles,
+) -> None:  # fmt: skip
+    for shopper in range(len(row_ptr) - 1):
+        mine = slice(ptr[shopper], ptr[shopper + 1])
+        count = add_up(start, item, value, touched[mine], pairs[mine], scratch)
+        known = len(value) > 0 and ptr[shopper + 1] > ptr[shopper]
+        moments_of(scratch, count, eligible, known, moments[shopper])
+        for row in range(row_ptr[shopper], row_ptr[shopper + 1]):
+            for k in range(2):
+                at[row, k] = scratch.total[row_item[row], k] if known else np.nan
+        clean(scratch, count)

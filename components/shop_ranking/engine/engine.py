@@ -4,22 +4,28 @@ What a fusion is fitted on and what it is asked with come from the same indexes 
 loops, so that the two cannot drift apart.
 """
 
+import os
+import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from components.shop_ranking.engine.batches import joined
-from components.shop_ranking.engine.candidate_sets import CandidateSet, candidates_of, concatenate
-from components.shop_ranking.engine.candidates import SOURCES, CandidateSources
-from components.shop_ranking.engine.ease_scores import EaseScores, Touched
-from components.shop_ranking.engine.features import Rows
+from components.platform.compiled import compiled
+from components.shop_ranking.engine.candidate_sets import CandidateSet, concatenate
+from components.shop_ranking.engine.candidates import SOURCES, CandidateSources, Proposed
+from components.shop_ranking.engine.ease_scores import EaseScores, Scratch, scratch_of
+from components.shop_ranking.engine.feature_names import FEATURES
+from components.shop_ranking.engine.features import assemble
 from components.shop_ranking.engine.history import Ints
 from components.shop_ranking.engine.row_scores import score_rows
-from components.shop_ranking.engine.states import ItemState, ShopperState
+from components.shop_ranking.engine.signals import EASE, SIGNALS
+from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
 
-TOGETHER = 256  # shoppers whose rows are made at once
+TOGETHER = 64  # shoppers whose rows are made at once
+PLACE = {name: place for place, name in enumerate(FEATURES)}
 
 
 class Engine:
@@ -34,89 +40,102 @@ class Engine:
 
     def __init__(self, items: ItemState, *, new: int, bought: int) -> None:
         self.items = ItemState(  # in memory, not mapped: a page fault costs more than a request
-            numbers=np.array(items.numbers),
+            numbers=np.array(items.numbers, np.float32, order="C"),
             eligible=np.array(items.eligible),
-            groups=np.array(items.groups),
-            vectors={name: np.array(vectors) for name, vectors in items.vectors.items()},
+            groups=np.array(items.groups, np.int32, order="C"),
+            vectors={
+                name: np.array(vectors, np.float32, order="C")
+                for name, vectors in items.vectors.items()
+            },
             ease=items.ease,
         )
-        self.sources = CandidateSources(self.items, new=new, bought=bought)
-        self.new, self.indexes, self.popular = new, self.sources.indexes, self.sources.popular
-        self.ease = EaseScores(self.items)
         for name in ("norms", "moments", "group_sessions_28", "group_sizes", "order"):
             getattr(self.items, name)  # computed now, not by the first request
+        self.ease = EaseScores(self.items)
+        self.sources = CandidateSources(self.items, self.ease, new=new, bought=bought)
+        self.new, self.indexes, self.popular = new, self.sources.indexes, self.sources.popular
+        self._own = threading.local()
 
     def candidates(self, shoppers: ShopperState) -> CandidateSet:
-        """Return the candidates of all of `shoppers` with their features."""
-        starts = range(0, max(len(shoppers), 1), TOGETHER)
+        """Return the candidates of all of `shoppers` with their features.
+
+        The loops let go of the interpreter, so many shoppers are worked off by all processors.
+        """
+        if len(shoppers) <= TOGETHER:
+            return self._candidates(shoppers)
+        starts = range(0, len(shoppers), TOGETHER)
         batches = (np.arange(start, min(start + TOGETHER, len(shoppers))) for start in starts)
-        return concatenate([self._batch(shoppers.take(batch)) for batch in batches])
+        with ThreadPoolExecutor(os.cpu_count(), "engine") as threads:
+            parts = threads.map(self._candidates, [shoppers.take(batch) for batch in batches])
+            return concatenate(list(parts))
 
     def rows(self, shoppers: ShopperState, items: Sequence[Ints]) -> CandidateSet:
-        """Return given items of each shopper, ascending, with their features; no source is named.
+        """Return given items of each shopper with their features; no source is named.
 
         Args:
             shoppers: B shoppers.
             items: those of each shopper, ascending, each once.
 
         """
-        apart = _apart(shoppers)
-        return self._rows(shoppers, apart, items, [self.ease.touched(one) for one in apart])
+        ptr = np.concatenate([[0], np.cumsum([len(mine) for mine in items])]).astype(np.int64)
+        item = np.concatenate([np.zeros(0, np.int32), *items]).astype(np.int32)
+        ease = self.ease.at(shoppers, ptr, item, self._scratch())
+        none = np.zeros((len(item), len(SOURCES)), bool)
+        return self._rows(shoppers, Proposed(ptr, item, none, ease))
 
-    def _batch(self, shoppers: ShopperState) -> CandidateSet:
-        apart = _apart(shoppers)
-        self.sources.find_nearest(apart)
-        ease = [self.ease.touched(shopper) for shopper in apart]
-        proposed = [self.sources.propose(*given) for given in zip(apart, ease, strict=True)]
-        items = [np.unique(np.concatenate(lists)).astype(np.int32) for lists in proposed]
-        marks = [_marks(*given) for given in zip(items, proposed, strict=True)]
-        none = np.zeros((0, len(SOURCES)), bool)
-        return replace(
-            self._rows(shoppers, apart, items, ease), sources=np.concatenate([none, *marks])
+    def _candidates(self, shoppers: ShopperState) -> CandidateSet:
+        return self._rows(shoppers, self.sources.propose(shoppers, self._scratch()))
+
+    def _rows(self, shoppers: ShopperState, proposed: Proposed) -> CandidateSet:
+        ptr, item, ease = proposed.ptr, proposed.items, proposed.ease
+        towers = score_rows(shoppers, self.items, ptr, item)
+        pair = _pairs_of(shoppers.ptr, shoppers.item, ptr, item, len(self.items.eligible))
+        features = assemble(shoppers, self.items, ptr, item, pair)
+        signals = np.empty((len(item), len(SIGNALS)), np.float32)
+        for k, tower in enumerate(TOWERS):
+            signals[:, k] = features[:, PLACE[tower]] = towers.at[tower]
+            features[:, PLACE[f"{tower}_z"]] = _finite(towers.z[tower])
+            features[:, PLACE[f"{tower}_nearest"]] = _finite(towers.nearest[tower])
+        for k, name in enumerate(EASE):
+            signals[:, len(TOWERS) + k] = features[:, PLACE[name]] = ease.at[:, k]
+        features[:, PLACE["ease_z"]] = _finite(ease.z)
+        signals[:, -2] = features[:, PLACE["decayed_120"]]
+        signals[:, -1] = self.sources.sold[item]
+        return CandidateSet(
+            users=shoppers.users,
+            ptr=ptr,
+            items=item,
+            bought=features[:, PLACE["sessions"]] > 0,
+            features=features,
+            signals=signals,
+            sources=proposed.sources,
+            user_vectors=shoppers.vectors,
+            item_vectors=self.items.vectors,
         )
 
-    def _rows(
-        self, shoppers: ShopperState, apart: Sequence[ShopperState], items: Sequence[Ints],
-        ease: Sequence[Touched],
-    ) -> CandidateSet:  # fmt: skip
-        owner = np.repeat(np.arange(len(apart)), [len(mine) for mine in items])
-        item = np.concatenate([np.zeros(0, np.int32), *items])
-        scores = joined([self.ease.at(*given) for given in zip(ease, items, apart, strict=True)])
-        pair = [
-            np.where((place := _pair_of(shopper, mine)) >= 0, place + first, -1)
-            for shopper, mine, first in zip(apart, items, shoppers.ptr[:-1].tolist(), strict=True)
-        ]
-        return candidates_of(
-            Rows(
-                shoppers,
-                self.items,
-                score_rows(shoppers, self.items, scores, owner, item),
-                owner,
-                item,
-                np.concatenate([np.zeros(0, np.int32), *pair]).astype(np.int32),
-            )
-        )
+    def _scratch(self) -> Scratch:
+        """Return this thread's arrays over the catalogue."""
+        if not hasattr(self._own, "scratch"):
+            self._own.scratch = scratch_of(len(self.items.eligible))
+        scratch: Scratch = self._own.scratch
+        return scratch
 
 
-def _apart(shoppers: ShopperState) -> list[ShopperState]:
-    """Return each shopper of a batch alone."""
-    if len(shoppers) == 1:
-        return [shoppers]
-    return [shoppers.take(np.array([row])) for row in range(len(shoppers))]
+def _finite(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the values, NaN for an infinite one."""
+    return np.where(np.isinf(values), np.float32(np.nan), values)
 
 
-def _marks(items: Ints, proposed: Sequence[Ints]) -> npt.NDArray[np.bool_]:
-    """Mark who proposed each item, (items, SOURCES)."""
-    marks = np.zeros((len(items), len(SOURCES)), bool)
-    for source, mine in enumerate(proposed):
-        marks[np.searchsorted(items, mine), source] = True
-    return marks
-
-
-def _pair_of(shopper: ShopperState, items: Ints) -> Ints:
-    """Return each item's row in the shopper's pairs, -1 where never touched."""
-    if len(shopper.item) == 0:
-        return np.full(len(items), -1, np.int32)
-    order = np.argsort(shopper.item)
-    place = order[np.searchsorted(shopper.item, items, sorter=order).clip(max=len(order) - 1)]
-    return np.where(shopper.item[place] == items, place, -1).astype(np.int32)
+@compiled
+def _pairs_of(ptr: Any, touched: Ints, row_ptr: Any, row_item: Ints, items: int) -> Ints:
+    """Return each row's place in the shoppers' pairs, -1 where never touched."""
+    place = np.full(items, -1, np.int32)
+    pair = np.empty(len(row_item), np.int32)
+    for shopper in range(len(row_ptr) - 1):
+        for k in range(ptr[shopper], ptr[shopper + 1]):
+            place[touched[k]] = k
+        for row in range(row_ptr[shopper], row_ptr[shopper + 1]):
+            pair[row] = place[row_item[row]]
+        for k in range(ptr[shopper], ptr[shopper + 1]):
+            place[touched[k]] = -1
+    return pair

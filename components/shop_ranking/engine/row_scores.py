@@ -1,16 +1,18 @@
 """Scores of chosen (shopper, item) rows, to the last bit the same in a batch and alone.
 
-A tree asks on which side of a threshold a feature lies, so a last bit that depends on the size of
-a matrix product would now and then move a score. Products are therefore summed in double
-precision and rounded once: training, which scores thousands of shoppers together, and a server,
+A tree asks on which side of a threshold a feature lies, so a last bit that depends on who else is
+scored would now and then move a score. Products are therefore summed row by row, in double
+precision, and rounded once: training, which scores thousands of shoppers together, and a server,
 which scores a few items of one, get the same float32.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from components.platform.compiled import compiled_sums
 from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
 
@@ -19,92 +21,75 @@ Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class EaseAt:
-    """EASE's scores of R rows, and their mean and deviation over a shopper's eligible items."""
+class TowerScores:
+    """Scores of R rows, (R,) a tower; NaN where the shopper or the item lacks a vector."""
 
-    at: dict[str, Floats]  # (R,) each of EASE
-    mean: Doubles  # (B,) of "ease"
-    deviation: Doubles  # (B,)
-
-
-@dataclass(frozen=True)
-class RowScores:
-    """Scores of R rows; NaN where the shopper or the item lacks what it needs."""
-
-    at: dict[str, Floats]  # each of TOWERS and EASE, (R,)
-    z: dict[str, Floats]  # towers and "ease" against the shopper's scores of all items, (R,)
-    nearest: dict[str, Floats]  # cosine of the nearest of the latest items but itself, (R,)
-
-
-def spread_of(total: Doubles, squares: Doubles, count: int) -> tuple[Doubles, Doubles]:
-    """Return mean and deviation from sums over `count` items."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = total / np.float64(count)
-        return mean, np.sqrt(np.maximum(squares / np.float64(count) - mean**2, 0))
+    at: dict[str, Floats]
+    z: dict[str, Floats]  # against the shopper's scores of all eligible items
+    nearest: dict[str, Floats]  # cosine of the nearest of the latest items but itself
 
 
 def score_rows(
-    shoppers: ShopperState,
-    items: ItemState,
-    ease: EaseAt,
-    shopper: npt.NDArray[np.int64],
-    item: Ints,
-) -> RowScores:
-    """Score rows; `shopper` is ascending."""
-    at, z, nearest = dict(ease.at), {}, {}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for tower in TOWERS:
-            exact, nearest[tower] = _tower_rows(shoppers, items, tower, shopper, item)
-            mean, deviation = _tower_spread(shoppers, items, tower)
-            at[tower] = exact.astype(np.float32)
-            z[tower] = _standardised(at[tower], mean[shopper], deviation[shopper])
-        z["ease"] = _standardised(at["ease"], ease.mean[shopper], ease.deviation[shopper])
-    return RowScores(at, z, nearest)
+    shoppers: ShopperState, items: ItemState, ptr: npt.NDArray[np.int64], item: Ints
+) -> TowerScores:
+    """Score rows by every tower; those of shopper b are ptr[b]:ptr[b + 1]."""
+    at, z, nearest = {}, {}, {}
+    for tower in TOWERS:
+        moments = items.moments[tower]
+        at[tower], z[tower], nearest[tower] = _tower_rows(
+            np.ascontiguousarray(shoppers.vectors[tower], np.float32), shoppers.ptr, shoppers.item,
+            items.vectors[tower], items.norms[tower], moments.first, moments.second,
+            moments.count, ptr, item,
+        )  # fmt: skip
+    return TowerScores(at, z, nearest)
 
 
-def _standardised(values: Floats, mean: Doubles, deviation: Doubles) -> Floats:
-    found: Floats = ((values - mean) / deviation).astype(np.float32)
-    return found
-
-
+@compiled_sums
 def _tower_rows(
-    shoppers: ShopperState,
-    items: ItemState,
-    tower: str,
-    shopper: npt.NDArray[np.int64],
-    item: Ints,
-) -> tuple[Doubles, Floats]:
-    """Return the tower's score and the cosine of the nearest latest item, (R,) each.
+    users: Floats, ptr: Any, touched: Ints, vectors: Floats, norms: Doubles, first: Doubles,
+    second: Doubles, count: int, row_ptr: Any, row_item: Ints,
+) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+    """Return a tower's score, the score against all items, and the nearest cosine, (R,) each.
 
-    One small matrix product a shopper: rows by (the shopper's vector, the latest items).
+    Mean and deviation over the catalogue follow from the first two moments of its vectors.
     """
-    vectors, norms = items.vectors[tower], items.norms[tower]
-    score = np.empty(len(item))
-    nearest = np.full(len(item), np.nan, np.float32)
-    bounds = np.searchsorted(shopper, np.arange(len(shoppers) + 1))
-    for row in range(len(shoppers)):
-        rows = slice(bounds[row], bounds[row + 1])
-        mine = item[rows]
-        if len(mine) == 0:
-            continue
-        first, end = int(shoppers.ptr[row]), int(shoppers.ptr[row + 1])
-        latest = shoppers.item[max(first, end - RECENT_ITEMS) : end]
-        against = np.concatenate([shoppers.vectors[tower][row : row + 1], vectors[latest]])
-        product = vectors[mine].astype(np.float64) @ against.astype(np.float64).T
-        score[rows] = product[:, 0]
-        if len(latest):
-            cosine = product[:, 1:] / (norms[mine, None] * norms[latest])
-            cosine[mine[:, None] == latest] = np.nan
-            nearest[rows] = np.fmax.reduce(cosine, axis=1)
-    return score, nearest
-
-
-def _tower_spread(shoppers: ShopperState, items: ItemState, tower: str) -> tuple[Doubles, Doubles]:
-    """Return mean and deviation of a tower's scores over all eligible items, (B,) each.
-
-    By the first two moments of the items' vectors: no item is scored for it.
-    """
-    moments = items.moments[tower]
-    users = np.asarray(shoppers.vectors[tower], np.float64)
-    squares = ((users @ moments.second) * users).sum(1)
-    return spread_of(users @ moments.first, squares, moments.count)
+    dims = vectors.shape[1]
+    at, z, nearest = np.empty((3, len(row_item)), np.float32)
+    against = np.empty((1 + RECENT_ITEMS, dims))  # the shopper's vector, then the latest items'
+    mine = np.empty(dims)
+    for shopper in range(len(row_ptr) - 1):
+        latest = touched[max(ptr[shopper], ptr[shopper + 1] - RECENT_ITEMS) : ptr[shopper + 1]]
+        mean = squares = 0.0
+        for dim in range(dims):
+            against[0, dim] = users[shopper, dim]
+            for k in range(len(latest)):
+                against[1 + k, dim] = vectors[latest[k], dim]
+        for dim in range(dims):
+            total = 0.0
+            for other in range(dims):
+                total += second[dim, other] * against[0, other]
+            squares += total * against[0, dim]
+            mean += first[dim] * against[0, dim]
+        mean /= np.float64(count)
+        deviation = np.sqrt(max(squares / np.float64(count) - mean * mean, 0.0))
+        for row in range(row_ptr[shopper], row_ptr[shopper + 1]):
+            item = row_item[row]
+            for dim in range(dims):
+                mine[dim] = vectors[item, dim]
+            score = 0.0
+            for dim in range(dims):
+                score += mine[dim] * against[0, dim]
+            at[row] = score
+            z[row] = (np.float64(at[row]) - mean) / deviation
+            best = np.nan
+            for k in range(len(latest)):
+                if latest[k] == item:
+                    continue
+                product = 0.0
+                for dim in range(dims):
+                    product += mine[dim] * against[1 + k, dim]
+                cosine = product / (norms[item] * norms[latest[k]])
+                if np.isnan(best) or cosine > best:
+                    best = cosine
+            nearest[row] = best
+    return at, z, nearest

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array
 
 from components.platform.compiled import compiled
-from components.shop_ranking.engine.ease_scores import EaseScores
+from components.shop_ranking.engine.batches import stacked
+from components.shop_ranking.engine.ease_scores import EaseScores, scratch_of
 from components.shop_ranking.engine.signals import EASE, ease_weights
 from components.shop_ranking.engine.top_k import largest
 from components.shop_ranking.search.fields import Postings
@@ -55,28 +56,27 @@ def test_a_list_is_made_less_alike(diversity):
     assert found != list(range(12))
 
 
-@pytest.mark.parametrize("crowded", [0, 1_000_000])
-def test_ease_is_the_sparse_product(champion, monkeypatch, crowded):
-    """Over the whole catalogue, and over the touched items alone."""
-    monkeypatch.setattr("components.shop_ranking.engine.ease_scores.CROWDED", crowded)
+def test_ease_is_the_sparse_product(champion):
+    """For shoppers together, on all items, with weights for some of them alone."""
     items = champion.engine.items
     rng = np.random.default_rng(5)
     thin = csr_array(items.ease.multiply(rng.random(items.ease.shape) < 0.01))
     thin.eliminate_zeros()
-    items = replace(items, ease=thin)
-    ease = EaseScores(items)
-    for user in user_ids(champion, 10):
-        state = champion.shoppers.of(user, (), champion.as_of).state
-        found = ease.touched(state)
-        assert (len(found.items) == len(items.eligible)) == (crowded > 0)
-        shape = 1, len(items.eligible)
-        for name in EASE:
-            ptr = np.array([0, len(state.item)])
-            own = csr_array((ease_weights(state)[name], state.item, ptr), shape=shape)
-            expected = (own @ items.ease.astype(np.float64)).toarray()[0].astype(np.float32)
-            np.testing.assert_allclose(found.scores[name], expected[found.items], rtol=1e-6)
-            rest = np.setdiff1d(np.arange(len(expected)), found.items)
-            assert not expected[rest].any()
+    ease, width = EaseScores(replace(items, ease=thin)), len(items.eligible)
+    users = user_ids(champion, 10)
+    state = stacked([champion.shoppers.of(user, (), champion.as_of).state for user in users])
+    ptr = np.arange(len(users) + 1) * width
+    everything = np.tile(np.arange(width, dtype=np.int32), len(users))
+    found = ease.at(state, ptr, everything, scratch_of(width))
+    for k, name in enumerate(EASE):
+        own = csr_array((ease_weights(state)[name], state.item, state.ptr), (len(users), width))
+        expected = (own @ thin.astype(np.float64)).toarray()
+        assert (expected == 0).any()
+        np.testing.assert_allclose(found.at[:, k].reshape(expected.shape), expected, rtol=1e-6)
+        if name == "ease":
+            eligible = expected[:, items.eligible]
+            z = (expected - eligible.mean(1)[:, None]) / eligible.std(1)[:, None]
+            np.testing.assert_allclose(found.z.reshape(z.shape), z, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("merged", [0, 12])

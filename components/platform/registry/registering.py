@@ -7,7 +7,7 @@ from typing import Any
 
 from components.platform import tracking
 from components.platform.application import Application, Packages, Run
-from components.platform.errors import ParamsError
+from components.platform.errors import LayoutError, ParamsError
 from components.platform.files import write_json
 from components.platform.gate.comparison import Verdict, judge
 from components.platform.gate.latency import request_ms
@@ -153,7 +153,11 @@ def _verdict(
         references = [reference]
         if comparisons.requests:
             candidates["champion"] = fetch(application, champion, run.scratch / "champion")
-    challenger, references = _timed(application, run, comparisons, candidates, references)
+    try:
+        challenger, references = _timed(application, run, comparisons, candidates, references)
+    except LayoutError as error:  # the champion's, which goes on answering where it is loaded
+        assert champion is not None
+        return Verdict("not comparable", called(champion), (), (str(error),))
     return judge(challenger, references, policy.gate, run.params.seed)
 
 

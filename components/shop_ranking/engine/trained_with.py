@@ -63,7 +63,7 @@ def read_choice(folder: Path) -> tuple[str, TrainedWith]:
         raise ModelError(f"a fused model in {folder}", str(error), "run fusion_training") from error
     layout = chosen.get("layout", "none")
     if layout != LAYOUT:
-        raise LayoutError(f"a fused model of layout {LAYOUT} in {folder}", f"{layout}", REMEDY)
+        raise LayoutError(f"a fused model of layout {LAYOUT}", f"layout {layout}", REMEDY)
     try:
         names = TrainedWith.__dataclass_fields__
         return str(chosen["method"]), TrainedWith(**{name: chosen[name] for name in names})

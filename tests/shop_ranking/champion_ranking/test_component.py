@@ -25,8 +25,8 @@ from components.shop_ranking.engine.rankings import Rankings, read_candidates
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.test_rows import measured_at, rows_digest
 from components.shop_ranking.engine.towers import content_tower
-from components.shop_ranking.model_registration.packages import ranker_package, tower_package
 from components.shop_ranking.engine.trained_with import TrainedWith
+from components.shop_ranking.model_registration.packages import ranker_package, tower_package
 from components.shop_ranking.params import Params
 from tests.world import TinyWorld, make_world, tiny_params
 

@@ -36,7 +36,7 @@ def test_what_training_used_is_read_again(tmp_path):
 
 @pytest.mark.parametrize("layout", [None, 1, 3, "2"])
 def test_another_layout_is_refused_in_one_line(tmp_path, packages, layout):
-    chosen = json.loads((packages.ranker / "chosen.json").read_text())
+    chosen = json.loads((packages.folders["fused"] / "chosen.json").read_text())
     del chosen["layout"]
     write_json(chosen if layout is None else chosen | {"layout": layout}, tmp_path / "chosen.json")
     with pytest.raises(LayoutError, match="train the fusion again") as refused:

@@ -26,7 +26,7 @@ from components.shop_ranking.engine.states import (
 )
 from components.shop_ranking.engine.trained_with import TrainedWith
 from components.shop_ranking.params import Params
-from components.shop_ranking.params.ranking import FusionParams
+from components.shop_ranking.params.fusion import FusionParams
 
 ROOT = Path(__file__).parents[3]
 USERS, ITEMS, DIM = 60, 12, 4

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
+from components.platform.application import Packages
 from components.platform.files import write_json
 from components.platform.serving.live_events import LiveEvents
 from components.server.events.validation import record_of
@@ -15,7 +16,7 @@ from components.shop_ranking.engine.reading import read_cuts
 from components.shop_ranking.engine.trained_with import TrainedWith
 from components.shop_ranking.fusion_training.component import read_cut
 from components.shop_ranking.params import Params
-from components.shop_ranking.serving.champion import Champion, Packages
+from components.shop_ranking.serving.champion import Champion
 from tests.shop_ranking.serving.shop import user_ids
 from tests.shop_ranking.serving.test_parity import TOLERANCE, done, summarised
 from tests.world import tiny_params
@@ -54,15 +55,15 @@ def trained(request, packages, tiny_world, standins, tmp_path):
         for cut in read_cuts(tiny_world.prepared)
     )
     ranker = tmp_path / "ranker"
-    shutil.copytree(packages.ranker, ranker)
+    shutil.copytree(packages.folders["fused"], ranker)
     shutil.rmtree(ranker / "state")
     last.items.save(ranker / "state" / "items")
     last.shoppers.save(ranker / "state" / "shoppers")
-    fusion = METHODS[method](params.seed)
+    fusion = METHODS[method](params.seed, params.fusion)
     fusion.refit([cut.candidates for cut in fit])
     fusion.save(ranker / method)
     write_json({"method": method, **TrainedWith.of(params).values()}, ranker / "chosen.json")
-    served = Champion.load(Packages("other/1", ranker, None, None), LiveEvents(), Params())
+    served = Champion.load(Packages("other/1", {"fused": ranker}), Params(), LiveEvents())
     return params, served, FusedRanker.load(ranker)
 
 
@@ -111,10 +112,10 @@ def by_gap(records, minutes):
     return named
 
 
-def test_a_champion_keeps_its_own_gap_whatever_the_server_is_told(trained, packages, tmp_path):
+def test_a_champion_keeps_its_own_gap_whatever_the_server_is_told(trained, tmp_path):
     """The params of the server's own run do not say what a session of the model is."""
     params, champion, _ = trained
     assert champion.shoppers.pause == 60 * params.preparation.session_gap_minutes
     other = Params.model_validate({"preparation": {"session_gap_minutes": 77}})
-    again = Champion.load(Packages("other/2", tmp_path / "ranker", None, None), LiveEvents(), other)
+    again = Champion.load(Packages("other/2", {"fused": tmp_path / "ranker"}), other, LiveEvents())
     assert again.shoppers.pause == champion.shoppers.pause

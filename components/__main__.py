@@ -6,6 +6,7 @@ from importlib import import_module
 from components.applications import read_params, stages
 from components.commands import COMMANDS
 from components.platform.errors import ParamsError, ShopError
+from components.platform.heartbeat import heartbeat
 
 USAGE = """usage: python -m components <stage or command>
 stages: {stages}
@@ -38,7 +39,9 @@ def _run(name: str) -> int:
         )
     application, stage = stages()[name]
     if not stage.processes:
-        stage.run(read_params(application))
+        params = read_params(application)
+        with heartbeat(name):
+            stage.run(params)
         return 0
     from components.platform.training import processes
 
@@ -46,7 +49,9 @@ def _run(name: str) -> int:
     if count > 1:
         return processes.launch([name], count)
     with processes.joined():
-        stage.run(read_params(application))
+        params = read_params(application)
+        with heartbeat(name):
+            stage.run(params)
     return 0
 
 

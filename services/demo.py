@@ -7,6 +7,7 @@ from typing import Any
 from components.platform import tracking
 from components.platform.errors import RegistryError
 from components.platform.files import write_json
+from components.platform.heartbeat import stage_times
 from components.platform.progress import say
 from components.platform.registry.policy import POLICY, load_policy
 from components.shop_ranking.application import REPORTS, SHOP_RANKING
@@ -44,7 +45,7 @@ def demo(settings: ServiceSettings, conf: dict[str, Any]) -> int:
         run_id = airflow.trigger(DAG, conf)
         say(f"Run {run_id}: {settings.airflow_url}/dags/{DAG}/runs/{run_id}")
         try:
-            state, tasks = watch(airflow, DAG, run_id)
+            state, tasks = watch(airflow, DAG, run_id, stage_times(settings.home))
         except KeyboardInterrupt:
             say("\nThe run goes on in Airflow. `make down` ends it and the services.")
             raise
@@ -62,7 +63,7 @@ def demo(settings: ServiceSettings, conf: dict[str, Any]) -> int:
         workspace = Path(airflow.result(DAG, run_id, "workspace"))
         show_result(workspace)
         let_shoppers_come(settings, workspace / "data" / "tables")
-        if not _take_in(airflow):
+        if not _take_in(airflow, stage_times(settings.home)):
             return 1
     lifecycle.show(settings)
     return 0
@@ -83,7 +84,7 @@ def let_shoppers_come(settings: ServiceSettings, tables: Path) -> None:
         time.sleep(1)
 
 
-def _take_in(airflow: AirflowApi) -> bool:
+def _take_in(airflow: AirflowApi, times: Path) -> bool:
     """Let the DAG feedback_ingestion take in what is new; return whether it did.
 
     One run without a day brings every day up to date that new events speak of. A run a day, as a
@@ -91,7 +92,7 @@ def _take_in(airflow: AirflowApi) -> bool:
     """
     airflow.wait_for_dag(FEEDBACK)
     run_id = airflow.trigger(FEEDBACK, {})
-    state, tasks = watch(airflow, FEEDBACK, run_id)
+    state, tasks = watch(airflow, FEEDBACK, run_id, times)
     if state != "success":
         _explain(airflow, FEEDBACK, run_id, tasks)
     return state == "success"

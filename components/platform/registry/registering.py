@@ -14,7 +14,7 @@ from components.platform.gate.latency import request_ms
 from components.platform.gate.measured import Comparisons, Measured, read_record, write_record
 from components.platform.gate.verdict import as_markdown, as_values
 from components.platform.packaging.packaging import content_digest
-from components.platform.progress import say
+from components.platform.progress import part, say
 from components.platform.promotion import promote
 from components.platform.registry.fetching import called, fetch, parent_tag
 from components.platform.registry.policy import Policy
@@ -43,9 +43,11 @@ def register(application: Application, run: Run, policy: Policy) -> dict[str, An
         raise ParamsError(
             f"comparisons of the application {application.name}", "none", "give it some"
         )
-    comparisons = application.comparisons(run)
+    with part("comparing"):
+        comparisons = application.comparisons(run)
     origin = dict(application.origin(run))
-    packages = {model.key: model.package(run) for model in application.models}
+    with part("packaging"):
+        packages = {model.key: model.package(run) for model in application.models}
     parts = {
         part.key: register_part(packages[part.key], policy.names[part.key], origin)
         for part in application.parts

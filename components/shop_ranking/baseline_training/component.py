@@ -11,7 +11,7 @@ import scipy.sparse
 
 from components.platform import tracking
 from components.platform.files import atomic_folder
-from components.platform.progress import say
+from components.platform.progress import part, say
 from components.shop_ranking.baseline_training.collaborative import Als, EaseBaseline, ItemKnn
 from components.shop_ranking.baseline_training.counting import (
     DecayedFrequency,
@@ -46,7 +46,8 @@ def run(params: Params, prepared: Path, baselines: Path) -> None:
     ):
         for name, data in cuts.items():
             started = time.perf_counter()
-            weights = EaseBaseline(params.baselines, params.seed).model(data)
+            with part(f"EASE before {name}"):
+                weights = EaseBaseline(params.baselines, params.seed).model(data)
             (folder / name).mkdir()
             scipy.sparse.save_npz(
                 folder / name / "ease_weights.npz",
@@ -56,9 +57,10 @@ def run(params: Params, prepared: Path, baselines: Path) -> None:
         for baseline in every_baseline(params):
             for name in ranked:
                 started = time.perf_counter()
-                score = baseline.fit(cuts, name)
-                fitted = time.perf_counter() - started
-                found = rank(score, cuts[name].candidates, f"{baseline.name} {name}", fitted)
+                with part(f"{baseline.name} before {name}"):
+                    score = baseline.fit(cuts, name)
+                    fitted = time.perf_counter() - started
+                    found = rank(score, cuts[name].candidates, f"{baseline.name} {name}", fitted)
                 found.save(folder / "rankings" / name / f"{baseline.name}.npz")
                 seconds[f"seconds/{baseline.name}/{name}"] = found.seconds
         tracking.log_metrics(seconds | {"seconds": float(np.sum(list(seconds.values())))})

@@ -12,7 +12,7 @@ import torch
 from components.platform import tracking
 from components.platform.errors import DataError, ModelError
 from components.platform.files import atomic_folder, read_table
-from components.platform.progress import say
+from components.platform.progress import part, say
 from components.platform.training.checkpoints import Checkpoints, fingerprint, seed_everything
 from components.platform.training.loop import Fitted, Plan, best_device, fit
 from components.shop_ranking.behaviour_pretraining.examples import Drawing, Examples
@@ -67,7 +67,8 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
                 model = snapshot.load().on_catalogue(items).to(best_device())
                 learnt_until[cut["name"]] = snapshot.day.isoformat()
             else:
-                training.up_to(cut, sessions)
+                with part(f"training before {cut['name']}"):
+                    training.up_to(cut, sessions)
                 learnt_until[cut["name"]] = cut["day"]
             vectors_UD = np.full((users, model.width), np.nan, np.float32)
             vectors_UD[user] = model.encode(sessions)

@@ -13,7 +13,7 @@ import numpy as np
 from components.platform import tracking
 from components.platform.errors import LayoutError
 from components.platform.files import atomic_folder, scratch_folder, write_json
-from components.platform.progress import say
+from components.platform.progress import part, say
 from components.platform.registry.fetching import parent_tag
 from components.platform.registry.policy import POLICY, load_policy
 from components.platform.tracking import Version
@@ -49,7 +49,8 @@ def run(params: Params, *, prepared: Path, champion: Path, policy: Path = POLICY
         called = None
         if found is not None and not reason:
             try:
-                _rank(found, prepared, cut, folder)
+                with part("ranking the test cut"):
+                    _rank(found, prepared, cut, folder)
                 called = f"{found.name}/{found.version}"
                 say(f"{called} ranked the cut {cut['name']} of {cut['day']}")
             except LayoutError as error:

@@ -12,7 +12,7 @@ from components.platform import schemas
 from components.platform.errors import DataError
 from components.platform.feedback.served_events import add_feedback, read_feedback
 from components.platform.files import atomic_folder, write_json, write_table
-from components.platform.progress import say
+from components.platform.progress import part, say
 from components.platform.pseudonyms import pseudonymise, warn_of_development_key
 from components.shop_ranking.data_ingestion.acquisition import FEEDBACK
 from components.shop_ranking.data_ingestion.adapter import Extract, rejected
@@ -46,8 +46,10 @@ def run(params: Params, raw: Path, tables: Path) -> None:
 
     """
     warn_of_development_key()
-    extract = _read(params, raw)
-    ingested = _check(extract, params.data.max_quarantined_share)
+    with part("reading the source"):
+        extract = _read(params, raw)
+    with part("checking rows"):
+        ingested = _check(extract, params.data.max_quarantined_share)
     found = ingested.tables
     if "purchase" not in pc.unique(found["events"]["event_type"]).to_pylist():
         found["events"] = pa.concat_tables([found["events"], purchases(found["orders"])])

@@ -11,7 +11,7 @@ from ibis.expr.types import Table
 from components.platform import schemas
 from components.platform.errors import DataError
 from components.platform.files import atomic_folder, write_json, write_table
-from components.platform.progress import say
+from components.platform.progress import part, say
 from components.shop_ranking.data_preparation import events as ev
 from components.shop_ranking.data_preparation import features, histories
 from components.shop_ranking.data_preparation.cuts import Cut, derive_cuts
@@ -67,7 +67,8 @@ def run(params: Params, tables: Path, prepared: Path, summary: Path) -> None:
         described = [{**cut.to_json(), "target_events": list(target_events)} for cut in cuts]
         write_json(described, folder / "cuts.json")
         for cut in cuts:
-            _write_cut(cut, indexed, folder / "cuts" / cut.name, preparation)
+            with part(f"cut {cut.name}"):
+                _write_cut(cut, indexed, folder / "cuts" / cut.name, preparation)
         numbers = summarise(
             events,
             found["orders"],
@@ -132,8 +133,8 @@ def _item_table(items: Table, images: Table) -> Table:
     joined = items.left_join(pictured, "item_id")
     parts = [ev.stripped(joined[name]).nullif("") for name in TEXT_PARTS]
     text = parts[0]
-    for part in parts[1:]:
-        text = ibis.coalesce(text + ". " + part, text, part)
+    for added in parts[1:]:
+        text = ibis.coalesce(text + ". " + added, text, added)
     return joined.mutate(
         text=text.left(TEXT_CHARACTERS), has_image=joined.item_id_right.notnull()
     ).order_by("item_index")

@@ -13,7 +13,7 @@ import pyarrow.csv
 from components.platform import tracking
 from components.platform.errors import DataError
 from components.platform.files import atomic_folder, write_json
-from components.platform.progress import say
+from components.platform.progress import part, say
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.fusion import METHODS, Fusion
@@ -79,15 +79,17 @@ def run(
         for cut in (validation, test):
             write_tower_rankings(cut.items, cut.shoppers, prepared, cut.name, folder)
         reached = {}
-        for name in methods:
+        for number, name in enumerate(methods, start=1):
             started = time.perf_counter()
             fusion = METHODS[name](params.seed, params.fusion)
-            fusion.fit(fit, validation.candidates)
-            seconds = time.perf_counter() - started
-            reached[name] = measure(fusion, validation.candidates)
+            with part(name, number, len(methods)):
+                fusion.fit(fit, validation.candidates)
+                seconds = time.perf_counter() - started
+                reached[name] = measure(fusion, validation.candidates)
             write_fusion_rankings(fusion, validation.candidates, prepared, validation.name,
                                   folder, seconds=seconds)  # fmt: skip
-            fusion.refit([*fit, validation.candidates])
+            with part(f"{name} for the test cut", number, len(methods)):
+                fusion.refit([*fit, validation.candidates])
             seconds = time.perf_counter() - started
             write_fusion_rankings(
                 fusion, test.candidates, prepared, test.name, folder, seconds=seconds
@@ -130,7 +132,8 @@ def read_cut(
     targets = read_targets(prepared, name)
     evaluated = shoppers.take(np.flatnonzero(np.isin(shoppers.users, targets.users)))
     engine = Engine(items, new=params.fusion.new_candidates, bought=params.fusion.bought_candidates)
-    candidates = engine.candidates(evaluated)
+    with part(f"candidates of {name}"):
+        candidates = engine.candidates(evaluated)
     say(f"cut {name}: {len(evaluated)} shoppers, {len(candidates)} candidates")
     return CutData(name, cut["role"], items, shoppers, label(candidates, targets))
 

@@ -14,7 +14,7 @@ from components.platform.encoders.image import ImageTower
 from components.platform.encoders.text import TextTower
 from components.platform.errors import ModelError
 from components.platform.files import atomic_folder, read_table
-from components.platform.progress import say
+from components.platform.progress import part, say
 from components.platform.training.checkpoints import Checkpoints, fingerprint, seed_everything
 from components.platform.training.loop import Plan, best_device, fit
 from components.platform.training.pieces import in_pieces
@@ -68,12 +68,14 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
                 }
             else:
                 day = content_tower.first_day(prepared)
-                encoder, facts = _train(
-                    params, pictures.of_items(known), items, checkpoints, day=day
-                )
+                with part("tuning the encoder"):
+                    encoder, facts = _train(
+                        params, pictures.of_items(known), items, checkpoints, day=day
+                    )
                 facts |= {"trained_on": f"cuts/{cut}", "learnt_until": day}
                 encoder.save(folder)
-            vectors_ID, encoding = _encode(encoder, pictures, items.num_rows, checkpoints)
+            with part("encoding pictures"):
+                vectors_ID, encoding = _encode(encoder, pictures, items.num_rows, checkpoints)
             facts |= encoding
         content_tower.write_vectors(folder, prepared, vectors_ID, image.half_life_days)
         content_tower.describe(folder, "image", vectors_ID, time.monotonic() - started, facts)

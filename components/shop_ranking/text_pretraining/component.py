@@ -14,7 +14,7 @@ from components.platform import tracking
 from components.platform.encoders.text import TextTower
 from components.platform.errors import ModelError
 from components.platform.files import atomic_folder, read_table
-from components.platform.progress import say
+from components.platform.progress import part, say
 from components.platform.training import processes
 from components.platform.training.allocator import return_large_blocks
 from components.platform.training.checkpoints import Checkpoints, fingerprint, seed_everything
@@ -104,10 +104,12 @@ def _train(
     pairs = read_pairs(prepared, cut, text)
     facts = {"encoder": text.base_model, "trained_on": f"cuts/{cut}", "pairs": len(pairs)}
     facts |= {"learnt_until": day, "started_from": text.start_from}
-    facts |= _tune(tower, pairs, params, checkpoints)
+    with part("tuning the encoder"):
+        facts |= _tune(tower, pairs, params, checkpoints)
     short = read_pairs(prepared, cut, text.model_copy(update={"view_share": 0.0}))
     encoding = time.monotonic()
-    encoded_MW, count = _encode(tower, [*texts, *short.texts], checkpoints)
+    with part("encoding texts"):
+        encoded_MW, count = _encode(tower, [*texts, *short.texts], checkpoints)
     items_NW, pairs_TW = encoded_MW[: len(texts)], encoded_MW[len(texts) :]
     facts["texts_per_second"] = count / (time.monotonic() - encoding)
     fit_projection(

@@ -70,8 +70,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @pytest.fixture
-def bucket(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def bucket(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """An empty bucket of the running store, the one of the environment."""
+    monkeypatch.setenv("SHOPFUSION_HOME", str(tmp_path_factory.mktemp("home")))
     name = f"test-{uuid.uuid4().hex[:12]}"
     for variable, value in (store.environment | {"SHOPFUSION_S3_BUCKET": name}).items():
         monkeypatch.setenv(variable, value)

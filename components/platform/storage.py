@@ -27,6 +27,7 @@ class Stored:
     key: str
     size: int
     modified: datetime  # by the store's clock
+    etag: str  # another one for other bytes; what it is made of is the store's affair
 
 
 def client() -> Any:
@@ -147,7 +148,7 @@ def stored(prefix: str) -> list[Stored]:
     try:
         pages = client().get_paginator("list_objects_v2").paginate(**asked)
         return [
-            Stored(one["Key"], one["Size"], one["LastModified"])
+            Stored(one["Key"], one["Size"], one["LastModified"], one["ETag"])
             for page in pages
             for one in page.get("Contents", [])
         ]
@@ -159,25 +160,17 @@ def stored(prefix: str) -> list[Stored]:
         raise _refused(error) from error
 
 
-def download_all(prefix: str, folder: Path, ending: str = "") -> list[Path]:
-    """Copy every object below a prefix whose key has this ending; the rest of the key is kept.
+def download(key: str, path: Path) -> None:
+    """Copy one object to a file.
 
     Raises:
-        StorageError: the store cannot be reached or refuses the keys.
+        StorageError: there is none, or the store cannot be reached or refuses the keys.
 
     """
-    store, bucket, copied = client(), settings().s3_bucket, []
-    for one in stored(prefix):
-        if not one.key.endswith(ending):
-            continue
-        target = folder / one.key.removeprefix(prefix).lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            store.download_file(bucket, one.key, str(target))
-        except (BotoCoreError, ClientError) as error:
-            raise _refused(error) from error
-        copied.append(target)
-    return copied
+    try:
+        client().download_file(settings().s3_bucket, key, str(path))
+    except (BotoCoreError, ClientError) as error:
+        raise _refused(error) from error
 
 
 def _refused(error: Exception) -> StorageError:

@@ -310,7 +310,7 @@ def test_segments_that_the_store_keeps_back_are_not_in_the_way_until_it_must_be_
             return there
         raise StorageError("the object", "a connection that broke", "ask again")
 
-    listed = [storage.Stored(key, 1, datetime.now(UTC)) for key in keys]
+    listed = [storage.Stored(key, 1, datetime.now(UTC), "etag") for key in keys]
     monkeypatch.setattr(storage, "stored", lambda prefix: listed)
     monkeypatch.setattr(storage, "get", get)
     found = [record["event_id"] for records in recovered_segments(log, START) for record in records]

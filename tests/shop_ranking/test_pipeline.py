@@ -21,6 +21,7 @@ PLUMBING = {
         "errors",
         "feedback.off_policy",
         "files",
+        "object_cache",
         "params",
         "progress",
         "schemas",

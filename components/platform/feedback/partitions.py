@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.platform import schemas, storage
+from components.platform import object_cache, schemas, storage
 from components.platform.feedback.days import latest_shown
 from components.platform.feedback.labelling import online_metrics
 from components.platform.settings import settings
@@ -103,8 +103,8 @@ def publish_items(application: str, items: pa.Table) -> None:
 
 
 def read_parquet(key: str, columns: list[str] | None = None) -> pa.Table:
-    """Read one Parquet object."""
-    return pq.read_table(io.BytesIO(storage.get(key)), columns=columns)
+    """Read one Parquet object; it is downloaded once for this machine."""
+    return pq.read_table(io.BytesIO(object_cache.read(key)), columns=columns)
 
 
 def _of_day(

@@ -37,7 +37,7 @@ class Feedback:
 def snapshot(source: str, folder: Path, name: str = EVENTS) -> int:
     """Copy one file of every partition into `folder`; return the number of partitions.
 
-    `source` is a folder, or `s3:` and a prefix.
+    `source` is a folder, or `s3:` and a prefix; then each file is downloaded once for this machine.
 
     Raises:
         DataError: the folder does not exist.
@@ -45,9 +45,9 @@ def snapshot(source: str, folder: Path, name: str = EVENTS) -> int:
 
     """
     if source.startswith(IN_S3):
-        from components.platform.storage import download_all
+        from components.platform.object_cache import copy_all
 
-        return len(download_all(source.removeprefix(IN_S3), folder, f"/{name}"))
+        return len(copy_all(source.removeprefix(IN_S3), folder, f"/{name}"))
     found = Path(source)
     if not found.is_dir():
         raise DataError(

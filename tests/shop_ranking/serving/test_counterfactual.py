@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from components.platform import schemas, storage, tracking
+from components.platform import object_cache, schemas, storage, tracking
 from components.platform.feedback import ingestion as feedback_ingestion
 from components.platform.feedback.judging import judge
 from components.platform.feedback.off_policy import choices_key
@@ -106,7 +106,7 @@ def feedback(log, bucket, tmp_path):
     """Partitions of the log in S3, and a copy of them in a folder."""
     storage.put(shipped_form(framed(log[0])), f"{PREFIX}s-0.jsonl.gz")
     feedback_ingestion.run(PARAMS)
-    storage.download_all("feedback/", tmp_path / "feedback", ".parquet")
+    object_cache.copy_all("feedback/", tmp_path / "feedback", ".parquet")
     return tmp_path / "feedback"
 
 

@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from components.applications import APPLICATIONS, application
 from components.platform.errors import ParamsError
 from orchestration.assets import drift
 from orchestration.registry import final
+from orchestration.skipping import skip
 
 DOC = """
 Compares one week with the weeks before the champion's day, in every statistic that the application
@@ -40,10 +40,10 @@ def measure(name: str) -> list[str]:
             alarms = measured(application(name), week, context["params"]["feedback"])
         except ParamsError as error:
             if scheduled:  # the data of a replay, say, is of another year
-                raise AirflowSkipException(str(error)) from error
+                skip(context, str(error))
             raise
     if alarms is None:
-        raise AirflowSkipException("there is no champion yet")
+        skip(context, "there is no champion yet")
     return alarms
 
 
@@ -53,7 +53,7 @@ def alert(alarms: list[str]) -> list[str]:
     from components.platform.drift.alert import raise_alarm
 
     if not alarms:
-        raise AirflowSkipException("no statistic is beyond its threshold")
+        skip(get_current_context(), "no statistic is beyond its threshold")
     raise_alarm(alarms)
     return alarms
 

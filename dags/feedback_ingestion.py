@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from orchestration.assets import FEEDBACK
+from orchestration.skipping import skip
 
 DOC = """
 Reads the segments of events that the server sent to S3, and writes a partition a day: events,
@@ -36,7 +36,7 @@ def ingest() -> list[str]:
         day = start.date()
     written = ingested(day)  # a store that is away may be back at the next attempt
     if not written:
-        raise AirflowSkipException("no segment is new")
+        skip(context, "no segment is new")
     return written
 
 

@@ -4,12 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from components.applications import APPLICATIONS, application
 from orchestration.approval import Approval
 from orchestration.assets import challenger
 from orchestration.registry import final, policy
+from orchestration.skipping import skip
 
 DOC = """
 Asks a person, and does what the person answers.
@@ -29,11 +29,12 @@ def question(name: str) -> dict[str, Any]:
     """Return what is asked; skip where there is nothing to ask."""
     from components.platform.registry.approval import ask
 
-    wanted = get_current_context()["params"]["version"]
+    context = get_current_context()
+    wanted = context["params"]["version"]
     with final():
         asked = ask(policy(application(name)), str(wanted) if wanted else None)
     if asked is None:
-        raise AirflowSkipException("the challenger is champion already, or the gate rejected it")
+        skip(context, "the challenger is champion already, or the gate rejected it")
     return asked
 
 

@@ -32,7 +32,7 @@ class Program:
 def programs(settings: ServiceSettings, keys: Credentials) -> tuple[Program, ...]:
     """Return every program, in the order in which they start."""
     airflow = airflow_environment(settings, keys)
-    worker = airflow | stage_environment(settings, keys)
+    worker = airflow | stage_environment(settings, keys) | airflow_access(settings, keys)
     found: tuple[Program, ...] = (
         Program("mlflow", "tracking", _mlflow(settings), _mlflow_environment(settings, keys)),
         Program("evidently", "monitoring", _evidently(settings), {"DO_NOT_TRACK": "true"}),
@@ -67,9 +67,7 @@ def serving(settings: ServiceSettings, keys: Credentials) -> Program:
         CLOCK: settings.serving_clock or "real",
         "SHOPFUSION_SPOOL": str(settings.home / "spool"),
         # The operations page asks Airflow what waits for a person, and links to all of them.
-        "SHOPFUSION_AIRFLOW_URL": settings.airflow_url,
-        "SHOPFUSION_AIRFLOW_USER": USER,
-        "SHOPFUSION_AIRFLOW_PASSWORD": keys.airflow_password,
+        **airflow_access(settings, keys),
         "SHOPFUSION_EVIDENTLY_URL": settings.evidently_url,
     }
     command = (str(BIN / "python"), "-m", "components.server")
@@ -86,6 +84,15 @@ def stage_environment(settings: ServiceSettings, keys: Credentials) -> dict[str,
         "MLFLOW_TRACKING_URI": settings.mlflow_url,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
+    }
+
+
+def airflow_access(settings: ServiceSettings, keys: Credentials) -> dict[str, str]:
+    """Return where Airflow's pages are, and as whom; a task writes its run's note there."""
+    return {
+        "SHOPFUSION_AIRFLOW_URL": settings.airflow_url,
+        "SHOPFUSION_AIRFLOW_USER": USER,
+        "SHOPFUSION_AIRFLOW_PASSWORD": keys.airflow_password,
     }
 
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowSkipException
 
 from components.platform.application import Application
 from orchestration.assets import drift
 from orchestration.registry import final, policy
+from orchestration.skipping import skip
 
 
 def due(application: Application, context: Context) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def due(application: Application, context: Context) -> dict[str, Any]:
         )
     say(decision.reason)
     if decision.conf is None:
-        raise AirflowSkipException(decision.reason)
+        skip(context, decision.reason)
     return decision.conf
 
 

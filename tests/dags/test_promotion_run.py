@@ -81,6 +81,8 @@ def test_nobody_is_asked_about_what_the_gate_rejected_unless_named(shop: Promoti
     run = shop.start(PROMOTION, {})
     assert shop.finished(PROMOTION, run) == "success"
     assert shop.state(run, "approval") == "skipped"
+    note = shop.airflow.run(PROMOTION, run)["note"]
+    assert note == "the challenger is champion already, or the gate rejected it"
     named = shop.start(PROMOTION, {"version": 3, "response_timeout": DAYS})
     assert shop.asked(named)["subject"] == "Promote fused-ranker version 3? Gate: rejected"
     shop.answer(named, "Reject")

@@ -1,0 +1,58 @@
+"""Why nothing was done stands on the page of the run: the real Airflow, of a shop that is new."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from components.platform.settings import settings
+from orchestration.skipping import skip
+from services.airflow_api import AirflowApi
+from tests.dags.promoting import wait
+from tests.ports import free_block
+from tests.running import Platform, make_platform, up
+
+
+@pytest.fixture(scope="module")
+def new_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Services without a champion, so that no decision starts a training."""
+    with up(make_platform(tmp_path_factory.mktemp("new"))) as made:
+        yield made
+
+
+@pytest.mark.long
+@pytest.mark.xdist_group("services")
+@pytest.mark.timeout(1800)
+def test_a_skipped_run_says_why_in_its_note(new_shop: Platform):
+    reasons = {
+        "retraining": "no champion to go on from",
+        "fusion_refresh": "no champion to go on from",
+        "drift_monitoring": "there is no champion yet",
+        "feedback_ingestion": "no segment is new",
+    }
+    with AirflowApi(new_shop.settings, new_shop.keys) as airflow:
+        for dag in reasons:
+            airflow.wait_for_dag(dag, timeout=300)
+        runs = {dag: airflow.trigger(dag, {}) for dag in reasons}
+        for dag, run in runs.items():
+            wait(lambda: airflow.run(dag, run)["state"] in {"success", "failed"}, dag)  # noqa: B023
+        notes = {dag: airflow.run(dag, run)["note"] for dag, run in runs.items()}
+    assert {dag: reasons[dag] in (note or "") for dag, note in notes.items()} == {
+        dag: True for dag in reasons
+    }, notes
+
+
+def test_a_skip_needs_no_airflow_that_answers(monkeypatch, capsys):
+    run = SimpleNamespace(dag_id="retraining", run_id="manual__1")
+    monkeypatch.delenv("SHOPFUSION_AIRFLOW_PASSWORD", raising=False)
+    settings.cache_clear()
+    with pytest.raises(AirflowSkipException, match="nothing to do"):
+        skip({"dag_run": run}, "nothing to do")
+    assert "SHOPFUSION_AIRFLOW_PASSWORD say where Airflow is" in capsys.readouterr().out
+    monkeypatch.setenv("SHOPFUSION_AIRFLOW_URL", f"http://127.0.0.1:{free_block()}")
+    monkeypatch.setenv("SHOPFUSION_AIRFLOW_PASSWORD", "any")
+    settings.cache_clear()
+    with pytest.raises(AirflowSkipException, match="nothing to do"):
+        skip({"dag_run": run}, "nothing to do")
+    assert "the run has no note: " in capsys.readouterr().out

@@ -7,15 +7,15 @@ Reads data/prepared and models/ of the current folder; run it after `dvc repro f
 
 import sys
 
-from components.shop_ranking import pipeline
+from components.shop_ranking import application as shop
 from components.shop_ranking.fusion_training.ablation import ablate
 from components.shop_ranking.params import load_params
 
-TOWERS = {"behaviour": pipeline.BEHAVIOUR, "text": pipeline.TEXT, "image": pipeline.IMAGE}
+TOWERS = dict(shop.TOWER_FOLDERS)
 
 if __name__ == "__main__":
     method = sys.argv[1] if len(sys.argv) > 1 else "stacking"
-    rows = ablate(load_params(), pipeline.PREPARED, TOWERS, pipeline.BASELINES, method)
+    rows = ablate(load_params(), shop.PREPARED, TOWERS, shop.BASELINES, method)
     print(f"{method}, validation, NDCG@10\n| left out | all | novel | seconds |\n|---|---|---|---|")
     for row in rows:
         cells = f"{row.mean('all'):.4f} | {row.mean('novel'):.4f} | {row.seconds:.1f}"

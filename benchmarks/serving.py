@@ -32,7 +32,7 @@ from scipy.sparse import csr_array
 
 from components.platform import schemas
 from components.platform.files import write_json, write_table
-from components.shop_ranking import pipeline
+from components.shop_ranking import application as shop
 from components.shop_ranking.engine.history import summarise
 from components.shop_ranking.engine.reading import events_of
 from components.shop_ranking.engine.states import GROUPS, ITEM_COLUMNS, ItemState, ShopperState
@@ -64,13 +64,13 @@ def package(folder: Path) -> None:
     """Package the towers and the stacking of the run in the current folder."""
     with tempfile.TemporaryDirectory() as scratch:
         fused = Path(scratch) / "fused"
-        shutil.copytree(pipeline.FUSED, fused)
+        shutil.copytree(shop.FUSED, fused)
         chosen = json.loads((fused / "chosen.json").read_text()) | {"method": "stacking"}
         write_json(chosen, fused / "chosen.json")
-        made = [ranker_package(fused, pipeline.PREPARED, Path(scratch))]
+        made = [ranker_package(fused, shop.PREPARED, Path(scratch))]
         made += [
-            tower_package(tower, pipeline.PREPARED, Path(scratch))
-            for tower in (pipeline.TEXT, pipeline.IMAGE)
+            tower_package(tower, shop.PREPARED, Path(scratch))
+            for tower in (shop.TOWER_FOLDERS["text"], shop.TOWER_FOLDERS["image"])
         ]
         for one in made:
             shutil.copytree(one.folder, folder / one.folder.name)

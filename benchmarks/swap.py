@@ -30,8 +30,8 @@ from components.platform import tracking
 from components.platform.errors import DataError, ServiceError, ShopError
 from components.platform.progress import say
 from components.platform.promotion import promote
-from components.platform.registry.policy import Policy, load_policy
-from components.shop_ranking import pipeline
+from components.platform.registry.policy import POLICY, Policy, load_policy
+from components.shop_ranking import application as shop
 from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.model_registration.packages import ranker_package, tower_package
 from components.shop_ranking.params import Params
@@ -118,7 +118,7 @@ def main(run: Path, times: int) -> None:
         raise DataError("a new folder of state", str(settings.home), "set SHOPFUSION_HOME")
     lifecycle.up(settings)
     try:
-        policy = load_policy(SHOP_RANKING, ROOT / pipeline.POLICY)
+        policy = load_policy(SHOP_RANKING, ROOT / POLICY)
         users = register_twice(run, policy)
         client = Client(settings.serving_url, users)
         _until_ready(settings)
@@ -132,14 +132,17 @@ def main(run: Path, times: int) -> None:
 
 def register_twice(run: Path, policy: Policy) -> list[str]:
     """Make versions 1 (champion) and 2 of the run's models; return shoppers that they know."""
-    prepared = run / pipeline.PREPARED
+    prepared = run / shop.PREPARED
     with tempfile.TemporaryDirectory() as scratch, tracking.stage_run("swap", Params()):
         tags = {}
-        for name, folder in (("text", pipeline.TEXT), ("image", pipeline.IMAGE)):
+        for name, folder in (
+            ("text", shop.TOWER_FOLDERS["text"]),
+            ("image", shop.TOWER_FOLDERS["image"]),
+        ):
             package = tower_package(run / folder, prepared, Path(scratch))
-            made = tracking.register(package, getattr(policy.models, name), {})
+            made = tracking.register(package, policy.names[name], {})
             tags[f"parent_{name}"] = f"{made.name}/{made.version}"
-        package = ranker_package(run / pipeline.FUSED, prepared, Path(scratch))
+        package = ranker_package(run / shop.FUSED, prepared, Path(scratch))
         for _ in range(2):
             made = tracking.register(package, policy.leading, tags)
             say(f"registered {made.name}/{made.version}")

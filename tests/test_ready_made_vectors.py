@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.platform.settings import settings
-from components.shop_ranking import pipeline
+from components.shop_ranking import application as shop
 from components.shop_ranking.engine.rankings import Rankings
 from components.shop_ranking.fusion_training import component as fusion_training
 from components.shop_ranking.params import Params
@@ -68,10 +68,10 @@ def towers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
         for stage in ("data_acquisition", "data_ingestion", "data_preparation",
                       "text_pretraining", "image_pretraining", "behaviour_pretraining",
                       "baseline_training"):  # fmt: skip
-            pipeline.run_stage(stage, params)
+            shop.STAGES[stage].run(params)
         fusion_training.run(
-            params, prepared=pipeline.PREPARED, behaviour=pipeline.BEHAVIOUR, text=pipeline.TEXT,
-            image=pipeline.IMAGE, baselines=pipeline.BASELINES, fused=pipeline.FUSED,
+            params, prepared=shop.PREPARED, **shop.TOWER_FOLDERS,
+            baselines=shop.BASELINES, fused=shop.FUSED,
             methods=["weighted-average"],
         )  # fmt: skip
     settings.cache_clear()

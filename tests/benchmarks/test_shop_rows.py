@@ -9,7 +9,7 @@ import pytest
 from benchmarks.quality.rows import Task
 from benchmarks.quality.shop import cold, journey, missing
 from components.platform.settings import settings
-from components.shop_ranking import pipeline
+from components.shop_ranking import application as shop
 from components.shop_ranking.baseline_training import component as baseline_training
 from components.shop_ranking.fusion_training import component as fusion_training
 from components.shop_ranking.params import load_params
@@ -76,10 +76,10 @@ def test_the_main_job_is_measured_over_seeds_against_its_baselines(run_folder: P
         (with_baselines / name).symlink_to(own[name].resolve())
     models.unlink()
     with_baselines.rename(models)
-    baseline_training.run(params, prepared=pipeline.PREPARED, baselines=pipeline.BASELINES)
+    baseline_training.run(params, prepared=shop.PREPARED, baselines=shop.BASELINES)
     fusion_training.run(
-        params, prepared=pipeline.PREPARED, behaviour=pipeline.BEHAVIOUR, text=pipeline.TEXT,
-        image=pipeline.IMAGE, baselines=pipeline.BASELINES, fused=pipeline.FUSED,
+        params, prepared=shop.PREPARED, **shop.TOWER_FOLDERS,
+        baselines=shop.BASELINES, fused=shop.FUSED,
         methods=["weighted-average", "stacking"],
     )  # fmt: skip
     report = journey.run(Task(run_folder, 0.5, 0))

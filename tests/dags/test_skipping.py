@@ -9,9 +9,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from components.platform.settings import settings
 from orchestration.skipping import skip
 from services.airflow_api import AirflowApi
-from tests.dags.promoting import wait
 from tests.ports import free_block
 from tests.running import Platform, make_platform, up
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_a_skipped_run_says_why_in_its_note(new_shop: Platform):
             airflow.wait_for_dag(dag, timeout=300)
         runs = {dag: airflow.trigger(dag, {}) for dag in reasons}
         for dag, run in runs.items():
-            wait(lambda: airflow.run(dag, run)["state"] in {"success", "failed"}, dag)  # noqa: B023
+            wait_until(lambda: airflow.run(dag, run)["state"] in {"success", "failed"}, dag, 400)  # noqa: B023
         notes = {dag: airflow.run(dag, run)["note"] for dag, run in runs.items()}
     assert {dag: reasons[dag] in (note or "") for dag, note in notes.items()} == {
         dag: True for dag in reasons

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from benchmarks.quality.rows import Task
 from components.platform.files import read_table
-from components.shop_ranking import pipeline
+from components.shop_ranking import application as shop
 from components.shop_ranking.engine.rankings import read_candidates
 from components.shop_ranking.engine.towers.histories import Histories, read_histories
 from components.shop_ranking.engine.towers.item_orders import Ints
@@ -43,7 +43,7 @@ class Shop:
 
     def asked(self) -> tuple[Ints, npt.NDArray[np.bool_]]:
         """Return rows of shoppers who wanted a held-out item, and which, (asked, C)."""
-        folder = pipeline.PREPARED / "cuts" / self.cut["name"]
+        folder = shop.PREPARED / "cuts" / self.cut["name"]
         table = read_table(folder / "targets.parquet")
         user, item = (table[name].to_numpy() for name in ("user_index", "item_index"))
         row_of = {int(one): row for row, one in enumerate(self.user)}
@@ -61,11 +61,11 @@ def read_without_cold(task: Task, cut: str = "test") -> Shop:
     The same items are held out at every cut.
     """
     columns = ["item_id", "title", "category", "brand", "text", "text_embedding"]
-    items = read_table(pipeline.PREPARED / "items.parquet", columns)
+    items = read_table(shop.PREPARED / "items.parquet", columns)
     rng = np.random.default_rng(task.seed)
-    last = np.sort(read_candidates(pipeline.PREPARED, "test").order)
+    last = np.sort(read_candidates(shop.PREPARED, "test").order)
     cold = np.sort(rng.choice(last, max(int(HELD_OUT * len(last)), FEWEST), replace=False))
-    user, histories = read_histories(pipeline.PREPARED / "cuts" / cut / "sequences.parquet")
+    user, histories = read_histories(shop.PREPARED / "cuts" / cut / "sequences.parquet")
     if task.sample < 1:
         count = max(int(task.sample * len(user)), 30)
         rows = np.sort(rng.choice(len(user), min(count, len(user)), replace=False))
@@ -76,12 +76,12 @@ def read_without_cold(task: Task, cut: str = "test") -> Shop:
     some = length > 0  # a shopper of nothing but held-out items has no history left
     start = np.concatenate([[0], np.cumsum(length[some])])
     left = {name: getattr(histories, name)[kept] for name in ("item", *SESSIONS)}
-    cuts = json.loads((pipeline.PREPARED / "cuts.json").read_text())
+    cuts = json.loads((shop.PREPARED / "cuts.json").read_text())
     return Shop(
         items,
         user[some].astype(np.int64),
         Histories(start, **left),
-        cold[np.isin(cold, read_candidates(pipeline.PREPARED, cut).order)],
+        cold[np.isin(cold, read_candidates(shop.PREPARED, cut).order)],
         next(one for one in cuts if one["name"] == cut),
     )
 

@@ -15,7 +15,7 @@ import pandas as pd
 from benchmarks.quality.report import Report, short, with_interval
 from benchmarks.quality.rows import Task
 from components.platform.progress import say
-from components.shop_ranking import pipeline
+from components.shop_ranking import application as shop
 from components.shop_ranking.behaviour_pretraining import component as behaviour_pretraining
 from components.shop_ranking.engine.rankings import Rankings
 from components.shop_ranking.evaluation.comparison import compare, measure
@@ -36,21 +36,21 @@ def run(task: Task) -> Report:
     Below a sample of 1 there is one further seed, of one epoch.
     """
     params = load_params()
-    rows = read_test_rows(pipeline.PREPARED, "test", params.evaluation)
-    chosen = json.loads((pipeline.FUSED / "chosen.json").read_text())["method"]
-    files = [*pipeline.FUSED.glob(TEST_RANKINGS), *pipeline.BASELINES.glob(TEST_RANKINGS)]
+    rows = read_test_rows(shop.PREPARED, "test", params.evaluation)
+    chosen = json.loads((shop.FUSED / "chosen.json").read_text())["method"]
+    files = [*shop.FUSED.glob(TEST_RANKINGS), *shop.BASELINES.glob(TEST_RANKINGS)]
     found = {params.seed: _measured(sorted(files), rows, params)}
     for seed in range(params.seed + 1, params.seed + (SEEDS if task.sample >= 1 else 2)):
         found[seed] = _trained(_of_seed(params, seed, task), chosen, rows)
     report = Report(f"3. The main job, seeds {', '.join(map(str, found))}")
     _seeds_table(report, found)
     _paired_table(report, params, chosen, found[params.seed])
-    towers = {"behaviour": pipeline.BEHAVIOUR, "text": pipeline.TEXT, "image": pipeline.IMAGE}
+    towers = dict(shop.TOWER_FOLDERS)
     table = report.table(
         f"Ablation on validation, {chosen} of the finished run",
         "left out", "NDCG@10 all", "NDCG@10 novel", "difference, all", "difference, novel",
     )  # fmt: skip
-    whole, *parts = ablate(params, pipeline.PREPARED, towers, pipeline.BASELINES, chosen)
+    whole, *parts = ablate(params, shop.PREPARED, towers, shop.BASELINES, chosen)
     table.add(whole.left_out, *(short(whole.mean(view)) for view in VIEWS), "", "")
     for part in parts:
         paired = [with_interval(part.gain_over(whole, view), params.seed) for view in VIEWS]
@@ -75,10 +75,10 @@ def _trained(params: Params, method: str, rows: TestRows) -> pd.DataFrame:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         tower, fused = Path(name, "behaviour"), Path(name, "fused")
-        behaviour_pretraining.run(params, prepared=pipeline.PREPARED, tower=tower)
+        behaviour_pretraining.run(params, prepared=shop.PREPARED, tower=tower)
         fusion_training.run(
-            params, prepared=pipeline.PREPARED, behaviour=tower, text=pipeline.TEXT,
-            image=pipeline.IMAGE, baselines=pipeline.BASELINES, fused=fused, methods=[method],
+            params, prepared=shop.PREPARED, **(dict(shop.TOWER_FOLDERS) | {"behaviour": tower}),
+            baselines=shop.BASELINES, fused=fused, methods=[method],
         )  # fmt: skip
         files = [fused / f"rankings/test/{model}.npz" for model in ("behaviour", method)]
         found = _measured(files, rows, params)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from benchmarks.quality.report import Report, with_interval
 from benchmarks.quality.rows import Task
 from components.platform.progress import say
-from components.shop_ranking import pipeline
+from components.shop_ranking import application as shop
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.feature_names import FEATURE_GROUPS, FEATURES
 from components.shop_ranking.engine.fusion.gated_attention import GatedAttention
@@ -24,17 +24,17 @@ from components.shop_ranking.fusion_training.component import read_cut
 from components.shop_ranking.params import load_params
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-TOWERS = {"behaviour": pipeline.BEHAVIOUR, "text": pipeline.TEXT, "image": pipeline.IMAGE}
+TOWERS = dict(shop.TOWER_FOLDERS)
 DROPOUTS = {"with modality dropout": 0.2, "without": 0.0}
 
 
 def run(task: Task) -> Report:
     """Train the gated fusion twice and take modalities away from the test cut."""
     params = load_params().model_copy(update={"seed": task.seed})
-    cuts = read_cuts(pipeline.PREPARED)
+    cuts = read_cuts(shop.PREPARED)
     sets = {
         cut["name"]: _sampled(
-            read_cut(params, pipeline.PREPARED, TOWERS, pipeline.BASELINES, cut=cut).candidates,
+            read_cut(params, shop.PREPARED, TOWERS, shop.BASELINES, cut=cut).candidates,
             task,
         )
         for cut in cuts

@@ -74,7 +74,7 @@ class CandidateSources:
         found = self._loop(shoppers, near, scratch)
         short_BT = found[-1]
         for row, tower in zip(*np.nonzero(short_BT), strict=True):  # more was bought than foreseen
-            near[row][tower] = self._nearest_new(shoppers, int(row), TOWERS[tower])
+            near[row][tower] = self._nearest_new(shoppers, int(row), list(TOWERS)[tower])
         if short_BT.any():
             found = self._loop(shoppers, near, scratch)
         ptr, items, marks, at, moments, _ = found

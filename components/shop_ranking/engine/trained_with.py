@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.platform.errors import LayoutError, ModelError
+from components.shop_ranking.towers import TOWERS
 
 if TYPE_CHECKING:
     from components.shop_ranking.params import Params

@@ -20,9 +20,9 @@ from components.platform.gate.rules import Gate, Line
 from components.platform.params import Section
 
 if TYPE_CHECKING:
-    from components.platform.drift.weekly import Weekly
     from fastapi import APIRouter
 
+    from components.platform.drift.weekly import Weekly
     from components.platform.gate.measured import Comparisons
     from components.platform.tracking import Package
 

@@ -5,10 +5,10 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from components.platform.drift.weekly import Weekly
 
 from components.platform.application import DriftInput, Run
 from components.platform.drift.statistics import Share
+from components.platform.drift.weekly import Weekly
 from components.platform.gate.measured import Comparisons, Measured
 
 GUESTS = [f"guest-{number}" for number in range(40)]

@@ -8,8 +8,8 @@ import pytest
 
 from components.platform.application import Packages
 from components.platform.files import write_json
+from components.platform.serving.event_validation import record_of
 from components.platform.serving.live_events import LiveEvents
-from components.server.events.validation import record_of
 from components.shop_ranking.engine.fusion import METHODS
 from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.reading import read_cuts

@@ -38,4 +38,4 @@ def statistics(given: DriftInput) -> Weekly:
     bad[-1] = 400.0
     name = f"{given.champion.name}/{given.champion.version}" if given.champion else "none"
     share = Share("guests without a greeting", "data quality", bad, rows)
-    return Weekly(weeks=weeks, statistics=[share], champion=name, learnt_until=weeks[0])
+    return Weekly(weeks, [share], champion_day=weeks[0], champion=name)

@@ -112,7 +112,7 @@ def feedback(log, bucket, tmp_path):
 
 def chosen_by(packages, feedback, change=lambda model: None, params=PARAMS):
     live = LiveEvents()
-    model = Champion.load(packages, live, params)
+    model = Champion.load(packages, params, live)
     change(model)
     answers = sampled_answers(feedback, model.as_of, params)
     return choose(model, live, answers, known_events(feedback, model.as_of)), answers
@@ -143,7 +143,7 @@ def test_of_too_many_answers_a_part_is_asked_the_same_at_every_run(feedback, pac
     few = PARAMS.model_copy(
         update={"feedback": PARAMS.feedback.model_copy(update={"judged_answers": 50})}
     )
-    model = Champion.load(packages, LiveEvents(), few)
+    model = Champion.load(packages, few, LiveEvents())
     one, two = (sampled_answers(feedback, model.as_of, few) for _ in range(2))
     assert one == two
     assert len(one) == 50
@@ -225,7 +225,7 @@ def registry(packages, monkeypatch):
         return number and tracking.Version(name, number, "run", {})
 
     monkeypatch.setattr(tracking, "version_at", found)
-    monkeypatch.setattr(choices, "fetch", lambda version, folder: packages)
+    monkeypatch.setattr(choices, "fetch", lambda application, version, folder: packages)
     return aliases
 
 

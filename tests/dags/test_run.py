@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from components.platform.settings import settings
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.model_registration.provenance import lock_digest
 from components.shop_ranking.params import load_params
 from orchestration.workspace import create
@@ -132,7 +133,7 @@ def test_a_tower_left_out_of_the_form_is_taken_over_from_the_champion(
     for name, value in environment(platform.settings).items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()
-    made = create(ROOT, "taking-over", CONF | {"retrain": ["behaviour"]})
+    made = create(SHOP_RANKING, ROOT, "taking-over", CONF | {"retrain": ["behaviour"]})
     settings.cache_clear()
     params = load_params(made / "params.yaml")
     assert params.behaviour.reuse is None

@@ -131,7 +131,7 @@ def test_the_budget_is_never_exceeded_by_more_than_one_click_whatever_was_offere
     log = [shown(f"i{n}", "i", 0.3) for n in range(10)]
     ads.observe(log)
     for n in range(10):  # ten offers are out, all are clicked
-        charged = ads.charge([click(f"i{n}", "i", str(n))], NOON)
+        charged = ads.enrich([click(f"i{n}", "i", str(n))], NOON)
         ads.observe(charged)
         log += charged
     costs = [one["price"] for one in log if one["event_type"] == "click"]
@@ -141,16 +141,16 @@ def test_the_budget_is_never_exceeded_by_more_than_one_click_whatever_was_offere
     again.observe(log)
     again.observe(log)
     assert again.spent("c") == pytest.approx(1.2)
-    assert again.charge([click("i9", "i", "x")], NOON)[0]["price"] == 0.0
+    assert again.enrich([click("i9", "i", "x")], NOON)[0]["price"] == 0.0
     tomorrow = NOON + timedelta(days=1)
-    assert again.charge([click("i9", "i", "y", tomorrow)], tomorrow)[0]["price"] == 0.3
+    assert again.enrich([click("i9", "i", "y", tomorrow)], tomorrow)[0]["price"] == 0.3
 
 
 def test_a_batch_cannot_outrun_the_budget_either(tmp_path: Path):
     ads = Ads(tmp_path)
     ads.replace([campaign(daily_budget=1.0)])
     ads.observe([shown(f"i{n}", "i", 0.3) for n in range(10)])
-    charged = ads.charge([click(f"i{n}", "i", str(n)) for n in range(10)], NOON)
+    charged = ads.enrich([click(f"i{n}", "i", str(n)) for n in range(10)], NOON)
     assert sum(one["price"] for one in charged) == pytest.approx(1.2)
 
 
@@ -159,11 +159,11 @@ def test_one_offer_is_charged_once_and_a_click_on_anything_else_never(tmp_path: 
     ads.replace([campaign()])
     ads.observe([shown("imp", "i", 0.3)])
     batch = [click("imp", "i", "1"), click("imp", "i", "2"), click("imp", "other", "3")]
-    first = ads.charge(batch, NOON)
+    first = ads.enrich(batch, NOON)
     assert [one["price"] for one in first] == [0.3, 0.0, None]
     assert [one["campaign_id"] for one in first] == ["c", "c", None]
     ads.observe(first)
-    assert ads.charge([click("imp", "i", "4")], NOON)[0]["price"] == 0.0
+    assert ads.enrich([click("imp", "i", "4")], NOON)[0]["price"] == 0.0
     assert ads.spent("c") == pytest.approx(0.3)
 
 
@@ -259,7 +259,9 @@ def test_on_a_search_the_auction_knows_which_item_is_clicked(
     fused, one = np.where(search, np.nan, home), np.ones(8000)
     ads = Ads(tmp_path)
     models = json.dumps({"v": fit(score, fused, one, one, clicked, PARAMS).as_json()}).encode()
-    monkeypatch.setattr(storage, "stored", lambda key: [storage.Stored(key, len(models), NOON)])
+    monkeypatch.setattr(
+        storage, "stored", lambda key: [storage.Stored(key, len(models), NOON, "etag")]
+    )
     monkeypatch.setattr(storage, "get", lambda key: models)
     ads.refresh_click_models()
     ads.replace([campaign("dear", ("bad",), bid=0.9), campaign("cheap", ("good",), bid=0.3)])

@@ -188,7 +188,7 @@ def test_a_picture_that_cannot_be_searched_is_told(client: httpx.Client, tiny_wo
     image = read_table(tiny_world.prepared / "images.parquet")["image"][0].as_py()
     answer = client.post("/search/picture", files={"picture": ("it.png", image, "image/png")})
     assert answer.status_code == 422
-    assert "Expected an image tower with an encoder" in answer.text  # the stand-in has none
+    assert "Expected a tower with an encoder of pictures" in answer.text  # the stand-in has none
     broken = client.post("/search/picture", files={"picture": ("it.png", b"no picture")})
     assert broken.status_code == 422
     assert 'role="alert"' in broken.text

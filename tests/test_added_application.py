@@ -28,7 +28,12 @@ STAGE = {
     "params": ["toy"],
     "outs": ["models/toy"],
     "metrics": [{"reports/toy.json": {"cache": False}}],
-    "meta": {"application": "toy", "group": "training", "hours": 1},
+    "meta": {
+        "application": "toy",
+        "group": "training",
+        "hours": 1,
+        "asset": "challenger",
+    },
 }
 
 

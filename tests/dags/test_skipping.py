@@ -26,9 +26,9 @@ def new_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 @pytest.mark.timeout(1800)
 def test_a_skipped_run_says_why_in_its_note(new_shop: Platform):
     reasons = {
-        "retraining": "no champion to go on from",
-        "fusion_refresh": "no champion to go on from",
-        "drift_monitoring": "there is no champion yet",
+        "shop_ranking_retraining": "no champion to go on from",
+        "shop_ranking_fusion_refresh": "no champion to go on from",
+        "shop_ranking_drift_monitoring": "there is no champion yet",
         "feedback_ingestion": "no segment is new",
     }
     with AirflowApi(new_shop.settings, new_shop.keys) as airflow:

@@ -68,7 +68,7 @@ def test_status_shows_every_program(platform: Platform):
 
 def test_env_lets_a_shell_reach_the_store(platform: Platform):
     exports = platform.run("env").stdout
-    script = f"{exports}\n{sys.executable} -c 'from components import storage; {LIST}'"
+    script = f"{exports}\n{sys.executable} -c 'from components.platform import storage; {LIST}'"
     found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert "shopfusion" in found.stdout
 

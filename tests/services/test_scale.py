@@ -19,6 +19,7 @@ import pytest
 
 from components.platform.errors import ServiceError
 from components.platform.settings import settings
+from components.shop_ranking.application import SHOP_RANKING
 from services import supervision
 from services.health import require_broker
 from services.lifecycle import environment
@@ -183,7 +184,7 @@ def push(mark: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).resolve().parents[2]
     for name in ("params.yaml", "dvc.yaml", ".dvc/config"):
         shutil.copy(root / name, source / name)
-    made = workspace.create(source, mark, {})
+    made = workspace.create(SHOP_RANKING, source, mark, {})
     (made / "big.bin").write_text(mark)
     for command in (["dvc", "add", "big.bin"], ["dvc", "push", "big.bin.dvc"]):
         done = subprocess.run(command, cwd=made, capture_output=True, text=True, check=False)

@@ -57,7 +57,7 @@ def main(out: str, stop: int | None) -> None:
         )  # fmt: skip
     reached = {
         "steps": fitted.steps,
-        "samples": fitted.rates["samples_per_second"] * fitted.seconds,
+        "samples": round(fitted.rates["samples_per_second"] * fitted.seconds),
         "weights": [p.flatten().tolist() for p in objective.line.parameters()],
     }
     with open(f"{out}.{os.environ['RANK']}", "w") as stream:

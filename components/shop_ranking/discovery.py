@@ -1,9 +1,14 @@
-"""Which ways of fusion and which adapters there are: their folders say it, nothing is imported.
+"""What there is of each kind of thing: its folder says it, so a new one is one new file.
 
-So a new one is one new file. Params need the names where torch and DuckDB are not to be loaded.
+Ways of fusion and adapters are found without importing them: params need their names where torch
+and DuckDB are not to be loaded. Towers and surfaces say light things of themselves, and are
+imported.
 """
 
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
 
 HERE = Path(__file__).parent
 
@@ -24,6 +29,16 @@ def named_modules(folder: str, line: str) -> dict[str, str]:
         for name, path in names.items()
         if line.format(name=name) in path.read_text().splitlines()
     }
+
+
+def registered(package: str, constant: str) -> list[Any]:
+    """Return what the modules of a package define as `constant`, by its `place` and `name`."""
+    modules = (
+        import_module(f"{package}.{module.name}")
+        for module in iter_modules(import_module(package).__path__)
+    )
+    things = [getattr(module, constant) for module in modules if hasattr(module, constant)]
+    return sorted(things, key=lambda thing: (thing.place, thing.name))
 
 
 METHODS = named_modules("engine/fusion", '    name: ClassVar[str] = "{name}"')

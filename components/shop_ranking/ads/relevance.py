@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from components.shop_ranking.serving.api import AdsRequest, RecommendRequest, SearchRequest
 from components.shop_ranking.serving.slates import Slate
+from components.shop_ranking.surfaces import SURFACES
 
 if TYPE_CHECKING:
     from components.shop_ranking.serving.champion import Champion
@@ -29,7 +30,7 @@ def question(request: AdsRequest, depth: int) -> RecommendRequest | SearchReques
         "history": request.history,
         "filters": request.filters,
     }
-    if request.surface == "search":
+    if SURFACES[request.surface].context == "query":
         return SearchRequest(**asking, query=request.query, page_size=depth)
     return RecommendRequest(
         **asking, surface=request.surface, item_id=request.item_id, basket=request.basket,

@@ -1,13 +1,19 @@
 """Requests and answers of shop ranking: what is on the wire, and nothing else."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from components.platform.serving.messages import Id, Message
+from components.shop_ranking.surfaces import HOME, ROWS, SURFACES, beside
 
-Recommended = Literal["home", "similar", "basket", "buy_again"]
-Surface = Literal["search", "home", "similar", "basket", "buy_again"]
+if TYPE_CHECKING:
+    Recommended = Surface = str
+else:
+    Recommended, Surface = Literal[tuple(ROWS)], Literal[tuple(SURFACES)]
+TYPED = f"{beside('query')}: what the shopper typed"
+LOOKED_AT = f"{beside('item')}: the item that is looked at"
+IN_BASKET = f"{beside('basket')}: items in the basket so far"
 Ids = Annotated[tuple[Id, ...], Field(max_length=500)]
 
 
@@ -45,9 +51,9 @@ class SearchRequest(Asking):
 class RecommendRequest(Asking):
     """A row of recommendations on one surface."""
 
-    surface: Recommended = Field("home", description="Where the row stands")
-    item_id: Id | None = Field(None, description="similar: the item that is looked at")
-    basket: Ids = Field((), description="basket: items in the basket so far")
+    surface: Recommended = Field(HOME, description="Where the row stands")
+    item_id: Id | None = Field(None, description=LOOKED_AT)
+    basket: Ids = Field((), description=IN_BASKET)
     k: int = Field(10, ge=1, le=100, description="Length of the row")
     diversity: float = Field(
         0.1, ge=0, le=1, description="0: by score alone; 1: as unlike each other as can be"
@@ -57,11 +63,11 @@ class RecommendRequest(Asking):
 class AdsRequest(Asking):
     """Sponsored slots beside an answer on a surface."""
 
-    surface: Surface = Field("home", description="Where the slots stand")
+    surface: Surface = Field(HOME, description="Where the slots stand")
     slots: int = Field(2, ge=1, le=10, description="Number of slots")
-    query: str = Field("", max_length=1000, description="search: what the shopper typed")
-    item_id: Id | None = Field(None, description="similar: the item that is looked at")
-    basket: Ids = Field((), description="basket: items in the basket so far")
+    query: str = Field("", max_length=1000, description=TYPED)
+    item_id: Id | None = Field(None, description=LOOKED_AT)
+    basket: Ids = Field((), description=IN_BASKET)
     shown: Ids = Field((), description="Items of the answer beside the slots; none is shown twice")
 
 

@@ -23,9 +23,8 @@ from components.shop_ranking.serving.catalogue import Catalogue
 from components.shop_ranking.serving.recommendation import Recommender
 from components.shop_ranking.serving.shoppers import Shopper, Shoppers
 from components.shop_ranking.serving.slates import Presenter, Slate
+from components.shop_ranking.surfaces import HOME, ROWS
 from components.shop_ranking.towers import reading
-
-WARMING = ("home", "similar", "basket", "buy_again")  # surfaces that a new champion answers first
 
 
 @dataclass(frozen=True)
@@ -100,13 +99,13 @@ class Champion:
         popular = self.engine.popular
         items = [self.catalogue.item_id[row] for row in popular[:3].tolist()]
         for user in [*users[:5], None]:
-            for surface in WARMING:
+            for surface in ROWS:
                 request = RecommendRequest.model_validate(
                     {"user_id": user, "surface": surface, "item_id": items[0], "basket": items}
                 )
                 answer = self.recommend(request, self.as_of)
                 scores = [item.score for item in answer.items]
-                if not np.isfinite(scores).all() or (surface == "home" and not scores):
+                if not np.isfinite(scores).all() or (surface == HOME and not scores):
                     raise ModelError(
                         f"items with scores on surface {surface} for {user or 'a stranger'}",
                         f"{scores[:5]}",
@@ -121,16 +120,16 @@ class Champion:
 
     def prepare(self, requests: Sequence[RecommendRequest | SearchRequest], now: datetime) -> None:
         """Compute for all requests in one batch what they share in kind, and keep it."""
-        users = [pseudonym_of(one.user_id) for one in requests if one.user_id]
+        users = [pseudonym_of(request.user_id) for request in requests if request.user_id]
         self.shoppers.prepare(users, now)
-        asked = [(one, self.shopper(one, now)) for one in requests]
+        asked = [(request, self.shopper(request, now)) for request in requests]
         self.recommender.prepare(
             shopper
-            for one, shopper in asked
-            if isinstance(one, RecommendRequest) and one.surface == "home"
+            for request, shopper in asked
+            if isinstance(request, RecommendRequest) and ROWS[request.surface].from_candidates
         )
         self.searcher.prepare(
-            [(one, shopper) for one, shopper in asked if isinstance(one, SearchRequest)]
+            [(request, shopper) for request, shopper in asked if isinstance(request, SearchRequest)]
         )
 
     def recommend(self, request: RecommendRequest, now: datetime) -> Answer:

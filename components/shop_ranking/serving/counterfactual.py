@@ -5,8 +5,8 @@ shopper what the server knew then: its own history, and what came in before the 
 An answer from before the end of the challenger's data says nothing: the challenger has learnt
 from what became of it.
 
-Only rows without a context are asked again (SURFACES). What the log does not hold is taken as it
-is by default: no filters, the diversity of the API. Strangers are left out: the items that they
+Only rows without a context are asked again. What the log does not hold is taken as it is by
+default: no filters, the diversity of the API. Strangers are left out: the items that they
 had touched are not in the log.
 """
 
@@ -33,8 +33,8 @@ from components.shop_ranking.params import Params
 from components.shop_ranking.serving.api import RecommendRequest
 from components.shop_ranking.serving.champion import Champion
 from components.shop_ranking.serving.exploration import propensities
+from components.shop_ranking.surfaces import ROWS
 
-SURFACES = ("home", "buy_again")
 PARTITIONS = f"{IN_S3}feedback/"
 
 
@@ -91,7 +91,7 @@ def sampled_answers(folder: Path, as_of: datetime, params: Params) -> list[dict[
         qualify row_number() over (order by md5($4 || impression_id)) <= $5
         order by timestamp, impression_id""",  # noqa: S608 - a path of our own
             [
-                list(SURFACES),
+                [name for name, surface in ROWS.items() if surface.asked_again],
                 as_of,
                 params.feedback.click_model_days,
                 str(params.seed),

@@ -19,6 +19,7 @@ from components.shop_ranking.serving.api import (
 from components.shop_ranking.serving.champion import Champion
 from components.shop_ranking.serving.impressions import Shown
 from components.shop_ranking.serving.service import Service
+from components.shop_ranking.surfaces import SURFACES
 
 LATEST = 50  # items of the history that are compared with a shown one
 REASONS = 3
@@ -166,13 +167,17 @@ def _context(champion: Champion, shown: Shown) -> str:
         return (
             f"it matches “{query}”" if query else "it looks like your picture" * bool(request.image)
         )
-    context = {"similar": getattr(request, "item_id", None) or "",
-               "basket": (getattr(request, "basket", ()) or ("",))[-1]}  # fmt: skip
-    row = champion.catalogue.index.get(context.get(shown.answer.surface, ""))
+    surface = SURFACES[shown.answer.surface]
+    if surface.context is None:
+        return surface.reason
+    basket = getattr(request, "basket", ()) or ("",)
+    item = getattr(request, "item_id", None) if surface.context == "item" else basket[-1]
+    row = champion.catalogue.index.get(item or "")
     if row is None:
         return ""
-    how = "is like" if shown.answer.surface == "similar" else "goes with"
-    return f"it {how} {champion.catalogue.title[row] or champion.catalogue.item_id[row]}"
+    return surface.reason.format(
+        title=champion.catalogue.title[row] or champion.catalogue.item_id[row]
+    )
 
 
 def _ago(days: float) -> str:

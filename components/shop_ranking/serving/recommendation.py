@@ -1,6 +1,7 @@
 """Rows of recommendations: candidates of a surface, the fused ranker, and a list less alike."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,32 @@ from components.shop_ranking.serving.catalogue import Catalogue, Mask
 from components.shop_ranking.serving.ordering import diversified, personal
 from components.shop_ranking.serving.shoppers import Shopper
 from components.shop_ranking.serving.slates import Slate
+from components.shop_ranking.surfaces import HOME, ROWS
+from components.shop_ranking.surfaces.registration import Surface
 
 NO_FILTERS = Filters()
 RANKINGS = 20_000  # shoppers whose ranked candidates are kept
 LISTS = 20_000  # finished rows that are kept
 
 
+@dataclass(frozen=True)
+class RowRequest:
+    """What a surface makes a row of."""
+
+    recommender: "Recommender"
+    shopper: Shopper
+    context: Ints  # (n,) rows of the catalogue that the answer stands beside; none without context
+    filters: Filters
+    wanted: int  # items that may be shown
+
+    @property
+    def allowed(self) -> Mask:
+        """Items that pass the filters, (I,)."""
+        return self.recommender.catalogue.allowed(self.filters)
+
+
 class Recommender:
-    """Ranks for the surfaces home, similar, basket and buy_again."""
+    """Ranks for every surface that is a row of recommendations."""
 
     def __init__(
         self, folder: Path, ranker: FusedRanker, catalogue: Catalogue, params: ServingParams
@@ -57,35 +76,37 @@ class Recommender:
 
     def recommend(self, request: RecommendRequest, shopper: Shopper) -> Slate:
         """Return the row of a surface; one without an item or basket it knows shows home's."""
-        item = self.catalogue.index.get(request.item_id) if request.item_id else None
-        basket = tuple(dict.fromkeys(self.catalogue.rows(request.basket).tolist()))
-        surface, context = request.surface, basket
-        if surface == "similar":
-            context = () if item is None else (item,)
-        if surface in {"home", "buy_again"} or not context:
-            surface = "buy_again" if surface == "buy_again" else "home"
+        surface = ROWS[request.surface]
+        context = self._context(surface, request)
+        if surface.context is not None and not context:
+            surface = ROWS[HOME]
         wanted = request.k + self.params.exploration_reach
         key = shopper.key and (
-            shopper.key, surface, context, request.filters, wanted, request.diversity
+            shopper.key, surface.name, context, request.filters, wanted, request.diversity
         )  # fmt: skip
         items, scores = self._lists.get(
             key, lambda: self._list(shopper, surface, context, request, wanted)
         )
         return Slate(items, scores, "fused", min(request.k, len(items)))
 
+    def _context(self, surface: Surface, request: RecommendRequest) -> tuple[int, ...]:
+        """Return the rows of the items that the surface stands beside; none that are not known."""
+        named: Sequence[str] = ()
+        if surface.context == "item" and request.item_id:
+            named = [request.item_id]
+        elif surface.context == "basket":
+            named = request.basket
+        return tuple(dict.fromkeys(self.catalogue.rows(named).tolist()))
+
     def _list(
-        self, shopper: Shopper, surface: str, context: tuple[int, ...],
+        self, shopper: Shopper, surface: Surface, context: tuple[int, ...],
         request: RecommendRequest, wanted: int,
     ) -> tuple[Ints, Floats]:  # fmt: skip
-        mask = self.catalogue.allowed(request.filters)
-        if surface == "home":
-            items, scores = self.home(shopper, request.filters, wanted)
-        elif surface == "buy_again":
-            items, scores = self._bought(shopper, mask)
-        else:
-            items, scores = self._beside(shopper, np.array(context, np.int32), mask, surface)
-        shown = slice(0, self.params.diversity_pool * wanted)
-        items, scores = items[shown], scores[shown]
+        assert surface.propose is not None
+        row = RowRequest(self, shopper, np.array(context, np.int32), request.filters, wanted)
+        items, scores = surface.propose(row)
+        pool = slice(0, self.params.diversity_pool * wanted)
+        items, scores = items[pool], scores[pool]
         order = diversified(_falling(scores), self.likeness[items], wanted, request.diversity)
         return items[order], scores[order]
 
@@ -119,42 +140,34 @@ class Recommender:
         best = np.argsort(-scores, kind="stable")
         return items[best], scores[best]
 
-    def _bought(self, shopper: Shopper, mask: Mask) -> tuple[Ints, Floats]:
-        """Return what the shopper bought before, by fused score: nothing for a new shopper."""
-        state = shopper.state
-        owned = state.item[state.pair_column("sessions") > 0]
-        owned = owned[mask[owned]]
-        scores = self.ranker.score(state, [owned])[0]
-        best = np.argsort(-scores, kind="stable")
-        return owned[best], scores[best]
+    def beside(self, row: RowRequest, lists: Sequence[Ints]) -> tuple[Ints, Floats]:
+        """Fuse lists of items that go with a context into an order that knows the shopper too.
 
-    def _beside(
-        self, shopper: Shopper, context: Ints, mask: Mask, surface: str
-    ) -> tuple[Ints, Floats]:
-        """Return what goes with the context's items, in an order that knows the shopper too."""
-        each = self.params.beside_candidates
-        lists = self._goes_with(context)
-        if surface == "similar":
-            lists += [
-                self.engine.indexes[tower].nearest(
-                    self.engine.items.vectors[tower][context[0]], each, without=context,
-                    among=mask,
-                )[0]
-                for tower in TOWERS
-                if TOWERS[tower].profiles
-            ]  # fmt: skip
-        allowed = mask.copy()
-        allowed[context] = False
+        Where no list holds an allowed item, the items are home's.
+        """
+        allowed = row.allowed.copy()
+        allowed[row.context] = False
         items, _ = fuse_ranks([items[allowed[items]] for items in lists])
         if len(items) == 0:
-            items = self.home(shopper, NO_FILTERS, each)[0]
+            items = self.home(row.shopper, NO_FILTERS, self.params.beside_candidates)[0]
             items = items[allowed[items]]
-        items = items[: max(self.params.personal_first, each)]
-        scores = self.ranker.score(shopper.state, [items])[0]
+        items = items[: max(self.params.personal_first, self.params.beside_candidates)]
+        scores = self.ranker.score(row.shopper.state, [items])[0]
         order = personal(items, scores, len(items), self.params.personal_weight)
         return items[order], scores[order]
 
-    def _goes_with(self, context: Ints) -> list[Ints]:
+    def alike(self, row: RowRequest) -> list[Ints]:
+        """Return the items nearest to the context's first one by content, a list a tower."""
+        return [
+            self.engine.indexes[tower].nearest(
+                self.engine.items.vectors[tower][row.context[0]], self.params.beside_candidates,
+                without=row.context, among=row.allowed,
+            )[0]
+            for tower in TOWERS
+            if TOWERS[tower].profiles
+        ]  # fmt: skip
+
+    def goes_with(self, context: Ints) -> list[Ints]:
         """What was bought in one visit with an item, a list an item, and what EASE sees in them."""
         each = self.params.beside_candidates
         lists = [

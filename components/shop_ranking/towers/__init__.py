@@ -6,25 +6,15 @@ stage in dvc.yaml.
 """
 
 from collections.abc import Mapping
-from importlib import import_module
-from pathlib import Path
 from types import MappingProxyType
 
 from components.platform.errors import ModelError
+from components.shop_ranking.discovery import registered
 from components.shop_ranking.towers.registration import Queries, Tower
 
-
-def _registered() -> Mapping[str, Tower]:
-    modules = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
-    registered = [
-        module.TOWER
-        for module in (import_module(f"{__name__}.{stem}") for stem in modules)
-        if hasattr(module, "TOWER")
-    ]
-    return {tower.name: tower for tower in sorted(registered, key=lambda t: (t.place, t.name))}
-
-
-TOWERS: Mapping[str, Tower] = MappingProxyType(_registered())  # name -> tower
+TOWERS: Mapping[str, Tower] = MappingProxyType(
+    {tower.name: tower for tower in registered(__name__, "TOWER")}
+)
 
 
 def reading(queries: Queries) -> str:

@@ -87,7 +87,9 @@ def test_it_goes_the_whole_way(toy_platform: Platform):
             lambda: greeting(shop).get("model") == "toy-greeter/1", "the first champion", SECONDS
         )
         assert greeting(shop)["greeting"] == "hello you, 0.60"
-        assert "hello reader, 0.60" in shop.get("/hello").text
+        page = shop.get("/hello").text
+        assert "hello reader, 0.60" in page
+        assert '<a href="/hello" aria-current="page">Hello</a>' in page
 
         assert trained(airflow, warmth=0.8) == "success"
         assert greeting(shop)["model"] == "toy-greeter/1"

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 
 from components.platform.errors import ModelError, ServiceError, ShopError
+from components.platform.pages.rendering import static_router
 from components.platform.serving import clock, telemetry
 from components.platform.serving.activity import Activity
 from components.server import operating
@@ -51,6 +52,7 @@ def _routers(server: Server) -> Mapping[str, Sequence[APIRouter]]:
             events.router(server.log, server.hooks, server.clock),
             operating.router(server),
             clock.router(server.clock),
+            static_router(),
         ]
     }
     for application in server.applications:

@@ -3,8 +3,8 @@
 import mlflow
 import pytest
 
+from components.platform.pages.approvals import Approval, open_approvals
 from components.platform.settings import Settings
-from components.shop_ranking.pages.approvals import Approval, open_approvals
 from services.credentials import USER
 from tests.dags.promoting import PROMOTION, ROLLBACK, PromotionShop
 from tests.running import Platform

@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from components.platform.metrics.intervals import wilson
-from components.shop_ranking.pages.charts import Series, bar_chart, legend, line_chart
+from components.platform.pages.charts import Series, bar_chart, legend, line_chart
 
 WEEK = timedelta(days=7)
 MOST_CATEGORIES = 8

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -11,11 +12,13 @@ import numpy as np
 from fastapi.responses import HTMLResponse
 
 from components.platform.errors import DataError, ModelError, ServiceError, ShopError
+from components.platform.pages.rendering import Pages
+from components.shop_ranking.ads.campaigns import SIMULATED
 from components.shop_ranking.ads.router import fill
+from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.pages.clicks import note_click
 from components.shop_ranking.pages.demo_shoppers import Known, known_shoppers, said_of
 from components.shop_ranking.pages.labels import labels
-from components.shop_ranking.pages.rendering import page
 from components.shop_ranking.pages.visitor import Visitor
 from components.shop_ranking.serving.answering import recommend, search
 from components.shop_ranking.serving.api import (
@@ -34,6 +37,13 @@ if TYPE_CHECKING:
     from components.shop_ranking.serving.champion import Champion
 
 LEVELS = 2  # of the category path that are offered as filters
+PAGES = Pages(
+    SHOP_RANKING.name,
+    "Shop",
+    Path(__file__).parent,
+    menu=(("/", "Shop"), ("/compare", "Compare models"), ("/operations", "Operations")),
+    tests={"simulated": lambda campaign: str(campaign).startswith(SIMULATED)},
+)
 
 
 @dataclass(frozen=True)
@@ -105,13 +115,13 @@ class Front:
         """Render a page of the shop."""
         shared = {
             "visitor": who,
+            "link": who.link,
             "labels": self.labels(),
             "model_version": self.version(),
             "as_of": self.champion.as_of,
-            "here": "",
             "query": "",
         }
-        return page(template, status, **shared | values)
+        return PAGES.page(template, status, **shared | values)
 
     # --- answers ----------------------------------------------------------------------------------
 
@@ -131,7 +141,7 @@ class Front:
         """Return sponsored slots and log them; what stands in `shown` is not shown again."""
         asked = self._asking(who, item_id) | {"surface": surface, "slots": slots, "query": query}
         asked |= {"item_id": item_id, "filters": filters or Filters()}
-        asked["shown"] = [one.item_id for answer in shown for one in answer.items]
+        asked["shown"] = [item.item_id for answer in shown for item in answer.items]
         return fill(self._service, AdsRequest.model_validate(asked))
 
     def search(self, who: Visitor, wanted: SearchRequest) -> tuple[Answer | None, str]:
@@ -227,5 +237,5 @@ class Front:
 @lru_cache(maxsize=4)
 def _first_levels(paths: tuple[str | None, ...]) -> tuple[str, ...]:
     split = [path.split(" > ") for path in paths if path]
-    found = {tuple(names[:level]) for names in split for level in range(1, LEVELS + 1)}
-    return tuple(" > ".join(names) for names in sorted(found))
+    beginnings = {tuple(names[:level]) for names in split for level in range(1, LEVELS + 1)}
+    return tuple(" > ".join(names) for names in sorted(beginnings))

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from components.shop_ranking.pages.page_context import Front
-from components.shop_ranking.pages.rendering import PageRoute
+from components.shop_ranking.pages.page_context import PAGES, Front
 from components.shop_ranking.pages.storefront import Text, Who
 from components.shop_ranking.serving.api import Answer, ShownItem
 
@@ -15,29 +14,35 @@ COMPARED = 10  # items a side
 
 def router(front: Front) -> APIRouter:
     """Return the routes; `front` answers."""
-    routes = APIRouter(include_in_schema=False, route_class=PageRoute)
+    routes = PAGES.router()
 
     @routes.get("/why/{impression_id}")
     def why(
         who: Who, impression_id: str, item: Annotated[str, Query(max_length=200)] = ""
     ) -> Response:
         """The shares of the towers, and the history that speaks for an item."""
-        found = front.explain(impression_id)
-        if found is None:
+        explanation = front.explain(impression_id)
+        if explanation is None:
             lines = [
                 "The server remembers the answers lately given, and this one is not among them."
             ]
             return front.page("message.html", who, 404, heading="No such answer", lines=lines)
-        chosen = [one for one in found.items if one.item_id == item] or list(found.items)
+        every = list(explanation.items)
+        chosen = [explained for explained in every if explained.item_id == item] or every
         pictured = {
-            one.item_id: [
-                vars(why) | {"image": front.item(why.item_id).image} for why in one.because_of
+            explained.item_id: [
+                vars(reason) | {"image": front.item(reason.item_id).image}
+                for reason in explained.because_of
             ]
-            for one in chosen
+            for explained in chosen
         }
-        others = len(chosen) < len(found.items)
         return front.page(
-            "why.html", who, explanation=found, items=chosen, others=others, reasons=pictured
+            "why.html",
+            who,
+            explanation=explanation,
+            items=chosen,
+            others=len(chosen) < len(every),
+            reasons=pictured,
         )
 
     @routes.get("/compare")

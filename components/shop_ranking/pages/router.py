@@ -2,16 +2,19 @@
 
 from fastapi import APIRouter
 
-from components.shop_ranking.pages import operations, reasons
-from components.shop_ranking.pages import storefront as people
-from components.shop_ranking.pages.page_context import Front
+from components.platform.pages import signing_in
+from components.platform.pages.rendering import static_router
+from components.shop_ranking.pages import operations, reasons, storefront
+from components.shop_ranking.pages.page_context import PAGES, Front
 from components.shop_ranking.serving.service import Service
 
 
 def router(service: Service) -> APIRouter:
-    """Return the routes of both pages."""
+    """Return the routes of all pages."""
     front = Front(service)
     routes = APIRouter()
-    for part in (people, reasons, operations):
+    for part in (storefront, reasons, operations):
         routes.include_router(part.router(front))
+    routes.include_router(signing_in.router(PAGES, operations.PATH))
+    routes.include_router(static_router(PAGES.static))
     return routes

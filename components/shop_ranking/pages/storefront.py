@@ -1,41 +1,49 @@
 """The shop for people: home, search, item."""
 
 import base64
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Query, UploadFile
 from fastapi.responses import Response
 from pydantic import ValidationError
 
-from components.shop_ranking.pages.page_context import Front
-from components.shop_ranking.pages.rendering import HEADERS, PageRoute, static
+from components.shop_ranking.pages.page_context import PAGES, Front
 from components.shop_ranking.pages.visitor import Visitor, visitor
 from components.shop_ranking.serving.api import Answer, Filters, SearchRequest
+from components.shop_ranking.surfaces import HOME, rows_of
+from components.shop_ranking.surfaces.registration import Page
 
-IN_A_ROW, IN_A_SHORT_ROW, SLOTS, RESULTS = 12, 6, 2, 24
+SLOTS, RESULTS = 2, 24
 LARGEST_PICTURE = 5_000_000  # bytes
-FILES = {"shop.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 Who = Annotated[Visitor, Depends(visitor)]
 Text = Annotated[str, Query(max_length=1000)]
 
 
+@dataclass(frozen=True)
+class ShownRow:
+    """A row of a page."""
+
+    surface: str
+    heading: str
+    answer: Answer
+
+
 def router(front: Front) -> APIRouter:
     """Return the routes; `front` answers."""
-    routes = APIRouter(include_in_schema=False, route_class=PageRoute)
+    routes = PAGES.router()
 
     @routes.get("/")
     def home(who: Who) -> Response:
         """Rows for this shopper."""
-        rows: dict[str, Answer | None] = {"home": front.row(who, "home", k=IN_A_ROW)}
-        rows["buy_again"] = front.row(who, "buy_again", k=IN_A_SHORT_ROW) if who.shopper else None
-        rows["basket"] = front.row(who, "basket", k=IN_A_SHORT_ROW) if who.basket else None
-        shown = [answer for answer in rows.values() if answer]
-        rows["sponsored"] = front.sponsored(who, "home", SLOTS, shown=shown)
+        rows = _rows(front, who, "home")
         return front.page(
             "home.html",
             who,
             here="/",
             rows=rows,
+            paid=front.sponsored(who, HOME, SLOTS, shown=[row.answer for row in rows]),
+            paid_below=HOME,
             known=front.known_shoppers(),
             about=front.about(who),
             basket=[front.item(item) for item in who.basket],
@@ -44,26 +52,21 @@ def router(front: Front) -> APIRouter:
     @routes.get("/item/{item_id:path}")
     def item(who: Who, item_id: str, seen: Annotated[str, Query(max_length=200)] = "") -> Response:
         """One item, what is like it and what goes with it; `seen` is the answer that led here."""
-        found = front.item(item_id)
-        if not found.known:
-            lines = [f"No item has the id {found.item_id}."]
+        looked_at = front.item(item_id)
+        if not looked_at.known:
+            lines = [f"No item has the id {item_id}."]
             return front.page("message.html", who, 404, heading="No such item", lines=lines)
-        names = (found.category or "").split(" > ") if found.category else []
+        names = looked_at.category.split(" > ") if looked_at.category else []
         crumbs = [
             {"name": name, "path": " > ".join(names[: place + 1])}
             for place, name in enumerate(names)
         ]
         if seen:
-            front.note_click(who, seen, found.item_id)
-        rows = {
-            "similar": front.row(who, "similar", k=IN_A_SHORT_ROW, item_id=found.item_id),
-            "basket": front.row(who, "basket", k=IN_A_SHORT_ROW, basket=(found.item_id,)),
-        }
-        shown = list(rows.values())
-        rows["sponsored"] = front.sponsored(
-            who, "similar", SLOTS, item_id=found.item_id, shown=shown
-        )
-        return front.page("item.html", who, item=found, crumbs=crumbs, rows=rows)
+            front.note_click(who, seen, item_id)
+        rows = _rows(front, who, "item", item_id)
+        shown = [row.answer for row in rows]
+        paid = front.sponsored(who, "similar", SLOTS, item_id=item_id, shown=shown)
+        return front.page("item.html", who, item=looked_at, crumbs=crumbs, rows=rows, paid=paid)
 
     @routes.get("/search")
     def search(
@@ -105,15 +108,26 @@ def router(front: Front) -> APIRouter:
         wanted = SearchRequest(image=image, page_size=RESULTS)
         return _results(front, who, "", Filters(), wanted)
 
-    @routes.get("/pages/{name}")
-    def asset(name: str) -> Response:
-        """The style sheet and the icon."""
-        if name not in FILES:
-            return Response("no such file", 404)
-        kept = HEADERS | {"Cache-Control": "max-age=3600"}
-        return Response(static(name), media_type=FILES[name], headers=kept)
-
     return routes
+
+
+def _rows(front: Front, who: Visitor, page: Page, item_id: str | None = None) -> list[ShownRow]:
+    """Return the rows of a page beside an item, without those that lack what they need."""
+    rows = []
+    for surface, row in rows_of(page):
+        if row.needs is not None and not getattr(who, row.needs):
+            continue
+        answer = front.row(
+            who,
+            surface.name,
+            row.length,
+            item_id=item_id if surface.context == "item" else None,
+            basket=(item_id,) if item_id and surface.context == "basket" else (),
+        )
+        if answer.items or row.needs is None:
+            stranger = row.stranger_heading if not who.shopper else None
+            rows.append(ShownRow(surface.name, stranger or row.heading, answer))
+    return rows
 
 
 def _results(

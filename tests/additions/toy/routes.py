@@ -1,9 +1,13 @@
 """One route and one page."""
 
+from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Response
+
+from components.platform.pages.rendering import Pages
+
+PAGES = Pages("toy", "Toy", Path(__file__).parent, menu=(("/hello", "Hello"),))
 
 
 def routes(context: Any) -> list[APIRouter]:
@@ -21,11 +25,12 @@ def routes(context: Any) -> list[APIRouter]:
 
 def pages(context: Any) -> list[APIRouter]:
     """Return GET /hello, a page."""
-    router = APIRouter(include_in_schema=False)
+    router = PAGES.router()
 
     @router.get("/hello")
-    def hello() -> HTMLResponse:
+    def hello() -> Response:
         """Greet a person."""
-        return HTMLResponse(f"<h1>{context.models.current().greet('reader')}</h1>")
+        greeting = context.models.current().greet("reader")
+        return PAGES.page("hello.html", here="/hello", greeting=greeting)
 
     return [router]

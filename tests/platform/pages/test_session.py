@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from fastapi import Request, Response
 
+from components.platform.pages import session
 from components.platform.settings import settings
-from components.shop_ranking.pages import session
 
 
 @pytest.fixture(autouse=True)

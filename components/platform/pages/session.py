@@ -1,4 +1,7 @@
-"""Sign-in of a person with the admin key: a signed cookie of some hours, not the key itself."""
+"""Sign-in of a person with the admin key: a signed cookie of some hours, not the key itself.
+
+It opens the pages of every application of the server.
+"""
 
 import hmac
 from hashlib import sha256
@@ -9,10 +12,10 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from components.platform.settings import settings
 
-COOKIE = "shopfusion_operations"
+COOKIE = "shopfusion_signed_in"
 SECONDS = 8 * 3600
-PATH = "/operations"
-SIGNED_IN = "operations"
+PATH = "/"
+SIGNED_IN = "admin"
 
 
 def is_open() -> bool:

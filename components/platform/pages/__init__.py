@@ -1,0 +1,1 @@
+"""What the pages of every application share: rendering, sign-in, charts, the base template."""

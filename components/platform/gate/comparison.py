@@ -45,6 +45,7 @@ class Verdict:
     against: str
     lines: tuple[Judged, ...]
     reasons: tuple[str, ...]  # why not; empty when passed
+    notes: tuple[str, ...] = ()  # what could not be compared, and why
 
 
 def judge(challenger: Measured, references: Sequence[Measured], gate: Gate, seed: int) -> Verdict:

@@ -14,6 +14,7 @@ def as_values(verdict: Verdict) -> dict[str, Any]:
         "gate": verdict.outcome,
         "against": verdict.against,
         "reasons": " | ".join(verdict.reasons) or "none",
+        **({"notes": " | ".join(verdict.notes)} if verdict.notes else {}),
         "lines": {
             f"{line.rule}/{line.measure}": {
                 key: value
@@ -32,7 +33,7 @@ def as_markdown(verdict: Verdict, confidence: float) -> str:
         [
             f"Gate against {verdict.against}: **{verdict.outcome}**",
             "",
-            *(f"- {reason}" for reason in verdict.reasons),
+            *(f"- {line}" for line in (*verdict.reasons, *verdict.notes)),
             "",
             f"| {' | '.join(COLUMNS)} |",
             "|---" * len(COLUMNS) + "|",

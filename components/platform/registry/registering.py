@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from components.platform import tracking
 from components.platform.application import Application, Packages, Run
-from components.platform.errors import LayoutError, ParamsError
+from components.platform.errors import ModelError, ParamsError
 from components.platform.files import write_json
 from components.platform.gate.comparison import Verdict, judge
 from components.platform.gate.latency import request_ms
@@ -155,12 +156,9 @@ def _verdict(
         references = [reference]
         if comparisons.requests:
             candidates["champion"] = fetch(application, champion, run.scratch / "champion")
-    try:
-        challenger, references = _timed(application, run, comparisons, candidates, references)
-    except LayoutError as error:  # the champion's, which goes on answering where it is loaded
-        assert champion is not None
-        return Verdict("not comparable", called(champion), (), (str(error),))
-    return judge(challenger, references, policy.gate, run.params.seed)
+    challenger, references, notes = _timed(application, run, comparisons, candidates, references)
+    verdict = judge(challenger, references, policy.gate, run.params.seed)
+    return replace(verdict, notes=notes)
 
 
 def _timed(
@@ -169,22 +167,31 @@ def _timed(
     comparisons: Comparisons,
     candidates: Mapping[str, Packages],
     references: list[Measured],
-) -> tuple[Measured, list[Measured]]:
-    """Add the latency of what is served; baselines are not packaged, so they have none."""
+) -> tuple[Measured, list[Measured], tuple[str, ...]]:
+    """Add the latency of what is served, and why a champion has none.
+
+    Baselines are not packaged, so they have none. Nor has a champion whose package this code
+    refuses: one of an older layout, or from before a tower. It goes on answering where it is
+    loaded; the challenger's latency is held to the line's own limit alone.
+    """
     serving = application.serving
     if not comparisons.requests or serving is None or serving.answer is None:
-        return comparisons.challenger, references
-    answer = serving.answer
-    loaded = {
-        name: serving.load(packages, run.params, LiveEvents())
-        for name, packages in candidates.items()
-    }
+        return comparisons.challenger, references, ()
+    load, answer = serving.load, serving.answer
+    loaded = {"challenger": load(candidates["challenger"], run.params, LiveEvents())}
+    notes: tuple[str, ...] = ()
+    if "champion" in candidates:
+        try:
+            loaded["champion"] = load(candidates["champion"], run.params, LiveEvents())
+        except ModelError as error:
+            notes = (f"{LATENCY} is not compared with the champion's: {error}",)
+            say(notes[0])
     answers = {name: partial(answer, model) for name, model in loaded.items()}
     milliseconds = request_ms(answers, comparisons.requests)
     timed = comparisons.challenger.with_point(LATENCY, milliseconds["challenger"])
     if "champion" in milliseconds:
         references = [references[0].with_point(LATENCY, milliseconds["champion"])]
-    return timed, references
+    return timed, references, notes
 
 
 def _reference(

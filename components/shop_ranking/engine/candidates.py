@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.platform.compiled import compiled
+from components.platform.errors import ModelError
 from components.platform.serving.cache import Bounded
 from components.shop_ranking.engine.ease_scores import (
     Doubles,
@@ -29,6 +30,7 @@ from components.shop_ranking.engine.vector_index import VectorIndex
 # Of new items, each source proposes its first ones; items bought before come by habit.
 NEW_ITEM_SOURCES = (*TOWERS, "ease", "ease_recent", "popularity", "category_popularity")
 SOURCES = (*NEW_ITEM_SOURCES, "bought_habit")
+MOST_SOURCES = np.iinfo(np.uint16).bits  # an item is marked by a bit a source that proposes it
 
 SPARE = 40  # items that a shopper may buy before the nearest ones are looked for again
 NEAREST = 30_000  # lists of nearest items that are kept, one a vector of a shopper
@@ -55,9 +57,18 @@ class CandidateSources:
         new: items never bought before that each of NEW_ITEM_SOURCES proposes a shopper.
         bought: items bought before that are proposed by habit.
 
+    Raises:
+        ModelError: there are more sources than bits to mark them by.
+
     """
 
     def __init__(self, items: ItemState, ease: EaseScores, *, new: int, bought: int) -> None:
+        if len(SOURCES) > MOST_SOURCES:
+            raise ModelError(
+                f"at most {MOST_SOURCES} candidate sources, which is what their marks hold",
+                f"{len(SOURCES)}: {', '.join(SOURCES)}",
+                "register fewer towers, or widen the marks in engine/candidates.py",
+            )
         self.items, self.ease, self.new, self.bought = items, ease, new, bought
         self.indexes = {tower: VectorIndex(items.vectors[tower], items.order) for tower in TOWERS}
         self.sold = np.log1p(items.column("sessions_28"))

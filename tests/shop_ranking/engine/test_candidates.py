@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from components.platform.errors import ModelError
+from components.shop_ranking.engine import candidates as sources
 from components.shop_ranking.engine.candidates import NEW_ITEM_SOURCES, SOURCES
 from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.reading import read_cuts, read_states
@@ -93,3 +95,14 @@ def test_another_vector_of_a_known_shopper_has_other_nearest_items(states):
     moved = type(first)(first.users, first.ptr, first.item, first.pairs, first.numbers, turned)
     fresh = Engine(items, new=3, bought=0).candidates(moved)
     np.testing.assert_array_equal(engine.candidates(moved).items, fresh.items)
+
+
+def test_more_sources_than_their_marks_hold_are_refused_in_one_line(states, monkeypatch):
+    items, _ = states
+    Engine(items, new=1, bought=1)
+    towers = (f"tower-{number}" for number in range(17 - len(SOURCES)))
+    monkeypatch.setattr(sources, "SOURCES", (*SOURCES, *towers))
+    with pytest.raises(ModelError, match="at most 16 candidate sources") as refused:
+        Engine(items, new=1, bought=1)
+    assert "found 17: " in str(refused.value)
+    assert "\n" not in str(refused.value)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from components.platform import tracking
+from components.platform.application import Packages
 from components.platform.errors import DataError, ParamsError, RegistryError
 from components.platform.files import read_table, write_json, write_table
 from components.platform.registry import registering
@@ -206,6 +207,38 @@ def test_on_other_rows_the_champion_that_ranked_them_is_the_reference(mlflow, sh
         assert found["gate"] == outcome
     assert found["against"] == name
     assert found["lines"]["primary/ndcg/all/all"]["reference_value"] == pytest.approx(0.45)
+
+
+@pytest.mark.parametrize("why", ["before a tower", "older layout"])
+def test_a_champion_that_this_code_refuses_is_compared_but_for_its_latency(
+    mlflow, shop, monkeypatch, why
+):
+    shop.train()
+    shop.register()
+    fetch = registering.fetch
+
+    def fetched(application, version, folder) -> Packages:
+        packages = fetch(application, version, folder)
+        fused = packages.folders["fused"]
+        if why == "before a tower":
+            write_json(["behaviour", "text"], fused / "state/items/vectors.json")
+        else:
+            chosen = json.loads((fused / "chosen.json").read_text())
+            write_json(chosen | {"layout": 1}, fused / "chosen.json")
+        return packages
+
+    monkeypatch.setattr(registering, "fetch", fetched)
+    shop.train(scale=2, ndcg=0.50)
+    verdict = shop.register()
+    assert (verdict["gate"], verdict["against"]) == ("passed", f"{shop.fused}/1")
+    assert verdict["notes"].startswith("latency_ms is not compared with the champion's: expected")
+    assert "train the fusion again" in verdict["notes"]
+    assert "\n" not in verdict["notes"]
+    line = verdict["lines"]["most/latency_ms"]
+    assert "reference_value" not in line
+    assert line["value"] > 0
+    described = client.MlflowClient().get_model_version(shop.fused, "2").description
+    assert verdict["notes"] in described
 
 
 def test_wiped_registry_is_filled_again(mlflow, shop):

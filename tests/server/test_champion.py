@@ -1,7 +1,6 @@
 """The champion is replaced while the server answers, and only by one that works."""
 
 import itertools
-import json
 import os
 import shutil
 import subprocess
@@ -26,6 +25,7 @@ from components.shop_ranking.params import Params
 from tests.ports import free_port
 from tests.served import wait_until_shipped
 from tests.shop_ranking.model_registration.handmade import ITEM_IDS, USER_IDS
+from tests.shop_ranking.serving.registered import older_layout
 from tests.shop_ranking.serving.shop import app_of, copied, make_server
 from tests.waiting import wait_until
 
@@ -77,11 +77,6 @@ def wrong_scale(ranker: Path) -> None:
     text = path.read_text()
     start = text.index('"new-binary": [') + len('"new-binary": [')
     path.write_text(f"{text[:start]}NaN{text[text.index(',', start) :]}")
-
-
-def older_layout(ranker: Path) -> None:
-    chosen = json.loads((ranker / "chosen.json").read_text())
-    (ranker / "chosen.json").write_text(json.dumps(chosen | {"layout": 1}))
 
 
 @pytest.mark.parametrize("spoil", [nan_vectors, cut_trees, wrong_scale, older_layout])

@@ -40,12 +40,15 @@ def open_approvals(settings: Settings) -> Approvals:
     try:
         with httpx.Client(base_url=settings.airflow_url, timeout=SECONDS) as client:
             client.headers["Authorization"] = f"Bearer {_signed_in(client, settings)}"
-            found = client.get(
+            answer = client.get(
                 "/api/v2/dags/~/dagRuns/~/hitlDetails", params={"response_received": False}
             )
-            found.raise_for_status()
+            answer.raise_for_status()
             return Approvals(
-                tuple(_approval(one, settings.airflow_url) for one in found.json()["hitl_details"])
+                tuple(
+                    _approval(question, settings.airflow_url)
+                    for question in answer.json()["hitl_details"]
+                )
             )
     except (httpx.HTTPError, KeyError, ValueError) as error:
         _token.clear()
@@ -67,12 +70,12 @@ def _signed_in(client: httpx.Client, settings: Settings) -> str:
         return token
 
 
-def _approval(found: dict[str, Any], airflow: str) -> Approval:
-    task = found["task_instance"]
+def _approval(question: dict[str, Any], airflow: str) -> Approval:
+    task = question["task_instance"]
     place = f"/dags/{task['dag_id']}/runs/{task['dag_run_id']}/tasks/{task['task_id']}"
     return Approval(
-        subject=str(found["subject"]),
+        subject=str(question["subject"]),
         dag=str(task["dag_id"]),
-        since=str(found["created_at"])[:16].replace("T", " "),
+        since=str(question["created_at"])[:16].replace("T", " "),
         link=f"{airflow}{place}/required_actions",
     )

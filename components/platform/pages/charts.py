@@ -54,19 +54,19 @@ def line_chart(name: str, series: Sequence[Series], said: Callable[[float], str]
     """
     scale = _scale(series)
     parts = [*_axes(scale, said)]
-    for place, one in enumerate(series):
+    for place, line in enumerate(series):
         colour = place % COLOURS + 1
-        if one.low is not None and one.high is not None:
-            there = scale.points(one.days, one.high)
-            back = scale.points(one.days[::-1], one.low[::-1])
+        if line.low is not None and line.high is not None:
+            there = scale.points(line.days, line.high)
+            back = scale.points(line.days[::-1], line.low[::-1])
             parts.append(f'<polygon class="band fill-{colour}" points="{there} {back}"></polygon>')
-        line = scale.points(one.days, one.values)
-        parts.append(f'<polyline class="line line-{colour}" points="{line}"></polyline>')
+        points = scale.points(line.days, line.values)
+        parts.append(f'<polyline class="line line-{colour}" points="{points}"></polyline>')
         parts += [
             f'<circle class="fill-{colour}" cx="{scale.x(day):.1f}" cy="{scale.y(value):.1f}" '
-            f'r="2.5"><title>{escape(one.name)}, {day:%Y-%m-%d}: {escape(said(value))}</title>'
+            f'r="2.5"><title>{escape(line.name)}, {day:%Y-%m-%d}: {escape(said(value))}</title>'
             "</circle>"
-            for day, value in zip(one.days, one.values, strict=True)
+            for day, value in zip(line.days, line.values, strict=True)
         ]
     return _picture(name, parts)
 
@@ -74,23 +74,23 @@ def line_chart(name: str, series: Sequence[Series], said: Callable[[float], str]
 def bar_chart(name: str, series: Sequence[Series], said: Callable[[float], str]) -> Markup:
     """Return a column a day, the series stacked in their order."""
     totals: dict[date, float] = {}
-    for one in series:
-        for day, value in zip(one.days, one.values, strict=True):
+    for layer in series:
+        for day, value in zip(layer.days, layer.values, strict=True):
             totals[day] = totals.get(day, 0.0) + value
     stacked = Series(name, sorted(totals), [totals[day] for day in sorted(totals)])
     scale = _scale([stacked])
     wide = max(2.0, min(26.0, 0.7 * (WIDTH - LEFT - RIGHT) / (scale.span + 1)))
     scale = replace(scale, inset=wide / 2)
     parts, below = [*_axes(scale, said)], dict.fromkeys(totals, 0.0)
-    for place, one in enumerate(series):
-        for day, value in zip(one.days, one.values, strict=True):
+    for place, layer in enumerate(series):
+        for day, value in zip(layer.days, layer.values, strict=True):
             bottom, top = scale.y(below[day]), scale.y(below[day] + value)
             below[day] += value
             left = scale.x(day) - wide / 2
             parts.append(
                 f'<rect class="fill-{place % COLOURS + 1}" x="{left:.1f}" y="{top:.1f}" '
                 f'width="{wide:.1f}" height="{max(bottom - top, 0):.1f}">'
-                f"<title>{escape(one.name)}, {day:%Y-%m-%d}: {escape(said(value))}</title></rect>"
+                f"<title>{escape(layer.name)}, {day:%Y-%m-%d}: {escape(said(value))}</title></rect>"
             )
     return _picture(name, parts)
 
@@ -106,8 +106,8 @@ def legend(names: Sequence[str]) -> Markup:
 
 
 def _scale(series: Sequence[Series]) -> _Scale:
-    days = [day for one in series for day in one.days]
-    highest = max((v for one in series for v in (one.high or one.values)), default=0.0)
+    days = [day for line in series for day in line.days]
+    highest = max((v for line in series for v in (line.high or line.values)), default=0.0)
     first = min(days)
     return _Scale(first, (max(days) - first).days, _round_up(highest) or 1.0)
 

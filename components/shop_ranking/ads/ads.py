@@ -53,7 +53,7 @@ class Ads:
         self.params, self._prior = params, prior(params.prior_click_rate)
         self._path = folder / "campaigns.json"
         self._lock = threading.RLock()
-        self._campaigns = {one.campaign_id: one for one in load(self._path)}
+        self._campaigns = {campaign.campaign_id: campaign for campaign in load(self._path)}
         self._pacers: dict[str, Pacer] = {}
         self._offers: OrderedDict[tuple[str, str], Offer] = OrderedDict()
         self._click_models: dict[str, ClickModel] = {}
@@ -87,7 +87,7 @@ class Ads:
         """Take these campaigns instead of those so far, on this server."""
         with self._lock:
             save(campaigns, self._path)
-            self._campaigns = {one.campaign_id: one for one in campaigns}
+            self._campaigns = {campaign.campaign_id: campaign for campaign in campaigns}
 
     def spent(self, campaign_id: str) -> float:
         """Return what the campaign has spent on the last day it was charged or asked."""
@@ -134,8 +134,12 @@ class Ads:
         impression_id = uuid.uuid4().hex
         with self._lock:
             bidders = self._bidders(request, relevant, version, now)
-        coins = [random.Random(f"{impression_id}:{one.campaign_id}").random() for one in bidders]
-        takes_part = [coin < one.participation for coin, one in zip(coins, bidders, strict=True)]
+        coins = [
+            random.Random(f"{impression_id}:{bidder.campaign_id}").random() for bidder in bidders
+        ]
+        takes_part = [
+            coin < bidder.participation for coin, bidder in zip(coins, bidders, strict=True)
+        ]
         return impression_id, auction(bidders, takes_part, request.slots, self.params.reserve)
 
     def enrich(self, records: Sequence[Record], now: datetime) -> list[Record]:
@@ -225,29 +229,29 @@ class Ads:
         self, request: AdsRequest, relevant: dict[str, Scored], version: str, now: datetime
     ) -> list[Bidder]:
         """Return each running campaign with its most clickable item; an item has one campaign."""
-        running = [one for one in self._campaigns.values() if one.runs_at(now)]
-        running.sort(key=lambda one: (-one.bid, one.campaign_id))
+        running = [campaign for campaign in self._campaigns.values() if campaign.runs_at(now)]
+        running.sort(key=lambda campaign: (-campaign.bid, campaign.campaign_id))
         free = {item: scored for item, scored in relevant.items() if item not in request.shown}
-        found = []
+        bidders = []
         for campaign in running:  # the highest bid first: an item wanted twice goes to it
             mine = [item for item in campaign.item_ids if item in free]
             probability = self.pacer(campaign.campaign_id).probability(campaign, now)
             if mine and probability > 0:
                 best = max(mine, key=lambda item: (free[item].score, item))
-                found.append(
+                bidders.append(
                     Bidder(campaign.campaign_id, best, *free[best], 0.0, campaign.bid, probability)
                 )
             for item in mine:
                 free.pop(item, None)
-        return self._with_pctr(found, version)
+        return self._with_pctr(bidders, version)
 
     def _with_pctr(self, bidders: list[Bidder], version: str) -> list[Bidder]:
-        score = np.array([one.score for one in bidders])
-        fused = np.array([one.fused for one in bidders])
+        score = np.array([bidder.score for bidder in bidders])
+        fused = np.array([bidder.fused for bidder in bidders])
         ones = np.ones(len(bidders))
         pctr = self.click_model(version).probability(score, fused, ones, ones)
         pairs = zip(bidders, pctr.tolist(), strict=True)
-        return [replace(one, pctr=probability) for one, probability in pairs]
+        return [replace(bidder, pctr=probability) for bidder, probability in pairs]
 
     def pacer(self, campaign_id: str) -> Pacer:
         """Return what paces a campaign: what it spent today, and how eagerly it takes part."""

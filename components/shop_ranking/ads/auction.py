@@ -65,13 +65,13 @@ def place_probabilities(participation: Floats, slots: int) -> Floats:
     The bidder takes part, and exactly s of those ranked above it do: coins are independent, so
     their number is Poisson-binomial, built up one bidder at a time.
     """
-    found = np.zeros((len(participation), slots))
+    places = np.zeros((len(participation), slots))
     above = np.zeros(slots + 1)  # P(s of those above take part); the last entry is "more"
     above[0] = 1.0
     for i, p in enumerate(participation.tolist()):
-        found[i] = p * above[:slots]
+        places[i] = p * above[:slots]
         moved = p * above
         above = above - moved
         above[1:] += moved[:-1]
         above[-1] += moved[-1]
-    return found
+    return places

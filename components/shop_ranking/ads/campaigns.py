@@ -76,7 +76,7 @@ def load(path: Path) -> tuple[Campaign, ...]:
     """Return the campaigns that were saved; none where nothing was."""
     if not path.exists():
         return ()
-    return tuple(Campaign.model_validate(one) for one in json.loads(path.read_text()))
+    return tuple(Campaign.model_validate(campaign) for campaign in json.loads(path.read_text()))
 
 
 def packed(campaigns: Sequence[Campaign]) -> bytes:

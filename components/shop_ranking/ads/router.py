@@ -82,15 +82,15 @@ def router(service: Service) -> APIRouter:
         return CampaignStates(
             campaigns=tuple(
                 CampaignState(
-                    campaign_id=one.campaign_id,
-                    items=len(one.item_ids),
-                    bid=one.bid,
-                    daily_budget=one.daily_budget,
-                    spent=ads.spent(one.campaign_id),
-                    running=one.runs_at(now),
-                    simulated=one.campaign_id.startswith(SIMULATED),
+                    campaign_id=campaign.campaign_id,
+                    items=len(campaign.item_ids),
+                    bid=campaign.bid,
+                    daily_budget=campaign.daily_budget,
+                    spent=ads.spent(campaign.campaign_id),
+                    running=campaign.runs_at(now),
+                    simulated=campaign.campaign_id.startswith(SIMULATED),
                 )
-                for one in ads.campaigns()
+                for campaign in ads.campaigns()
             ),
             click_probability=source if model.calibrated else "a prior by position, not measured",
         )
@@ -126,13 +126,13 @@ def _answer(
     shown = (
         champion.presenter.item(
             position,
-            index[one.bidder.item_id],
-            one.bidder.score,
-            one.bidder.fused,
-            one.propensity,
-            one.bidder.campaign_id,
+            index[slot.bidder.item_id],
+            slot.bidder.score,
+            slot.bidder.fused,
+            slot.propensity,
+            slot.bidder.campaign_id,
         )
-        for position, one in enumerate(won, start=1)
+        for position, slot in enumerate(won, start=1)
     )
     return Answer(
         impression_id=impression_id,
@@ -147,6 +147,6 @@ def _records(shown: Shown, won: list[Won]) -> list[Record]:
     """Return the impressions, with the campaign and what a click will cost as `price`."""
     pairs = zip(records(shown), won, strict=True)
     return [
-        {**record, "campaign_id": one.bidder.campaign_id, "price": one.price}
-        for record, one in pairs
+        {**record, "campaign_id": slot.bidder.campaign_id, "price": slot.price}
+        for record, slot in pairs
     ]

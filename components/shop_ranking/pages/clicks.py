@@ -16,7 +16,9 @@ def note_click(service: Service, who: Visitor, impression_id: str, item_id: str)
     clicks; everything else about events needs the key of POST /events.
     """
     shown = service.impressions.get(impression_id)
-    places = [one.position for one in shown.answer.items if one.item_id == item_id] if shown else []
+    places = (
+        [item.position for item in shown.answer.items if item.item_id == item_id] if shown else []
+    )
     if not places or shown is None:
         return
     once = hashlib.sha256(f"{impression_id}/{item_id}".encode()).hexdigest()[:32]

@@ -27,14 +27,14 @@ def read_feedback(category_of: Callable[[str], str | None]) -> Feedback:
         StorageError: the store cannot be reached.
 
     """
-    found: dict[str, dict[date, storage.Stored]] = {"metrics": {}, "events": {}}
-    for one in storage.stored(PREFIX):
-        if match := PLACE.fullmatch(one.key):
-            found[match[2]][date.fromisoformat(match[1])] = one
-    kept = found["metrics"]
+    objects: dict[str, dict[date, storage.Stored]] = {"metrics": {}, "events": {}}
+    for stored in storage.stored(PREFIX):
+        if match := PLACE.fullmatch(stored.key):
+            objects[match[2]][date.fromisoformat(match[1])] = stored
+    kept = objects["metrics"]
     metrics = latest_shown(kept, lambda day: _metrics(kept[day].key, kept[day].modified), DAYS)
-    trading = {day: one for day, one in found["events"].items() if day in metrics}
-    trade = {day: _trade(one.key, one.modified) for day, one in trading.items()}
+    trading = {day: stored for day, stored in objects["events"].items() if day in metrics}
+    trade = {day: _trade(stored.key, stored.modified) for day, stored in trading.items()}
     sales = [sold.assign(day=day) for day, (sold, _) in trade.items()]
     joined = pd.concat(sales) if sales else pd.DataFrame(columns=["item_id", "revenue", "day"])
     joined["category"] = [_short(category_of(item)) for item in joined["item_id"]]

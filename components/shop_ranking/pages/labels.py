@@ -13,10 +13,10 @@ RENDERED = "Pictures are rendered from product attributes; they are not photogra
 
 def labels(service: Service, version: str | None, now: datetime | None) -> tuple[str, ...]:
     """Return the labels of the champion `version`, and the time where it is not the real one."""
-    found = list(_of_data(service, version))
+    said = list(_of_data(service, version))
     if service.clock.mode == "data" and now is not None:
-        found.append(f"Shop time {now:%A, %-d %B %Y, %H:%M} UTC: a replay of the past.")
-    return tuple(found)
+        said.append(f"Shop time {now:%A, %-d %B %Y, %H:%M} UTC: a replay of the past.")
+    return tuple(said)
 
 
 def _of_data(service: Service, version: str | None) -> tuple[str, ...]:
@@ -38,5 +38,5 @@ def _tags(name: str, version: str) -> tuple[str, str] | None:
     """Return the tags simulated and pictures; None for a version the registry does not know."""
     if not version.startswith(f"{name}/"):
         return None
-    found = tracking.version(name, version.removeprefix(f"{name}/"))
-    return found.tags.get("simulated", ""), found.tags.get("pictures", "")
+    registered = tracking.version(name, version.removeprefix(f"{name}/"))
+    return registered.tags.get("simulated", ""), registered.tags.get("pictures", "")

@@ -59,10 +59,10 @@ class Postings:
         if len(rows) <= MERGED:
             return _merged(self.start, self.document, self.value, np.array(rows, np.int64))
         slices = [slice(int(self.start[row]), int(self.start[row + 1])) for row in rows]
-        document = np.concatenate([self.document[one] for one in slices])
-        value = np.concatenate([self.value[one] for one in slices])
-        found, place = np.unique(document, return_inverse=True)
-        return found.astype(np.int32), np.bincount(place, value).astype(np.float32)
+        document = np.concatenate([self.document[part] for part in slices])
+        value = np.concatenate([self.value[part] for part in slices])
+        documents, place = np.unique(document, return_inverse=True)
+        return documents.astype(np.int32), np.bincount(place, value).astype(np.float32)
 
     def uses(self, word: str) -> int:
         """Return the number of documents that have a word."""
@@ -82,8 +82,8 @@ def _merged(
     The documents of a word are ascending already. A step looks at every word.
     """
     at, end = start[words], start[words + 1]
-    found = np.empty((end - at).sum(), np.int32)
-    total = np.empty(len(found), np.float32)
+    documents = np.empty((end - at).sum(), np.int32)
+    total = np.empty(len(documents), np.float32)
     count = 0
     while True:
         first = -1
@@ -91,13 +91,13 @@ def _merged(
             if at[word] < end[word] and (first < 0 or document[at[word]] < first):
                 first = document[at[word]]
         if first < 0:
-            return found[:count], total[:count]
+            return documents[:count], total[:count]
         summed = 0.0
         for word in range(len(words)):
             if at[word] < end[word] and document[at[word]] == first:
                 summed += value[at[word]]
                 at[word] += 1
-        found[count], total[count] = first, summed
+        documents[count], total[count] = first, summed
         count += 1
 
 
@@ -113,8 +113,8 @@ class FieldIndex:
 
     def scores(self, words: Sequence[str]) -> dict[str, Floats]:
         """Return BM25 of every document by field, and of the `whole`."""
-        found = {name: postings.scores(words) for name, postings in self.fields.items()}
-        return {**found, "whole": self.whole.scores(words)}
+        scores = {name: postings.scores(words) for name, postings in self.fields.items()}
+        return {**scores, "whole": self.whole.scores(words)}
 
     def understood(self, query: str) -> list[str]:
         """Return the words of a query, one that no document has replaced by the nearest known.

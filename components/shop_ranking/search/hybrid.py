@@ -95,13 +95,13 @@ class HybridSearch:
     def _share_named(self, words: Sequence[str]) -> Floats:
         """Share of the query's words that a title has, (documents,)."""
         title = self.index.fields["title"]
-        found = np.zeros(title.documents, np.float32)
+        matches = np.zeros(title.documents, np.float32)
         distinct = list(dict.fromkeys(words))
         for word in distinct:
             row = title.vocabulary.get(word)
             if row is not None:
-                found[title.document[int(title.start[row]) : int(title.start[row + 1])]] += 1
-        return found / np.float32(max(len(distinct), 1))
+                matches[title.document[int(title.start[row]) : int(title.start[row + 1])]] += 1
+        return matches / np.float32(max(len(distinct), 1))
 
 
 def reciprocal_ranks(signals: Sequence[Floats], each: int, weights: Sequence[float] = ()) -> Floats:

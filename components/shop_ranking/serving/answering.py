@@ -42,11 +42,11 @@ def router(service: Service) -> APIRouter:
     )
     def picture(item_id: str) -> Response:
         """The picture of an item."""
-        found = service.champion.catalogue.picture(item_id)
-        if found is None:
+        image = service.champion.catalogue.picture(item_id)
+        if image is None:
             raise HTTPException(404, f"expected an item with a picture; found {item_id!r}")
-        kind = "image/png" if found.startswith(b"\x89PNG") else "image/jpeg"
-        return Response(found, media_type=kind, headers={"Cache-Control": "max-age=3600"})
+        kind = "image/png" if image.startswith(b"\x89PNG") else "image/jpeg"
+        return Response(image, media_type=kind, headers={"Cache-Control": "max-age=3600"})
 
     return routes
 

@@ -88,13 +88,13 @@ class Catalogue:
         row = self.index.get(item_id)
         if row is None or self.picture_row[row] < 0:
             return None
-        found: bytes = self.pictures[int(self.picture_row[row])].as_py()
-        return found
+        image: bytes = self.pictures[int(self.picture_row[row])].as_py()
+        return image
 
     def allowed(self, filters: Filters) -> Mask:
         """Mark the items that may be shown: sold today, and through all filters, (I,)."""
-        found: Mask = self._mask(filters)  # type: ignore[attr-defined]
-        return found
+        mask: Mask = self._mask(filters)  # type: ignore[attr-defined]
+        return mask
 
     def _compute(self, filters: Filters) -> Mask:
         mask = self.eligible.copy()
@@ -120,5 +120,5 @@ class Catalogue:
 
 def _of_code(wanted: list[bool], code: npt.NDArray[np.int32]) -> Mask:
     """Look up each item's code; the code -1 (none) is never wanted."""
-    found: Mask = np.array([*wanted, False])[code]
-    return found
+    mask: Mask = np.array([*wanted, False])[code]
+    return mask

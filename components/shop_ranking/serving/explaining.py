@@ -35,14 +35,14 @@ def router(service: Service) -> APIRouter:
     )
     def get_explanation(impression_id: str) -> Explanation:
         """Why the items of an answer are where they are."""
-        found = explain(service, impression_id)
-        if found is None:
+        told = explain(service, impression_id)
+        if told is None:
             raise HTTPException(
                 404,
                 "expected an answer lately given, by a model that is still loaded; found "
                 f"{impression_id[:80]!r}; ask again and explain the new answer",
             )
-        return found
+        return told
 
     return routes
 
@@ -101,11 +101,11 @@ def _shares(champion: Champion, state: ShopperState, rows: np.ndarray) -> list[t
 
 def _reasons(champion: Champion, state: ShopperState, row: int) -> tuple[Reason, ...]:
     """Return the item itself where it was bought before, then its nearest in the history."""
-    found: list[Reason] = []
+    reasons: list[Reason] = []
     titles, ids = champion.catalogue.title, champion.catalogue.item_id
     pair = np.flatnonzero(state.item == row)
     if len(pair) and (visits := float(state.pair_column("sessions")[pair[0]])) > 0:
-        found.append(Reason(item_id=ids[row], title=titles[row], weight=visits, tower="history"))
+        reasons.append(Reason(item_id=ids[row], title=titles[row], weight=visits, tower="history"))
     latest = state.item[-LATEST:]
     latest = latest[latest != row]
     near = []
@@ -115,16 +115,18 @@ def _reasons(champion: Champion, state: ShopperState, row: int) -> tuple[Reason,
             best = int(np.nanargmax(cosines))
             near.append((float(cosines[best]), tower, int(latest[best])))
     for weight, tower, item in sorted(near, reverse=True):
-        if weight > 0 and ids[item] not in {one.item_id for one in found}:
-            found.append(Reason(item_id=ids[item], title=titles[item], weight=weight, tower=tower))
-    return tuple(found[:REASONS])
+        if weight > 0 and ids[item] not in {reason.item_id for reason in reasons}:
+            reasons.append(
+                Reason(item_id=ids[item], title=titles[item], weight=weight, tower=tower)
+            )
+    return tuple(reasons[:REASONS])
 
 
 def _cosines(champion: Champion, tower: str, row: int, others: np.ndarray) -> Floats:
     items = champion.engine.items
     vectors, norms = items.vectors[tower], items.norms[tower]
-    found: Floats = (vectors[others] @ vectors[row]) / (norms[others] * norms[row])
-    return found
+    cosines: Floats = (vectors[others] @ vectors[row]) / (norms[others] * norms[row])
+    return cosines
 
 
 def _sentence(

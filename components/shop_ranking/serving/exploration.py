@@ -26,9 +26,9 @@ def propensities(length: int, slots: int, share: float, reach: int) -> npt.NDArr
         each = share / len(others)
         whole[:, slot] = (1 - share) * mine + each * theirs.sum(1)
         whole[:, others] = (1 - each) * theirs + each * mine[:, None]
-    found: npt.NDArray[np.float64] = whole[:, :slots]
-    found.flags.writeable = False
-    return found
+    table: npt.NDArray[np.float64] = whole[:, :slots]
+    table.flags.writeable = False
+    return table
 
 
 def explore(

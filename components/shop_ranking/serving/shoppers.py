@@ -110,8 +110,8 @@ class Shoppers:
         place = self.place[:-1]
         some = (place >= 0) & (self.events.ptr[place + 1] > self.events.ptr[place])
         users, last = users[some], self.events.ptr[place[some] + 1] - 1
-        found: list[str] = users[np.argsort(self.events.day[last], kind="stable")[:count]].tolist()
-        return found
+        latest: list[str] = users[np.argsort(self.events.day[last], kind="stable")[:count]].tolist()
+        return latest
 
     def at(self, user: str | None, history: Sequence[str], moment: datetime) -> Shopper:
         """Return the state as it was at a moment in the past: nothing later is used, or kept."""
@@ -138,7 +138,7 @@ class Shoppers:
             for user, live in zip(users, lived, strict=True)
         ]
         summaries = split(summarise(together(parts)))
-        return [self._state(*one) for one in zip(users, lived, summaries, strict=True)]
+        return [self._state(*known) for known in zip(users, lived, summaries, strict=True)]
 
     def _state(self, user: str, live: Sequence[LiveEvent], summary: Summary) -> ShopperState:
         """Return the state of one shopper from the summary of all its events."""

@@ -61,7 +61,7 @@ class Presenter:
         return Answer.model_construct(
             impression_id=impression,
             surface=surface,
-            items=tuple(self.item(place, *one) for place, one in enumerate(shown, 1)),
+            items=tuple(self.item(place, *values) for place, values in enumerate(shown, 1)),
             model_version=self.version,
             policy=f"{slate.policy}+swap",
             total=slate.total,

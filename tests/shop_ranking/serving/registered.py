@@ -1,7 +1,8 @@
 """A real registry with versions of a small shop, for servers that follow its aliases."""
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from tests.shop_ranking.serving.shop import ShopServer, make_server
 
 @dataclass(frozen=True)
 class Family:
-    """Versions of one model: two that answer, in opposite order, and four that do not."""
+    """Versions of one model: two that answer, in opposite order, and five that do not."""
 
     folder: Path  # with the policy that names the model
     first: Version
@@ -37,6 +38,7 @@ class Family:
     without_files: Version
     broken: Version  # its catalogue is none
     cut_short: Version  # its numbers are too few
+    older: Version  # its package is of an older layout
 
     @contextmanager
     def server(self, spool: Path) -> Iterator[ShopServer]:
@@ -67,7 +69,7 @@ def make_family(folder: Path, mlflow_uri: str) -> Family:
             hide_names()
             second, lacking = register_unseen(), register_unseen()
             without_tower = register_unseen({"parent_text": "no-such-tower/7"})
-            broken = register_unseen(broken=True)
+            broken, older = register_unseen(spoil=no_catalogue), register_unseen(spoil=older_layout)
             shop.train(scale=float("nan"))
             numbers = Path("models/fused/state/items/numbers.npy")
             np.save(numbers, np.load(numbers)[:3])
@@ -78,7 +80,7 @@ def make_family(folder: Path, mlflow_uri: str) -> Family:
         get_artifact_repository(uri).delete_artifacts()
         first = tracking.version(second.name, "1")
     settings.cache_clear()
-    return Family(folder, first, second, without_tower, lacking, broken, cut_short)
+    return Family(folder, first, second, without_tower, lacking, broken, cut_short, older)
 
 
 def hide_names() -> None:
@@ -89,12 +91,22 @@ def hide_names() -> None:
     write_table(users.set_column(1, "user_id", pa.array(hidden)), path)
 
 
-def register_unseen(tags: dict[str, str] | None = None, broken: bool = False) -> Version:
+def no_catalogue(ranker: Path) -> None:
+    (ranker / "shop" / "items.parquet").write_bytes(b"no catalogue")
+
+
+def older_layout(ranker: Path) -> None:
+    chosen = json.loads((ranker / "chosen.json").read_text())
+    (ranker / "chosen.json").write_text(json.dumps(chosen | {"layout": 1}))
+
+
+def register_unseen(
+    tags: dict[str, str] | None = None, spoil: Callable[[Path], None] = lambda ranker: None
+) -> Version:
     """Register what lies in the folder past the gate, as a person could by hand."""
     first = tracking.version(load_policy(SHOP_RANKING).leading, "1")
     with TemporaryDirectory() as scratch:
         package = ranker_package(Path("models/fused"), Path("data/prepared"), Path(scratch))
-        if broken:
-            (package.folder / "shop" / "items.parquet").write_bytes(b"no catalogue")
+        spoil(package.folder)
         with tracking.stage_run("by_hand", Params()):
             return tracking.register(package, first.name, dict(first.tags) | (tags or {}))

@@ -6,7 +6,7 @@ from components.platform.serving.segments import Record
 
 
 class RecentIds:
-    """The latest `capacity` ids; the oldest is forgotten first."""
+    """The unknown `capacity` ids; the oldest is forgotten first."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -14,11 +14,11 @@ class RecentIds:
 
     def new(self, records: Sequence[Record]) -> list[Record]:
         """Return the records whose id is neither known nor earlier among them."""
-        found: dict[str, Record] = {}
+        unknown: dict[str, Record] = {}
         for record in records:
             if record["event_id"] not in self._ids:
-                found.setdefault(record["event_id"], record)
-        return list(found.values())
+                unknown.setdefault(record["event_id"], record)
+        return list(unknown.values())
 
     def add(self, records: Sequence[Record]) -> None:
         """Remember the ids of events; impressions have ids of the server's own making."""

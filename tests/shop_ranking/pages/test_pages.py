@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from components.platform.application import Packages
 from components.platform.files import read_table
+from components.platform.pages import session
 from components.platform.serving.segments import whole_lines
 from tests.served import ADMIN_KEY, SCRIPT, ServedShop, scripted
 from tests.shop_ranking.serving.shop import app_of, make_server
@@ -218,7 +219,7 @@ def test_operations_need_the_key_and_keep_it_out_of_the_cookie(shop: ServedShop)
 
 @pytest.mark.parametrize("forged", ["9999999999.00", "x.y", ".", "9" * 30, "²³.a"])
 def test_a_forged_cookie_opens_nothing(shop: ServedShop, forged: str):
-    header = {"Cookie": f"shopfusion_operations={forged}".encode("latin-1")}
+    header = {"Cookie": f"{session.COOKIE}={forged}".encode("latin-1")}
     answer = httpx.get(f"{shop.url}/operations", headers=header, timeout=30)
     assert "Admin key" in answer.text
 

@@ -39,11 +39,11 @@ def page() -> str:
         for name, field in _params(Params)
     ]
     table = "| param | default | values | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
-    found = {**Settings.model_fields, **ServiceSettings.model_fields}
-    found |= {f"replay_{name}": field for name, field in ReplaySettings.model_fields.items()}
+    fields = {**Settings.model_fields, **ServiceSettings.model_fields}
+    fields |= {f"replay_{name}": field for name, field in ReplaySettings.model_fields.items()}
     settings = [
         f"| `SHOPFUSION_{name.upper()}` | {_shown(field.default)} | {field.description} |"
-        for name, field in sorted(found.items())
+        for name, field in sorted(fields.items())
     ]
     return HEAD + "\n" + table + SETTINGS + "\n".join(settings) + "\n"
 
@@ -69,10 +69,10 @@ def _limits(field: FieldInfo) -> str:
         return ", ".join(f"`{word}`" for word in get_args(field.annotation))
     signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
     return ", ".join(
-        f"{sign} {getattr(one, name):g}"
-        for one in field.metadata
+        f"{sign} {getattr(limit, name):g}"
+        for limit in field.metadata
         for name, sign in signs.items()
-        if getattr(one, name, None) is not None
+        if getattr(limit, name, None) is not None
     )
 
 

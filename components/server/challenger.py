@@ -30,7 +30,7 @@ class Challenger:
         """What is loaded now."""
         return self._champion
 
-    def load(self, found: Version) -> Served:
+    def load(self, version: Version) -> Served:
         """Return this version, loaded if it is not yet.
 
         Raises:
@@ -39,7 +39,7 @@ class Challenger:
             StorageError: the disk refuses the version; it is tried again.
 
         """
-        name = called(found)
+        name = called(version)
         with self._loading:
             if self._champion is not None and self._champion.version == name:
                 return self._champion
@@ -48,7 +48,7 @@ class Challenger:
                 self._refused = None
                 try:
                     with scratch_folder() as folder:
-                        packages = fetch(self._application, found, folder)
+                        packages = fetch(self._application, version, folder)
                         self._champion = self._load(packages)
                         return self._champion
                 except Exception as error:  # whatever is wrong with it, the page says it

@@ -142,13 +142,13 @@ class ModelManager:
             RegistryError: the registry does not answer.
 
         """
-        found = tracking.version_at(self.policy.leading, self.policy.aliases.challenger)
-        if found is None:
+        version = tracking.version_at(self.policy.leading, self.policy.aliases.challenger)
+        if version is None:
             return None
         current = self._current
-        if current is not None and current.version == called(found):
+        if current is not None and current.version == called(version):
             return current
-        return self._challenger.load(found)
+        return self._challenger.load(version)
 
     def loaded(self, version: str) -> Any | None:
         """Return a loaded champion or challenger by version, without loading anything."""
@@ -168,11 +168,11 @@ class ModelManager:
 
         """
         with self._following:
-            found = tracking.version_at(self.policy.leading, self.policy.aliases.champion)
+            version = tracking.version_at(self.policy.leading, self.policy.aliases.champion)
             self._checked.set_to_current_time()
-            if found is None:
+            if version is None:
                 return False
-            name = called(found)
+            name = called(version)
             if self._current is not None and self._current.version == name:
                 self.refused = None  # the alias went back to what answers
                 self._let_go()
@@ -184,7 +184,7 @@ class ModelManager:
                 return self._take_over(name, lambda: ready)
             try:
                 with scratch_folder() as folder:
-                    return self.use(fetch(self.application, found, folder))
+                    return self.use(fetch(self.application, version, folder))
             except Exception as error:
                 if passes(error):
                     raise
@@ -195,9 +195,9 @@ class ModelManager:
         """Free a challenger that became the champion, or that the alias has left."""
         if self._challenger.loaded is None:
             return
-        found = tracking.version_at(self.policy.leading, self.policy.aliases.challenger)
-        mine = found is None or self._current is None or called(found) == self._current.version
-        self._challenger.follow(None if mine or found is None else called(found))
+        version = tracking.version_at(self.policy.leading, self.policy.aliases.challenger)
+        mine = version is None or self._current is None or called(version) == self._current.version
+        self._challenger.follow(None if mine or version is None else called(version))
 
     def watch(self) -> None:
         """Follow the alias from now on, in a thread of its own."""

@@ -88,10 +88,10 @@ def _served() -> set[Path]:
 
 def revision(source: Path) -> str:
     """Return the git revision of a folder, marked where tracked or new files differ from it."""
-    found = _git(source, "rev-parse", "HEAD")
-    if found is None:
+    commit = _git(source, "rev-parse", "HEAD")
+    if commit is None:
         return "none"
-    return found.strip() + ("-dirty" if _git(source, "status", "--porcelain") else "")
+    return commit.strip() + ("-dirty" if _git(source, "status", "--porcelain") else "")
 
 
 def source_files(source: Path) -> list[str]:
@@ -99,10 +99,10 @@ def source_files(source: Path) -> list[str]:
     listed = _git(source, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     if listed is not None:
         return [name for name in listed.split("\0") if name and (source / name).is_file()]
-    found = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    files = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
     return [
         str(path)
-        for path in found
+        for path in files
         if path.parts[0] not in NOT_SOURCE and "__pycache__" not in path.parts
     ]
 

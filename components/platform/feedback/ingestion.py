@@ -46,13 +46,13 @@ def run(params: Params, day: date | None = None) -> dict[date, dict[str, Any]]:
         if items is None:
             say("items are not checked: nobody published the shop's products")
         accounts = {}
-        for one in track(days, "partitions"):
-            keys = of_days(index, one - window, one + window)
+        for partition_day in track(days, "partitions"):
+            keys = of_days(index, partition_day - window, partition_day + window)
             con = connect()
             load(con, fetch(keys, scratch), items)
             attribute(con, params.feedback.attribution_hours)
-            accounts[one] = write_partition(con, one)
-            say(f"{one}: {json.dumps(accounts[one])}")
+            accounts[partition_day] = write_partition(con, partition_day)
+            say(f"{partition_day}: {json.dumps(accounts[partition_day])}")
             con.close()
         write_index(index)  # last: a run that broke off does all of it again
     calibrate(params)
@@ -98,9 +98,13 @@ def _floats(column: pa.ChunkedArray) -> np.ndarray:
 def _touched(index: pa.Table, known: int, day: date | None, window: timedelta) -> list[date]:
     """Return the days whose partitions may change, ascending; `known` segments are not new."""
     spoken_of = _days(index.slice(known)) | ({day} if day else set())
-    before = {one - timedelta(days=back) for one in spoken_of for back in range(1, window.days + 1)}
+    before = {
+        new_day - timedelta(days=back)
+        for new_day in spoken_of
+        for back in range(1, window.days + 1)
+    }
     return sorted(spoken_of | (before & _days(index)))
 
 
 def _days(index: pa.Table) -> set[date]:
-    return {one for one in pc.unique(pc.list_flatten(index["days"])).to_pylist() if one}
+    return {day for day in pc.unique(pc.list_flatten(index["days"])).to_pylist() if day}

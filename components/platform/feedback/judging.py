@@ -38,13 +38,13 @@ def judge(params: Params) -> dict[str, dict[str, Any]]:
         say("nothing to estimate: no challenger said what it would have shown, or nothing was")
         return {}
     organic = labelled.filter(pc.is_null(labelled["campaign_id"]))
-    found = {}
+    values = {}
     for version, table in choices.items():
         value = challenger_value(organic, table, params.feedback)
-        found[version] = asdict(value) | {"conclusion": conclusion(value)}
-        say(f"{version}: {found[version]['conclusion']}")
-    storage.put(json.dumps(found, sort_keys=True).encode(), VALUES)
-    return found
+        values[version] = asdict(value) | {"conclusion": conclusion(value)}
+        say(f"{version}: {values[version]['conclusion']}")
+    storage.put(json.dumps(values, sort_keys=True).encode(), VALUES)
+    return values
 
 
 def conclusion(value: OffPolicyValue) -> str:
@@ -66,9 +66,9 @@ def conclusion(value: OffPolicyValue) -> str:
 
 
 def _choices() -> dict[str, pa.Table]:
-    found: dict[str, list[pa.Table]] = {}
-    for one in storage.stored(CHOICES):
-        if place := PLACE.fullmatch(one.key):
-            table = read_parquet(one.key).cast(schemas.CHOICES)
-            found.setdefault(place["version"], []).append(table)
-    return {version: pa.concat_tables(tables) for version, tables in found.items()}
+    tables: dict[str, list[pa.Table]] = {}
+    for stored in storage.stored(CHOICES):
+        if place := PLACE.fullmatch(stored.key):
+            table = read_parquet(stored.key).cast(schemas.CHOICES)
+            tables.setdefault(place["version"], []).append(table)
+    return {version: pa.concat_tables(parts) for version, parts in tables.items()}

@@ -41,8 +41,8 @@ def concluded() -> dict[str, str]:
         StorageError: S3 cannot be reached.
 
     """
-    found = json.loads(storage.get(VALUES)) if storage.stored(VALUES) else {}
-    return {version: str(value["conclusion"]) for version, value in found.items()}
+    values = json.loads(storage.get(VALUES)) if storage.stored(VALUES) else {}
+    return {version: str(value["conclusion"]) for version, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def challenger_value(
         from slots join by_place using (half, position) group by all""",
         [params.prior_impressions],
     )
-    found = con.execute(
+    slots = con.execute(
         """with guesses as (
             select s.impression_id, s.position, p.share from slots as s
             join by_place as p on p.half = 1 - s.half and p.position = s.position),
@@ -191,7 +191,7 @@ def challenger_value(
         left join wanted as w on w.impression_id = s.impression_id and w.position = s.position
         order by s.impression_id, s.position"""
     ).to_arrow_table()
-    columns = {name: found[name].to_numpy() for name in found.column_names}
+    columns = {name: slots[name].to_numpy() for name in slots.column_names}
     return off_policy_value(
         columns["reward"],
         columns["logged"],

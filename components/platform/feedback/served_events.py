@@ -48,14 +48,14 @@ def snapshot(source: str, folder: Path, name: str = EVENTS) -> int:
         from components.platform.object_cache import copy_all
 
         return len(copy_all(source.removeprefix(IN_S3), folder, f"/{name}"))
-    found = Path(source)
-    if not found.is_dir():
+    partitions = Path(source)
+    if not partitions.is_dir():
         raise DataError(
             "data.feedback to name a folder of partitions, or s3: and a prefix",
-            f"no folder at {found}",
+            f"no folder at {partitions}",
             "run the DAG feedback_ingestion, or set data.feedback to null",
         )
-    files = sorted(found.glob(f"day=*/{name}"))
+    files = sorted(partitions.glob(f"day=*/{name}"))
     for file in files:
         target = folder / file.parent.name / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +65,8 @@ def snapshot(source: str, folder: Path, name: str = EVENTS) -> int:
 
 def days(folder: Path, name: str = EVENTS) -> list[date]:
     """Return the days of a folder's partitions, ascending."""
-    found = (path.parent.name.removeprefix("day=") for path in folder.glob(f"day=*/{name}"))
-    return sorted(date.fromisoformat(day) for day in found)
+    names = (path.parent.name.removeprefix("day=") for path in folder.glob(f"day=*/{name}"))
+    return sorted(date.fromisoformat(day) for day in names)
 
 
 def read_feedback(folder: Path) -> Feedback | None:

@@ -275,7 +275,9 @@ def test_the_latest_days_are_counted_from_the_last_one_on_which_anything_was_sho
     assert latest_labelled(3).num_rows == 3
 
 
-def test_the_command_says_what_is_wrong_in_one_line(bucket, monkeypatch, capsys):
+def test_the_command_says_what_is_wrong_in_one_line(bucket, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    settings.cache_clear()
     ship("s-0", SHOWN)
     assert main(["feedback", "--day", "2017-11-05"]) == 0
     assert "2017-11-05" in capsys.readouterr().out

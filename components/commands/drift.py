@@ -1,4 +1,4 @@
-"""Watch weeks: `python -m components drift --application shop_ranking --week 2017-11-20`."""
+"""Watch weeks: `python -m components drift --application NAME --week 2017-11-20`."""
 
 import argparse
 from datetime import date

@@ -59,7 +59,7 @@ class Run:
 class Packages:
     """Folders of the registered packages that answer together: the leading model and its parts."""
 
-    version: str  # of the leading model, e.g. toy-greeter/3
+    version: str  # of the leading model, e.g. greeter/3
     folders: Mapping[str, Path]  # key of a model -> its folder; a part may be absent
 
 

@@ -40,7 +40,7 @@ def main() -> int:
     return 0
 
 
-def _prepare(chosen: Settings, stack: ExitStack) -> tuple[Server, FastAPI]:
+def _prepare(own: Settings, stack: ExitStack) -> tuple[Server, FastAPI]:
     """Return a server of all applications that serve, and its web application.
 
     Raises:
@@ -50,14 +50,14 @@ def _prepare(chosen: Settings, stack: ExitStack) -> tuple[Server, FastAPI]:
     """
     serving = [application for application in APPLICATIONS if application.serving is not None]
     read = [(owner, read_params(owner), load_policy(owner)) for owner in serving]
-    clock = Clock(chosen.serving_clock)
-    log = EventLog.open(chosen.spool, chosen.spool_megabytes * MEGABYTE)
+    clock = Clock(own.serving_clock)
+    log = EventLog.open(own.spool, own.spool_megabytes * MEGABYTE)
     stack.callback(log.close)
-    if chosen.s3_endpoint:
+    if own.s3_endpoint:
         shipper = Shipper(log)
         shipper.start()
         stack.callback(shipper.stop)
-    server = Server(chosen, clock, log)
+    server = Server(own, clock, log)
     stack.callback(server.close)
     for owner, params, policy in read:
         server.add(owner, params, policy)
@@ -81,9 +81,9 @@ def _start(server: Server, stack: ExitStack) -> None:
             manager.watch()
 
 
-def _local_packages(application: Application, chosen: Settings) -> Packages:
+def _local_packages(application: Application, own: Settings) -> Packages:
     """Return the packages in the folder of SHOPFUSION_SERVING_PACKAGE."""
-    folder = chosen.serving_package
+    folder = own.serving_package
     assert folder is not None
     present = {model.key: folder / model.key for model in application.models}
     return Packages("local", {key: path for key, path in present.items() if path.is_dir()})

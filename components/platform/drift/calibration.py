@@ -28,7 +28,7 @@ from components.platform.drift.statistics import (
 )
 from components.platform.params import DriftParams
 
-FEWEST_LABELLED = 2  # of Quality, which brings its own noise: that between shoppers
+FEWEST_LABELLED = 2  # of Quality, which brings its own noise: that between users
 ROOT = 1 / 4
 FLOORS = {Histogram: "psi_floor", Means: "distance_floor", Share: "share_floor"}
 

@@ -60,7 +60,7 @@ def run(params: Params, day: date | None = None) -> dict[date, dict[str, Any]]:
 
 
 def calibrate(params: Params) -> None:
-    """Fit P(click) for each model version on the latest days, for the ads of the server."""
+    """Fit P(click) for each model version on the latest days, for whoever prices a click."""
     labelled = latest_labelled(params.feedback.click_model_days)
     if labelled is None:
         return
@@ -72,7 +72,7 @@ def calibrate(params: Params) -> None:
         rows = usable.filter(pc.equal(usable["model_version"], version))
         model = fit(
             _floats(rows["score"]),
-            _floats(_fused(rows)),
+            _floats(rows["fused_score"]),
             _floats(rows["position"]),
             _floats(pc.is_valid(rows["campaign_id"])),
             _floats(rows["clicked"]),
@@ -81,14 +81,6 @@ def calibrate(params: Params) -> None:
         if model:
             models[version] = model.as_json()
     storage.put(json.dumps(models, sort_keys=True).encode(), KEY)
-
-
-def _fused(rows: pa.Table) -> pa.ChunkedArray:
-    """Return the fused scores; before they were logged they were the score, but in a search."""
-    if "fused_score" not in rows.column_names:
-        rows = rows.append_column("fused_score", pa.nulls(rows.num_rows, pa.float32()))
-    searched = pc.equal(pc.fill_null(rows["surface"], ""), "search")
-    return pc.coalesce(rows["fused_score"], pc.if_else(searched, None, rows["score"]))
 
 
 def _floats(column: pa.ChunkedArray) -> np.ndarray:

@@ -25,7 +25,7 @@ PLACE = re.compile(rf"{CHOICES}(?P<version>.+)/[^/]+\.parquet")
 def judge(params: Params) -> dict[str, dict[str, Any]]:
     """Estimate the click share a slot of every challenger with choices; write and return them.
 
-    Sponsored slots are left out: their order is the auction's. Answers of the latest
+    Slots of campaigns are left out: bids order them. Answers of the latest
     feedback.click_model_days days on which anything was shown count.
 
     Raises:

@@ -142,7 +142,7 @@ def challenger_value(
     guesses itself.
 
     Args:
-        labelled: schemas.LABELLED, sponsored slots left out by the caller if they are of no
+        labelled: schemas.LABELLED, slots of campaigns left out by the caller if they are of no
             interest; rows without propensity or position are left out here.
         choices: schemas.CHOICES, what the challenger would have shown, for answers in `labelled`;
             answers without choices are left out.

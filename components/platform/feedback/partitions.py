@@ -78,7 +78,8 @@ def latest_labelled(days: int) -> pa.Table | None:
     )
     if not labelled:
         return None
-    return pa.concat_tables([labelled[day] for day in sorted(labelled)], promote_options="default")
+    tables = [schemas.LABELLED.empty_table(), *(labelled[day] for day in sorted(labelled))]
+    return pa.concat_tables(tables, promote_options="default")
 
 
 def partition_days() -> list[date]:

@@ -14,11 +14,11 @@ class RecentIds:
 
     def new(self, records: Sequence[Record]) -> list[Record]:
         """Return the records whose id is neither known nor earlier among them."""
-        records: dict[str, Record] = {}
+        unknown: dict[str, Record] = {}
         for record in records:
             if record["event_id"] not in self._ids:
-                records.setdefault(record["event_id"], record)
-        return list(records.values())
+                unknown.setdefault(record["event_id"], record)
+        return list(unknown.values())
 
     def add(self, records: Sequence[Record]) -> None:
         """Remember the ids of events; impressions have ids of the server's own making."""

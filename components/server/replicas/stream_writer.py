@@ -22,7 +22,7 @@ TOLD = Counter("shopfusion_replica_told", "Entries for the other replicas", ["ou
 
 
 def concerns_others(record: Record) -> bool:
-    """Tell whether other replicas must know: what shoppers do, and what is offered for money."""
+    """Tell whether other replicas must know: what users do, and what is offered for money."""
     return record["event_type"] != "impression" or bool(record.get("campaign_id"))
 
 

@@ -211,7 +211,8 @@ def test_clicks_on_good_scores_calibrate_the_server_s_click_model(bucket):
     rows = []
     for n in range(3000):
         score = float(rng.normal())
-        rows.append(impression(f"i{n}", 1 + n % 5, "milk", n / 100, value=score))
+        shown = {"value": score, "fused_score": score}
+        rows.append(impression(f"i{n}", 1 + n % 5, "milk", n / 100, **shown))
         if rng.random() < 1 / (1 + np.exp(1 - score)):
             rows.append(record("click", "milk", n / 100, f"c{n}", impression_id=f"i{n}"))
     ship("s-0", rows)
@@ -234,7 +235,7 @@ def test_a_search_and_a_row_have_scales_of_their_own(bucket):
         searched, good = n % 2 == 0, rng.random() < 0.5
         score = (0.016 if good else 0.004) if searched else float(rng.normal(0, 3))
         chance = (0.5 if good else 0.05) if searched else 1 / (1 + np.exp(2 - 0.5 * score))
-        more = {"surface": "search", "policy": "hybrid+swap"} if searched else {}
+        more = {"surface": "search"} if searched else {"fused_score": score}
         rows.append(impression(f"i{n}", 1, "milk", n / 100, value=score, **more))
         if rng.random() < chance:
             rows.append(record("click", "milk", n / 100, f"c{n}", impression_id=f"i{n}"))

@@ -8,11 +8,10 @@ from components.applications import APPLICATIONS, application, read_params
 from components.champions import champion_of, version_of
 from components.platform.application import Application, DriftInput
 from components.platform.drift.alert import raise_alarm
-from components.platform.drift.monitoring import alarms, run
+from components.platform.drift.monitoring import alarms, cache_of, run
 from components.platform.feedback.served_events import LABELLED, snapshot
 from components.platform.files import scratch_folder
 from components.platform.params import PARAMS
-from components.platform.settings import settings
 
 
 def main(arguments: list[str]) -> int:
@@ -64,6 +63,4 @@ def _given(owner: Application, asked: argparse.Namespace, feedback: Path | None)
         version, tables, params = champion.version, champion.run.tables, champion.run.params
     if tables is None:
         _parser().error("there is no champion: name the folder with --tables")
-    return DriftInput(
-        read_params(owner, params), tables, feedback, version, settings().home / "drift"
-    )
+    return DriftInput(read_params(owner, params), tables, feedback, version, cache_of(owner))

@@ -8,7 +8,6 @@ from components.applications import read_params
 from components.champions import champion_of
 from components.platform.application import Application, DriftInput
 from orchestration.registry import ROOT
-from orchestration.runs import state
 
 
 def measure(application: Application, week: date | None, feedback: str | None) -> list[str] | None:
@@ -21,7 +20,7 @@ def measure(application: Application, week: date | None, feedback: str | None) -
         DataError, ParamsError: a table is absent, or the week is not complete in the data.
 
     """
-    from components.platform.drift.monitoring import alarms, run
+    from components.platform.drift.monitoring import alarms, cache_of, run
     from components.platform.feedback.served_events import LABELLED, snapshot
 
     champion = champion_of(application, ROOT)
@@ -37,7 +36,7 @@ def measure(application: Application, week: date | None, feedback: str | None) -
             tables=champion.run.tables,
             feedback=fed_back,
             champion=champion.version,
-            cache=state() / "drift",
+            cache=cache_of(application),
         )
         judged = run(application, given, [week] if week else None)
     return alarms(judged)

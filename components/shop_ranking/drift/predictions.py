@@ -1,5 +1,6 @@
 """What the champion makes of a week: vectors of what was bought, scores, and ranking quality."""
 
+import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,10 +11,11 @@ from scipy.sparse import csr_array
 
 from components.platform import tracking
 from components.platform.drift.statistics import Histogram, Means, Quality, Statistic
-from components.platform.files import atomic_file
+from components.platform.files import atomic_file, keep_latest
 from components.platform.metrics.ranking import ndcg
 from components.platform.params.loop import DriftParams
 from components.platform.progress import say, track
+from components.platform.registered_run import KEPT
 from components.shop_ranking.drift.rows import Rows
 from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.states import TOWERS
@@ -59,6 +61,9 @@ def read_champion(version: tracking.Version, cache: Path) -> Champion:
                 shown=np.concatenate([shown for shown, _ in parts]),
                 scores=np.concatenate([scores for _, scores in parts]),
             )
+    os.utime(kept)
+    if removed := keep_latest(cache.glob("*.npz"), KEPT):
+        say(f"removed rankings of earlier champions, from {cache}: {', '.join(removed)}")
     with np.load(kept) as rankings:
         shown_UK, scores_UK = rankings["shown"], rankings["scores"]
     return Champion(

@@ -76,7 +76,7 @@ def test_the_tasks_of_the_dag_go_by_the_same_params(champion, monkeypatch, capsy
     asked = []
     owner = replace(SHOP_RANKING, counterfactual=lambda params, policy: asked.append(params) or 3)
     monkeypatch.setattr(feeding, "APPLICATIONS", (owner,))
-    assert feeding.choose() == 3
+    assert feeding.counterfactual() == 3
     (params,) = asked
     assert (params.seed, params.feedback.attribution_hours) == (SEED, HOURS)
     ship("s-0", [*SHOWN, record("click", "bread", 1, "c", impression_id="i1")])

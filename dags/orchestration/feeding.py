@@ -39,7 +39,7 @@ def _publish_items(application: Application) -> None:
     publish_items(application.name, items)
 
 
-def choose() -> int:
+def counterfactual() -> int:
     """Write what every challenger would have shown; return for how many logged answers."""
     return sum(
         application.counterfactual(params_of(application, ROOT), policy(application))

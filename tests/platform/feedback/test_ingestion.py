@@ -289,15 +289,15 @@ def test_the_command_says_what_is_wrong_in_one_line(bucket, monkeypatch, tmp_pat
     assert "expected an S3 store at http://127.0.0.1:9" in line
 
 
-def choose(version: str, item_of_slot: dict[int, str], answers: int) -> None:
+def answer_counterfactually(version: str, item_of_slot: dict[int, str], answers: int) -> None:
     rows = [
         {"impression_id": f"i{n}", "position": slot, "item_id": item, "probability": 1.0}
         for n in range(answers)
         for slot, item in item_of_slot.items()
     ]
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schemas.CHOICES), buffer)
-    storage.put(buffer.getvalue(), f"choices/{version}/any.parquet")
+    pq.write_table(pa.Table.from_pylist(rows, schema=schemas.COUNTERFACTUAL), buffer)
+    storage.put(buffer.getvalue(), f"counterfactual/{version}/any.parquet")
 
 
 def test_a_challenger_is_judged_by_what_the_logs_know_and_no_further(bucket):
@@ -312,9 +312,9 @@ def test_a_challenger_is_judged_by_what_the_logs_know_and_no_further(bucket):
     ship("s-0", rows)
     run(Params())
     assert judge(Params()) == {}
-    choose("fused-ranker/4", {1: "eggs"}, 1500)
-    choose("fused-ranker/5", {1: "unicorn"}, 1500)
-    choose("fused-ranker/6", {1: "eggs"}, 150)
+    answer_counterfactually("fused-ranker/4", {1: "eggs"}, 1500)
+    answer_counterfactually("fused-ranker/5", {1: "unicorn"}, 1500)
+    answer_counterfactually("fused-ranker/6", {1: "eggs"}, 150)
     found = judge(Params())
     run(Params(), TODAY)  # the nightly run beside a replay of the past
     assert judge(Params()) == found

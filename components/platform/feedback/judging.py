@@ -23,7 +23,7 @@ PLACE = re.compile(rf"{PREFIX}(?P<version>.+)/[^/]+\.parquet")
 
 
 def judge(params: Params) -> dict[str, dict[str, Any]]:
-    """Estimate the click share a slot of every challenger that was asked again; write and return it.
+    """Estimate the clicks a slot of every challenger that was asked again; write and return them.
 
     Slots of campaigns are left out: bids order them. Answers of the latest
     feedback.click_model_days days on which anything was shown count.

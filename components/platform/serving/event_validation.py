@@ -53,7 +53,7 @@ def record_of(given: dict[str, object], now: datetime) -> Record:
         "impression_id": event.query_id,
         "policy": None,
         "campaign_id": None,
-        "price": about.price if event.action_name == "purchase" else None,  # ads price a click
+        "price": about.price if event.action_name == "purchase" else None,
         "received_at": now.isoformat(),
     }
 

@@ -1,4 +1,4 @@
-"""The stream writer publishes to the other replicas, in a thread of its own, so no request waits."""
+"""The stream writer publishes to the other replicas, in its own thread: no request waits."""
 
 import threading
 from collections import deque

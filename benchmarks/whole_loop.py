@@ -42,8 +42,8 @@ from components.platform.registry.policy import POLICY, Policy, load_policy
 from components.platform.retraining import (
     champion_of,
     decide,
-    learnt_until,
     read_fed_back,
+    window_end,
 )
 from components.platform.serving.segments import PREFIX, framed, records_of
 from components.platform.settings import settings
@@ -159,7 +159,7 @@ def train(
 ) -> None:
     """Run the pipeline with the conf that the DAG would trigger; write the packages."""
     champion, overrides = champion_of(policy)
-    fed_back = read_fed_back(FEEDBACK, learnt_until(SHOP_RANKING, champion))
+    fed_back = read_fed_back(FEEDBACK, window_end(SHOP_RANKING, champion))
     found = decide(
         SHOP_RANKING,
         champion,

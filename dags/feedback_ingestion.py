@@ -41,11 +41,11 @@ def ingest() -> list[str]:
 
 
 @task(execution_timeout=timedelta(hours=1))
-def choose() -> int:
+def counterfactual() -> int:
     """Ask every challenger what it would have shown in the place of logged answers."""
-    from orchestration.feeding import choose as chosen
+    from orchestration.feeding import counterfactual as asked_again
 
-    return chosen()
+    return asked_again()
 
 
 @task(execution_timeout=timedelta(hours=1))
@@ -76,4 +76,4 @@ with DAG(
     tags=["feedback", "shopfusion"],
     doc_md=DOC,
 ) as dag:
-    ingest() >> choose() >> judge()
+    ingest() >> counterfactual() >> judge()

@@ -10,8 +10,8 @@ from orchestration.form import feedback_form
 from orchestration.training_run import train
 
 DOC = """
-As the retraining, but no part is trained: the champion's encode what is new, and only what fuses
-them is fitted, in the champion's way. Started by hand.
+As the retraining, but no part is trained: the champion's encode what is new, and only the
+leading model is fitted, as the champion's was. Started by hand.
 """
 
 
@@ -30,7 +30,7 @@ REFRESHED = [
 for each in REFRESHED:
     with DAG(
         f"{each.name}_fusion_refresh",
-        description=f"{each.title}: the fusion alone, from what was fed back",
+        description=f"{each.title}: the leading model alone, from what was fed back",
         schedule=None,
         catchup=False,
         max_active_runs=1,

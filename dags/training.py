@@ -13,7 +13,7 @@ from orchestration.cores import threads
 from orchestration.form import trigger_form
 from orchestration.graph import Pipeline, load_pipeline
 from orchestration.registry import ROOT, params
-from orchestration.runs import folder, origin
+from orchestration.runs import folder, origin, pipeline_run
 from orchestration.stage_operator import StageOperator
 
 PIPELINE = load_pipeline(ROOT / "dvc.yaml", [owner.name for owner in APPLICATIONS])
@@ -28,8 +28,8 @@ that refuses its input or params fails at once; other failures are tried once mo
 **Trigger** it with the form: what is left as it is comes from `params.yaml`. By REST the same names
 go into `conf`, and any other path of `params.yaml` too, e.g. `{"preparation.fit_cuts": 3}`.
 
-The task `publish` pushes the outputs to S3 and writes an MLflow run called `pipeline <run id>`,
-whose description says how to rebuild this run.
+The task `publish` pushes the outputs to S3 and writes the MLflow run
+`pipeline <dag id>/<run id>`, whose description says how to rebuild this run.
 """
 
 
@@ -41,11 +41,12 @@ def workspace(name: str) -> str:
     from orchestration.workspace import create, prune
 
     run = get_current_context()["dag_run"]
+    called = pipeline_run(run.dag_id, run.run_id)
     try:
-        made = create(application(name), ROOT, run.run_id, run.conf or {})
+        made = create(application(name), ROOT, called, run.conf or {})
     except (ParamsError, RegistryError) as error:
         raise AirflowFailException(str(error)) from error  # trying again would not help
-    prune(int(os.environ.get("SHOPFUSION_KEEP_RUNS", "5")), run.run_id)
+    prune(int(os.environ.get("SHOPFUSION_KEEP_RUNS", "5")), called)
     return str(made)
 
 
@@ -54,19 +55,20 @@ def publish(name: str) -> str:
     """Push outputs to the DVC remote and S3, log params.yaml, dvc.lock and the code to MLflow."""
     from orchestration.publishing import publish as published
 
-    return published(application(name), get_current_context()["dag_run"].run_id)
+    run = get_current_context()["dag_run"]
+    return published(application(name), pipeline_run(run.dag_id, run.run_id))
 
 
 def stage_task(owner: Application, pipeline: Pipeline, name: str) -> StageOperator:
     """Return the task that brings one stage of dvc.yaml up to date."""
-    stage = pipeline.stages[name]
+    stage, called = pipeline.stages[name], "pipeline_run(dag.dag_id, run_id)"
     return StageOperator(
         task_id=name,
         stage=name,
-        workspace="{{ folder(run_id) }}",
+        workspace=f"{{{{ folder({called}) }}}}",
         environment={
-            "SHOPFUSION_RUN_ID": "{{ run_id }}",
-            "SHOPFUSION_GIT_REVISION": "{{ origin(run_id).git_revision }}",
+            "SHOPFUSION_RUN_ID": f"{{{{ {called} }}}}",
+            "SHOPFUSION_GIT_REVISION": f"{{{{ origin({called}).git_revision }}}}",
             "OMP_NUM_THREADS": f"{{{{ threads({pipeline.beside(name)}) }}}}",
         },
         do_xcom_push=False,
@@ -105,7 +107,12 @@ def training(owner: Application) -> DAG:
             "retries": 1,
             "retry_delay": timedelta(seconds=10),
         },
-        user_defined_macros={"folder": folder, "origin": origin, "threads": threads},
+        user_defined_macros={
+            "folder": folder,
+            "origin": origin,
+            "pipeline_run": pipeline_run,
+            "threads": threads,
+        },
         tags=["training", owner.name],
         doc_md=DOC,
     ) as dag:

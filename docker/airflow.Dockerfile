@@ -26,5 +26,5 @@ ENV PATH=/opt/shopfusion/.venv/bin:$PATH \
     SHOPFUSION_HOME=/var/lib/shopfusion \
     AIRFLOW_HOME=/var/lib/shopfusion/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/shopfusion/dags
-ENTRYPOINT ["airflow"]
+ENTRYPOINT ["/opt/shopfusion/docker/airflow-entrypoint.sh"]
 CMD ["version"]

@@ -65,12 +65,12 @@ def _run(command: str, *more: str) -> int:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        conf = json.loads(text)
     except json.JSONDecodeError as error:
         raise ServiceError("JSON behind `demo`", str(error), "quote it for the shell") from error
-    if not isinstance(found, dict):
+    if not isinstance(conf, dict):
         raise ServiceError("a JSON object behind `demo`", text, "see `python -m services --help`")
-    return found
+    return conf
 
 
 if __name__ == "__main__":

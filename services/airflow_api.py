@@ -89,8 +89,8 @@ class AirflowApi:
 
     def tasks(self, dag: str, run_id: str) -> list[TaskRun]:
         """Return the tasks of a run, in the order in which they started."""
-        found = self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances")
-        tasks = [_task(entry) for entry in found["task_instances"]]
+        answer = self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances")
+        tasks = [_task(entry) for entry in answer["task_instances"]]
         return sorted(tasks, key=lambda task: (task.started is None, task.started or task.name))
 
     def result(self, dag: str, run_id: str, task: str) -> Any:
@@ -131,7 +131,9 @@ def _task(entry: dict[str, Any]) -> TaskRun:
 
 def _texts(line: dict[str, Any]) -> list[str]:
     """Return what one line of a log says; an exception is kept beside the line itself."""
-    errors = [f"{one['exc_type']}: {one['exc_value']}" for one in line.get("error_detail") or []]
+    errors = [
+        f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or []
+    ]
     return [str(line.get("event", "")), *errors]
 
 

@@ -41,10 +41,10 @@ def credentials(home: Path) -> tuple[Credentials, bool]:
     path = home / "credentials.json"
     if path.exists():
         kept = json.loads(path.read_text())
-        found = Credentials(**kept)
-        if asdict(found) != kept:  # made by an older version: the keys it lacks are new
-            write_private(path, json.dumps(asdict(found), indent=2))
-        return found, False
+        keys = Credentials(**kept)
+        if asdict(keys) != kept:  # made by an older version: the keys it lacks are new
+            write_private(path, json.dumps(asdict(keys), indent=2))
+        return keys, False
     made = Credentials()
     write_private(path, json.dumps(asdict(made), indent=2))
     return made, True

@@ -145,8 +145,8 @@ def _answer(url: str) -> httpx.Response | None:
     return answer if answer.is_success else None
 
 
-def _failed(name: str, found: str, settings: ServiceSettings) -> ServiceError:
+def _failed(name: str, seen: str, settings: ServiceSettings) -> ServiceError:
     path = settings.logs / f"{name}.log"
     return ServiceError(
-        f"{name} to be up", found, f"mend what its log says{os.linesep}{log_tail(path)}"
+        f"{name} to be up", seen, f"mend what its log says{os.linesep}{log_tail(path)}"
     )

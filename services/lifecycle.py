@@ -155,7 +155,9 @@ def _start(settings: ServiceSettings, keys: Credentials) -> None:
     chosen = programs(settings, keys)
     supervision.start(chosen, settings)
     _migrate(settings, keys)
-    supervision.start_group(settings, [one.name for one in chosen if one.group == "airflow"])
+    supervision.start_group(
+        settings, [program.name for program in chosen if program.group == "airflow"]
+    )
     health.wait_until_healthy(settings, started)
 
 

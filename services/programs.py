@@ -33,7 +33,7 @@ def programs(settings: ServiceSettings, keys: Credentials) -> tuple[Program, ...
     """Return every program, in the order in which they start."""
     airflow = airflow_environment(settings, keys)
     worker = airflow | stage_environment(settings, keys) | airflow_access(settings, keys)
-    found: tuple[Program, ...] = (
+    started: tuple[Program, ...] = (
         Program("mlflow", "tracking", _mlflow(settings), _mlflow_environment(settings, keys)),
         Program("evidently", "monitoring", _evidently(settings), {"DO_NOT_TRACK": "true"}),
         serving(settings, keys),
@@ -51,11 +51,11 @@ def programs(settings: ServiceSettings, keys: Credentials) -> tuple[Program, ...
     )
     if settings.own_store:
         keys_of_store = store_keys(settings, keys) | {"GOMEMLIMIT": "400MiB"}
-        found = (Program("s3", "storage", weed(BIN, settings), keys_of_store), *found)
+        started = (Program("s3", "storage", weed(BIN, settings), keys_of_store), *started)
     if settings.broker:
         command = _airflow("celery", "worker", "--skip-serve-logs", "--without-mingle")
-        found = (*found, Program("airflow-worker", "airflow", command, worker))
-    return found
+        started = (*started, Program("airflow-worker", "airflow", command, worker))
+    return started
 
 
 def serving(settings: ServiceSettings, keys: Credentials) -> Program:

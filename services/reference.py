@@ -6,15 +6,15 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from components.applications import APPLICATIONS
 from components.platform.settings import Settings
-from components.shop_ranking.params import Params
 from services.replay.settings import ReplaySettings
 from services.settings import ServiceSettings
 
 HEAD = """# Reference
 
 Every param and every setting. Written by `python -m services.reference > docs/reference.md`; a test
-holds it equal to the models in `components/*/params/`, `components/shop_ranking/towers/`,
+holds it equal to the params of every application in `components/applications.py`,
 `components/platform/settings.py` and `services/settings.py`.
 
 ## Params
@@ -33,17 +33,18 @@ Addresses, folders and keys, from the environment.
 
 def page() -> str:
     """Return the page."""
+    params = {name: field for owner in APPLICATIONS for name, field in _params(owner.params)}
     rows = [
         f"| `{name}` | {_shown(field.get_default(call_default_factory=True))} "
         f"| {_limits(field)} | {field.description} |"
-        for name, field in _params(Params)
+        for name, field in params.items()
     ]
     table = "| param | default | values | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
-    found = {**Settings.model_fields, **ServiceSettings.model_fields}
-    found |= {f"replay_{name}": field for name, field in ReplaySettings.model_fields.items()}
+    fields = {**Settings.model_fields, **ServiceSettings.model_fields}
+    fields |= {f"replay_{name}": field for name, field in ReplaySettings.model_fields.items()}
     settings = [
         f"| `SHOPFUSION_{name.upper()}` | {_shown(field.default)} | {field.description} |"
-        for name, field in sorted(found.items())
+        for name, field in sorted(fields.items())
     ]
     return HEAD + "\n" + table + SETTINGS + "\n".join(settings) + "\n"
 
@@ -69,10 +70,10 @@ def _limits(field: FieldInfo) -> str:
         return ", ".join(f"`{word}`" for word in get_args(field.annotation))
     signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
     return ", ".join(
-        f"{sign} {getattr(one, name):g}"
-        for one in field.metadata
+        f"{sign} {getattr(limit, name):g}"
+        for limit in field.metadata
         for name, sign in signs.items()
-        if getattr(one, name, None) is not None
+        if getattr(limit, name, None) is not None
     )
 
 

@@ -9,13 +9,13 @@ from services.settings import HOST, ServiceSettings
 
 def addresses(settings: ServiceSettings, keys: Credentials) -> dict[str, str]:
     """Return where stages, server and DVC find the store, and its keys."""
-    found = store_keys(settings, keys)
+    own = store_keys(settings, keys)
     ours = {
-        "SHOPFUSION_S3_ACCESS_KEY": found.get("AWS_ACCESS_KEY_ID"),
-        "SHOPFUSION_S3_SECRET_KEY": found.get("AWS_SECRET_ACCESS_KEY"),
+        "SHOPFUSION_S3_ACCESS_KEY": own.get("AWS_ACCESS_KEY_ID"),
+        "SHOPFUSION_S3_SECRET_KEY": own.get("AWS_SECRET_ACCESS_KEY"),
     }
     return (
-        found
+        own
         | {name: value for name, value in ours.items() if value}
         | {
             "SHOPFUSION_S3_ENDPOINT": settings.s3_url,

@@ -66,8 +66,8 @@ class ServiceSettings(BaseSettings):
 
     @field_validator("broker")
     @classmethod
-    def _beside_a_database(cls, broker: str | None, found: ValidationInfo) -> str | None:
-        if broker and not found.data.get("database"):
+    def _beside_a_database(cls, broker: str | None, others: ValidationInfo) -> str | None:
+        if broker and not others.data.get("database"):
             raise ValueError("Celery keeps results in PostgreSQL: set SHOPFUSION_DATABASE as well")
         return broker
 

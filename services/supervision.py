@@ -138,27 +138,27 @@ class State:
 def states(settings: ServiceSettings) -> dict[str, State]:
     """Return the state of every program; empty when down."""
     try:
-        found = _control(settings).getAllProcessInfo()
+        infos = _control(settings).getAllProcessInfo()
     except (OSError, http.client.HTTPException, xmlrpc.client.Fault):
         return {}  # nobody listens, or it is shutting down
-    return {one["name"]: State(one["statename"], one["start"], one["pid"]) for one in found}
+    return {info["name"]: State(info["statename"], info["start"], info["pid"]) for info in infos}
 
 
 def processes(settings: ServiceSettings) -> list[psutil.Process]:
     """Return supervisord and every process that descends from it, orphans included."""
-    found = []
+    marked = []
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == str(settings.home):
-                found.append(process)
+                marked.append(process)
         except psutil.Error:
             continue  # it has just ended, or it is somebody else's
-    return found
+    return marked
 
 
 def stop(settings: ServiceSettings) -> int:
     """Stop everything that was started for this state folder; return how many processes ended."""
-    found = processes(settings)
+    running = processes(settings)
     if states(settings):
         supervisord = psutil.Process(_control(settings).getPID())
         _control(settings).stopAllProcesses()  # side by side; shutdown alone goes one by one
@@ -171,8 +171,8 @@ def stop(settings: ServiceSettings) -> int:
         _signal(process, "kill")
     for process in processes(settings):
         _signal(process, "kill")
-    psutil.wait_procs(found, timeout=5)
-    return len(found)
+    psutil.wait_procs(running, timeout=5)
+    return len(running)
 
 
 def _signal(process: psutil.Process, how: str) -> None:

@@ -60,7 +60,7 @@ def test_the_fusion_that_was_tested_is_registered_as_of_it(world, tmp_path, monk
     tags = provenance(PARAMS, world.folder / TABLES, world.prepared)
     assert tags["test_rows"] == rows_digest(world.prepared, "test")
     assert tags["cut_test"] < tags["cut_final"] == final
-    assert Version("ranker", "1", "run", tags).learnt_until == final
+    assert Version("ranker", "1", "run", tags).trained_until == date.fromisoformat(final)
 
 
 def test_baselines_are_not_ranked_where_nobody_is_tested(world, tmp_path, monkeypatch):

@@ -1,21 +1,17 @@
-"""Watch weeks: `python -m components drift --application shop_ranking --week 2017-11-20`."""
+"""Watch weeks: `python -m components drift --application NAME --week 2017-11-20`."""
 
 import argparse
 from datetime import date
 from pathlib import Path
 
 from components.applications import APPLICATIONS, application, read_params
-from components.platform import tracking
+from components.champions import champion_of, version_of
 from components.platform.application import Application, DriftInput
 from components.platform.drift.alert import raise_alarm
-from components.platform.drift.monitoring import alarms, run
+from components.platform.drift.monitoring import alarms, cache_of, run
 from components.platform.feedback.served_events import LABELLED, snapshot
 from components.platform.files import scratch_folder
 from components.platform.params import PARAMS
-from components.platform.registered_run import fetch_run
-from components.platform.registry.policy import load_policy
-from components.platform.settings import settings
-from components.platform.tracking import Version
 
 
 def main(arguments: list[str]) -> int:
@@ -27,13 +23,12 @@ def main(arguments: list[str]) -> int:
     """
     asked = _parser().parse_args(arguments)
     owner = application(asked.application)
-    champion = None if asked.no_champion else _champion(owner)
     with scratch_folder() as scratch:
         feedback = scratch if asked.feedback else None
         if feedback:
             snapshot(asked.feedback, feedback)
             snapshot(asked.feedback, feedback, LABELLED)
-        given = _given(owner, asked.tables, feedback, champion)
+        given = _given(owner, asked, feedback)
         lines = alarms(run(owner, given, _weeks(asked)))
     raise_alarm(lines)
     return 2 if lines else 0
@@ -59,19 +54,13 @@ def _weeks(asked: argparse.Namespace) -> list[date] | None:
     return [asked.week] if asked.week else None
 
 
-def _champion(owner: Application) -> Version | None:
-    policy = load_policy(owner)
-    return tracking.version_at(policy.leading, policy.aliases.champion)
-
-
-def _given(
-    owner: Application, tables: Path | None, feedback: Path | None, champion: Version | None
-) -> DriftInput:
+def _given(owner: Application, asked: argparse.Namespace, feedback: Path | None) -> DriftInput:
     """Return the input: tables and params of the champion's run, unless a folder was named."""
-    cache, params = settings().home / "drift", PARAMS
-    if tables is None and champion is not None:
-        registered = fetch_run(champion, cache)
-        tables, params = registered.tables, registered.params
+    version, tables, params = None, asked.tables, PARAMS
+    if tables is not None:
+        version = None if asked.no_champion else version_of(owner)
+    elif not asked.no_champion and (champion := champion_of(owner)) is not None:
+        version, tables, params = champion.version, champion.run.tables, champion.run.params
     if tables is None:
         _parser().error("there is no champion: name the folder with --tables")
-    return DriftInput(read_params(owner, params), tables, feedback, champion, cache)
+    return DriftInput(read_params(owner, params), tables, feedback, version, cache_of(owner))

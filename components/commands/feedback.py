@@ -4,7 +4,8 @@ import argparse
 from datetime import date
 from pathlib import Path
 
-from components.applications import APPLICATIONS, read_shared_params
+from components.applications import APPLICATIONS
+from components.champions import feedback_params
 from components.platform.feedback.ingestion import run
 from components.platform.feedback.partitions import publish_items
 from components.platform.files import read_table
@@ -27,5 +28,5 @@ def main(arguments: list[str]) -> int:
         parser.error("--items and --application go together")
     if asked.items:
         publish_items(asked.application, read_table(asked.items, ["item_id"]))
-    run(read_shared_params(), asked.day)
+    run(feedback_params(), asked.day)
     return 0

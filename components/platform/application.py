@@ -59,7 +59,7 @@ class Run:
 class Packages:
     """Folders of the registered packages that answer together: the leading model and its parts."""
 
-    version: str  # of the leading model, e.g. fused-ranker/3
+    version: str  # of the leading model, e.g. greeter/3
     folders: Mapping[str, Path]  # key of a model -> its folder; a part may be absent
 
 
@@ -107,16 +107,16 @@ class Serving:
 class Retraining:
     """What a training on feedback is told, in the keys of a trigger's conf.
 
-    `own` are overrides of the champion's run that another run does not take on. `learnt_until` is
-    the first day that the champion had no data of, None where that is unknown; `earliest_end` the
-    first day at which a window can end that its models go on in. `same` keeps what the champion
-    was trained on; `window` moves its end to a day, with feedback from a source. `refresh` is for
-    a training of the leading model alone.
+    `own` are overrides of the champion's run that another run does not take on. `window_end` is
+    the first day that the champion's run had no data of, None where that is unknown;
+    `earliest_end` the first day at which a window can end that its models go on in. `same` keeps
+    what the champion was trained on; `window` moves its end to a day, with feedback from a source.
+    `refresh` is for a training of the leading model alone.
     """
 
     same: Callable[["Version"], Mapping[str, Any]]
     window: Callable[["date", str], Mapping[str, Any]]
-    learnt_until: Callable[["Version"], "date | None"]
+    window_end: Callable[["Version"], "date | None"]
     earliest_end: Callable[["Version"], "date"]
     refresh: Callable[["Version"], Mapping[str, Any]] | None = None
     own: frozenset[str] = frozenset()

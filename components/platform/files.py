@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,29 @@ def scratch_folder() -> Iterator[Path]:
     with _scratch(Path(tempfile.gettempdir()) / "shopfusion") as folder:
         folder.mkdir(mode=0o700)
         yield folder
+
+
+def keep_latest(paths: Iterable[Path], keep: int, seconds: float = 0.0) -> list[str]:
+    """Delete files and folders but those changed last; return the names of what was deleted.
+
+    Args:
+        paths: files and folders.
+        keep: how many stay.
+        seconds: what was changed so lately stays besides.
+
+    """
+    changed: dict[Path, float] = {}
+    for path in paths:
+        with suppress(FileNotFoundError):  # another process has just deleted it
+            changed[path] = path.stat().st_mtime
+    newest_first = sorted(changed, key=lambda path: changed[path], reverse=True)
+    old = [path for path in newest_first[keep:] if changed[path] < time.time() - seconds]
+    for path in old:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return [path.name for path in old]
 
 
 def write_table(table: pa.Table, path: Path) -> None:

@@ -53,9 +53,9 @@ def _held(item: Stored) -> Iterator[Path]:
     A file is named by what tells states apart (ETag, size, time), in a folder a key that holds the
     newest state alone.
     """
-    found = settings()
-    place = _digest(found.s3_endpoint or "AWS", found.s3_bucket, item.key)
-    folder = found.home / "cache" / "objects" / place[:2] / place[2:]
+    store = settings()
+    place = _digest(store.s3_endpoint or "AWS", store.s3_bucket, item.key)
+    folder = store.home / "cache" / "objects" / place[:2] / place[2:]
     path = folder / _digest(item.etag, str(item.size), item.modified.isoformat())
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:

@@ -83,11 +83,11 @@ def promote(policy: Policy, version: str, instead_of: str | None) -> Champions:
     champion = before.champion
     if champion is not None and champion.version == version:
         return before
-    found = champion.version if champion else None
-    if found != instead_of:
+    number = champion.version if champion else None
+    if number != instead_of:
         raise RegistryError(
             f"version {instead_of or 'none'} as the champion that version {version} replaces",
-            f"version {found or 'none'}",
+            f"version {number or 'none'}",
             "decide again: the champion changed after the question was asked",
         )
     if champion is not None:

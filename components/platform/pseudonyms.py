@@ -1,4 +1,4 @@
-"""Keyed pseudonyms: the raw shopper id is replaced where data comes in."""
+"""Keyed pseudonyms: the raw user id is replaced where data comes in."""
 
 import hashlib
 import hmac
@@ -22,7 +22,7 @@ def pseudonym(user_id: str) -> str:
 def pseudonym_of(user_id: str) -> str:
     """Return the pseudonym of an id that comes from outside; a pseudonym is taken as it is.
 
-    So a caller may send either, and an answer's own pseudonym leads back to the same shopper.
+    So a caller may send either, and an answer's own pseudonym leads back to the same user.
     """
     return user_id if PSEUDONYM.fullmatch(user_id) else pseudonym(user_id)
 
@@ -30,7 +30,7 @@ def pseudonym_of(user_id: str) -> str:
 def pseudonymise(table: pa.Table) -> pa.Table:
     """Replace the column `user_id` if there is one; each distinct id is hashed once.
 
-    An empty id stays missing: hashed, it would pass for a shopper.
+    An empty id stays missing: hashed, it would pass for a user.
     """
     if "user_id" not in table.column_names:
         return table
@@ -48,6 +48,6 @@ def warn_of_development_key() -> None:
     default = Settings.model_fields["pseudonym_key"].default
     if settings().pseudonym_key == default:
         say(
-            "WARNING: shopper ids are hashed with the public development key. Anyone can reverse "
+            "WARNING: user ids are hashed with the public development key. Anyone can reverse "
             "these pseudonyms. Set SHOPFUSION_PSEUDONYM_KEY to a secret before using real data."
         )

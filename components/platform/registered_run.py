@@ -6,18 +6,23 @@ content, so that equal ones are stored once; the run's tables.json says which ar
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.platform import storage, tracking
 from components.platform.errors import StorageError
-from components.platform.files import atomic_file, write_json
+from components.platform.files import atomic_file, keep_latest, write_json
+from components.platform.progress import say
+from components.platform.settings import settings
 from components.platform.tracking import Version
 
 PREFIX = "tables/"  # in S3: <SHA-256>/<name>
 MANIFEST = "tables.json"  # name of a table -> its SHA-256
 PIPELINE = "pipeline"
+KEPT = 2  # runs of a registered model on this machine: the champion's, and the one's before
+READING = 2 * 3600.0  # seconds; what was fetched so lately may be read by another process
 
 
 @dataclass(frozen=True)
@@ -46,24 +51,33 @@ def publish_tables(tables: Iterable[Path], scratch: Path) -> None:
     tracking.log_artifact(scratch / MANIFEST)
 
 
-def fetch_run(version: Version, cache: Path) -> RegisteredRun:
-    """Fetch what a version was trained on; tables that are in `cache` are not fetched again.
+def fetch_run(version: Version) -> RegisteredRun:
+    """Fetch what a version was trained on; tables that are on this machine are not fetched again.
+
+    Of each registered model the runs that were asked for last are kept, the others removed.
 
     Raises:
-        RegistryError: MLflow does not answer, or has no such run.
+        AbsentError: the run was not published.
+        RegistryError: MLflow does not answer.
         StorageError: S3 cannot be reached, or holds other tables.
 
     """
     run = version.tags.get("pipeline_run", "none")
+    kept = settings().home / "cache" / "runs" / version.name
     params, manifest = (
-        tracking.run_file(PIPELINE, run, name, cache / "runs") for name in ("params.yaml", MANIFEST)
+        tracking.run_file(PIPELINE, run, name, kept / "files") for name in ("params.yaml", MANIFEST)
     )
     digests: dict[str, str] = json.loads(manifest.read_text())
-    folder = cache / "tables" / hashlib.sha256(manifest.read_bytes()).hexdigest()
+    tables = kept / "tables" / hashlib.sha256(manifest.read_bytes()).hexdigest()
     for name, digest in digests.items():
-        if not (folder / name).is_file():
-            _fetch(name, digest, folder / name)
-    return RegisteredRun(params, folder)
+        if not (tables / name).is_file():
+            _fetch(name, digest, tables / name)
+    tables.mkdir(parents=True, exist_ok=True)
+    for folder in (params.parent, tables):
+        os.utime(folder)
+        if removed := keep_latest(folder.parent.iterdir(), KEPT, READING):
+            say(f"removed of earlier runs, from {folder.parent}: {', '.join(removed)}")
+    return RegisteredRun(params, tables)
 
 
 def _fetch(name: str, digest: str, target: Path) -> None:

@@ -136,12 +136,12 @@ def champion_of(policy: Policy) -> tuple[Version | None, dict[str, Any]]:
     if champion is None:
         return None, {}
     tags = tracking.run_tags("pipeline", champion.tags["pipeline_run"])
-    found = yaml.safe_load(tags.get("overrides", "{}"))
-    if not isinstance(found, dict):
-        raise RegistryError("overrides as a mapping", repr(found)[:80], "train by hand")
-    return champion, found
+    overrides = yaml.safe_load(tags.get("overrides", "{}"))
+    if not isinstance(overrides, dict):
+        raise RegistryError("overrides as a mapping", repr(overrides)[:80], "train by hand")
+    return champion, overrides
 
 
-def learnt_until(application: Application, champion: Version | None) -> date | None:
+def window_end(application: Application, champion: Version | None) -> date | None:
     """Return the first day that the champion's run had no data of; None where that is unknown."""
-    return of(application).learnt_until(champion) if champion else None
+    return of(application).window_end(champion) if champion else None

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     serving_port: int = Field(default=8090, ge=1024, le=65535, description="Port of the server")
     serving_package: Path | None = Field(
         default=None,
-        description="Folder with a package a model (fused/, text/, image/) to serve instead of the "
+        description="Folder with a package a model, called by its key, to serve instead of the "
         "registry's champion",
     )
     serving_clock: Literal["real", "data"] = Field(
@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     evidently_url: str = Field(default="", description="Evidently's pages, for the operations page")
     pseudonym_key: SecretStr = Field(
         default=SecretStr("development-only-key"),
-        description="Key of the hash that replaces shopper ids where events come in",
+        description="Key of the hash that replaces user ids where events come in",
     )
 
 

@@ -36,12 +36,12 @@ def client() -> Any:
 
 
 @lru_cache(maxsize=8)
-def _client(found: Settings) -> Any:
+def _client(store: Settings) -> Any:
     return boto3.client(
         "s3",
-        endpoint_url=found.s3_endpoint or None,
-        aws_access_key_id=found.s3_access_key and found.s3_access_key.get_secret_value(),
-        aws_secret_access_key=found.s3_secret_key and found.s3_secret_key.get_secret_value(),
+        endpoint_url=store.s3_endpoint or None,
+        aws_access_key_id=store.s3_access_key and store.s3_access_key.get_secret_value(),
+        aws_secret_access_key=store.s3_secret_key and store.s3_secret_key.get_secret_value(),
         config=Config(
             retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=5, read_timeout=60
         ),
@@ -116,9 +116,9 @@ def _sha256(data: bytes) -> str:
     return b64encode(hashlib.sha256(data).digest()).decode()
 
 
-def _other_bytes(key: str, data: bytes, found: str) -> StorageError:
+def _other_bytes(key: str, data: bytes, stored: str) -> StorageError:
     return StorageError(
-        f"{key} of {len(data)} bytes with SHA-256 {_sha256(data)}", found, "write it again"
+        f"{key} of {len(data)} bytes with SHA-256 {_sha256(data)}", stored, "write it again"
     )
 
 
@@ -130,8 +130,8 @@ def get(key: str) -> bytes:
 
     """
     try:
-        found = client().get_object(Bucket=settings().s3_bucket, Key=key)
-        content: bytes = found["Body"].read()
+        answer = client().get_object(Bucket=settings().s3_bucket, Key=key)
+        content: bytes = answer["Body"].read()
     except (BotoCoreError, ClientError) as error:
         raise _refused(error) from error
     return content
@@ -148,9 +148,9 @@ def stored(prefix: str) -> list[Stored]:
     try:
         pages = client().get_paginator("list_objects_v2").paginate(**asked)
         return [
-            Stored(one["Key"], one["Size"], one["LastModified"], one["ETag"])
+            Stored(entry["Key"], entry["Size"], entry["LastModified"], entry["ETag"])
             for page in pages
-            for one in page.get("Contents", [])
+            for entry in page.get("Contents", [])
         ]
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") == "NoSuchBucket":

@@ -1,4 +1,4 @@
-"""Serving: the champion answers search, recommendations and sponsored products; events come in."""
+"""Serving: the champions of all applications answer, and events come in."""
 
 import os
 

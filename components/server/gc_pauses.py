@@ -1,7 +1,7 @@
 """Full garbage collections in pauses.
 
 One goes through every object that may be part of a cycle, and nobody is answered meanwhile: 80 ms
-for 60,000 offers of sponsored slots. Left to itself Python begins one whenever the objects have
+for 60,000 offers. Left to itself Python begins one whenever the objects have
 grown by a quarter, which is while requests come. Here it happens while none do.
 """
 

@@ -12,6 +12,7 @@ from components.platform.application import Retraining
 if TYPE_CHECKING:
     from components.platform.tracking import Version
 
+FUSION_TAG = "fusion"  # of a version of the fused ranker: its way of fusion
 # Baselines of a refresh's leaderboard: those that cost seconds. Its gate reads the champion alone.
 COUNTED = ("popularity", "personal-frequency", "decayed-frequency")
 
@@ -62,14 +63,14 @@ def refresh(champion: "Version") -> dict[str, Any]:
     return {
         "retrain": [],
         "baselines.ranked": list(COUNTED),
-        "fusion.only": champion.tags.get("fusion"),
+        "fusion.only": champion.tags.get(FUSION_TAG),
     }
 
 
 RETRAINING = Retraining(
     same=same,
     window=window,
-    learnt_until=window_end,
+    window_end=window_end,
     earliest_end=earliest_end,
     refresh=refresh,
     own=frozenset(

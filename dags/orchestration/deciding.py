@@ -18,12 +18,12 @@ def due(application: Application, context: Context) -> dict[str, Any]:
 
     """
     from components.platform.progress import say
-    from components.platform.retraining import champion_of, decide, learnt_until, read_fed_back
+    from components.platform.retraining import champion_of, decide, read_fed_back, window_end
 
     params = context["params"]
     with final():
         champion, overrides = champion_of(policy(application))
-        fed_back = read_fed_back(params["feedback"], learnt_until(application, champion))
+        fed_back = read_fed_back(params["feedback"], window_end(application, champion))
         decision = decide(
             application,
             champion,

@@ -1,11 +1,14 @@
-"""Feedback ingestion for every application: whose items there are, and what challengers say."""
+"""Feedback ingestion for every application: whose items there are, and what challengers say.
+
+All by the params that the champions' runs were registered with.
+"""
 
 from datetime import date
 
-from components.applications import APPLICATIONS, read_shared_params
+from components.applications import APPLICATIONS
+from components.champions import feedback_params, params_of, published
 from components.platform.application import Application
-from orchestration.registry import ROOT, params, policy
-from orchestration.runs import state
+from orchestration.registry import ROOT, policy
 
 
 def ingest(day: date | None) -> list[str]:
@@ -14,41 +17,32 @@ def ingest(day: date | None) -> list[str]:
     Items are checked against those that the champions' runs were registered with.
 
     Raises:
-        StorageError: S3 cannot be reached.
+        ParamsError: the params of a champion's run cannot be read.
+        RegistryError, StorageError: MLflow or S3 does not answer.
 
     """
     from components.platform.feedback.ingestion import run
 
     for application in APPLICATIONS:
         _publish_items(application)
-    return [str(written) for written in run(read_shared_params(ROOT / "params.yaml"), day)]
+    return [str(written) for written in run(feedback_params(ROOT), day)]
 
 
 def _publish_items(application: Application) -> None:
     """Say which items the champion's run had; before there is one, nobody knows."""
-    from components.platform import tracking
-    from components.platform.errors import AbsentError
     from components.platform.feedback.partitions import publish_items
     from components.platform.files import read_table
-    from components.platform.progress import say
-    from components.platform.registered_run import fetch_run
 
-    rules = policy(application)
-    champion = tracking.version_at(rules.leading, rules.aliases.champion)
-    if application.items is None or champion is None:
+    if application.items is None or (champion := published(application, ROOT)) is None:
         return
-    try:
-        tables = fetch_run(champion, state() / "drift").tables
-    except AbsentError as error:  # a run that is not published yet, or was trained by hand
-        say(f"items of {application.name} stay as they were: {error}")
-        return
-    publish_items(application.name, read_table(tables / application.items, ["item_id"]))
+    items = read_table(champion.run.tables / application.items, ["item_id"])
+    publish_items(application.name, items)
 
 
-def choose() -> int:
+def counterfactual() -> int:
     """Write what every challenger would have shown; return for how many logged answers."""
     return sum(
-        application.counterfactual(params(application), policy(application))
+        application.counterfactual(params_of(application, ROOT), policy(application))
         for application in APPLICATIONS
         if application.counterfactual is not None
     )
@@ -58,5 +52,5 @@ def judge() -> list[str]:
     """Write the off-policy value of every challenger; return a line for each."""
     from components.platform.feedback.judging import judge as judged
 
-    values = judged(read_shared_params(ROOT / "params.yaml"))
+    values = judged(feedback_params(ROOT))
     return [f"{version}: {value['conclusion']}" for version, value in values.items()]

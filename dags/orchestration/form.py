@@ -23,9 +23,9 @@ def _takes_over(parts: tuple[str, ...]) -> dict[str, Param]:
     return {
         RETRAIN: Param(
             list(parts),
-            title="Towers to train",
+            title="Parts to train",
             description=(
-                "A tower not chosen is taken over from the champion: the version that the "
+                "A part not chosen is taken over from the champion: the version that the "
                 "champion's tags name as its parent"
             ),
             type="array",
@@ -36,7 +36,7 @@ def _takes_over(parts: tuple[str, ...]) -> dict[str, Param]:
         WARM_START: Param(
             False,
             title="Warm start",
-            description="Towers that are trained go on from the champion's, with fewer steps",
+            description="Parts that are trained go on from the champion's, with fewer steps",
             type="boolean",
         ),
     }

@@ -5,9 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from components.applications import read_params
+from components.champions import champion_of
 from components.platform.application import Application, DriftInput
-from orchestration.registry import policy
-from orchestration.runs import state
+from orchestration.registry import ROOT
 
 
 def measure(application: Application, week: date | None, feedback: str | None) -> list[str] | None:
@@ -20,28 +20,23 @@ def measure(application: Application, week: date | None, feedback: str | None) -
         DataError, ParamsError: a table is absent, or the week is not complete in the data.
 
     """
-    from components.platform import tracking
-    from components.platform.drift.monitoring import alarms, run
+    from components.platform.drift.monitoring import alarms, cache_of, run
     from components.platform.feedback.served_events import LABELLED, snapshot
-    from components.platform.registered_run import fetch_run
 
-    rules = policy(application)
-    champion = tracking.version_at(rules.leading, rules.aliases.champion)
+    champion = champion_of(application, ROOT)
     if champion is None:
         return None
-    cache = state() / "drift"
-    registered = fetch_run(champion, cache)
     with TemporaryDirectory() as scratch:
         fed_back = Path(scratch) if feedback else None
         if feedback and fed_back:
             snapshot(feedback, fed_back)
             snapshot(feedback, fed_back, LABELLED)
         given = DriftInput(
-            params=read_params(application, registered.params),
-            tables=registered.tables,
+            params=read_params(application, champion.run.params),
+            tables=champion.run.tables,
             feedback=fed_back,
-            champion=champion,
-            cache=cache,
+            champion=champion.version,
+            cache=cache_of(application),
         )
         judged = run(application, given, [week] if week else None)
     return alarms(judged)

@@ -29,18 +29,18 @@ NOTE = """Rebuild this run, in any folder:
 """
 
 
-def publish(application: Application, run_id: str) -> str:
+def publish(application: Application, pipeline_run: str) -> str:
     """Push the run's outputs and log its code, params, lock and tables; return the MLflow run's id.
 
     Raises:
         StorageError: the DVC remote or S3 refuses an output.
 
     """
-    target = folder(run_id)
-    os.environ["SHOPFUSION_RUN_ID"] = run_id
+    target = folder(pipeline_run)
+    os.environ["SHOPFUSION_RUN_ID"] = pipeline_run
     settings.cache_clear()
     pushing = start(dvc("push", "--run-cache"), target, own_environment())
-    mlflow_run = _log(application, run_id, target)
+    mlflow_run = _log(application, pipeline_run, target)
     said, _ = pushing.communicate()
     say(said)
     if pushing.returncode:
@@ -52,11 +52,11 @@ def publish(application: Application, run_id: str) -> str:
     return mlflow_run
 
 
-def _log(application: Application, run_id: str, target: Path) -> str:
+def _log(application: Application, pipeline_run: str, target: Path) -> str:
     from components.platform import tracking  # MLflow takes 3 s to import; the push runs meanwhile
     from components.platform.registered_run import PIPELINE, publish_tables
 
-    params, made = read_params(application, target / "params.yaml"), origin(run_id)
+    params, made = read_params(application, target / "params.yaml"), origin(pipeline_run)
     with (
         tracking.stage_run(PIPELINE, params) as mlflow_run,
         TemporaryDirectory() as scratch,

@@ -1,4 +1,9 @@
-"""Where a run works, and where its code and params came from; light, for templates of tasks."""
+"""What a run is called, where it works, and where its code and params came from.
+
+Light, for templates of tasks. Two DAGs may have runs of one id (scheduled ones are called by their
+date), so a run is called by both wherever those of all DAGs lie together: in the folder of
+workspaces, in MLflow and in the tags of versions.
+"""
 
 import json
 import os
@@ -16,7 +21,7 @@ ORIGIN = Path(".run.json")
 class Origin:
     """Where a run's code and params came from."""
 
-    run_id: str
+    pipeline_run: str
     git_revision: str  # 40 hex digits, "-dirty" behind them with uncommitted edits; or "none"
     overrides: dict[str, Any]
 
@@ -26,12 +31,17 @@ def state() -> Path:
     return Path(os.environ["SHOPFUSION_HOME"])
 
 
-def folder(run_id: str) -> Path:
+def pipeline_run(dag_id: str, run_id: str) -> str:
+    """Return what a run is called among the runs of all DAGs."""
+    return f"{dag_id}/{run_id}"
+
+
+def folder(pipeline_run: str) -> Path:
     """Return the workspace of a run, also before it exists."""
-    return state() / "runs" / re.sub(r"[^A-Za-z0-9._-]", "_", run_id)
+    return state() / "runs" / re.sub(r"[^A-Za-z0-9._-]", "_", pipeline_run)
 
 
-def origin(run_id: str) -> Origin:
+def origin(pipeline_run: str) -> Origin:
     """Read where a run's code and params came from.
 
     Raises:
@@ -39,8 +49,10 @@ def origin(run_id: str) -> Origin:
 
     """
     try:
-        return Origin(**json.loads((folder(run_id) / ORIGIN).read_text()))
+        return Origin(**json.loads((folder(pipeline_run) / ORIGIN).read_text()))
     except FileNotFoundError as error:
         raise StorageError(
-            f"the workspace of run {run_id}", "none", "clear the run's task `workspace` too"
+            f"the workspace of the run {pipeline_run}",
+            "none",
+            "clear the run's task `workspace` too",
         ) from error

@@ -34,7 +34,7 @@ def _write_note(context: Context, note: str) -> str | None:
 
     airflow, run = settings(), context.get("dag_run")
     if run is None or not airflow.airflow_url or airflow.airflow_password is None:
-        return "SHOPFUSION_AIRFLOW_URL and SHOPFUSION_AIRFLOW_PASSWORD say where Airflow is"
+        return "SHOPFUSION_AIRFLOW_URL and SHOPFUSION_AIRFLOW_PASSWORD do not say where Airflow is"
     password = airflow.airflow_password.get_secret_value()
     try:
         with httpx.Client(base_url=airflow.airflow_url, timeout=SECONDS) as client:
@@ -46,6 +46,6 @@ def _write_note(context: Context, note: str) -> str | None:
                 json={"note": note[:LONGEST]},
                 headers={"Authorization": f"Bearer {token}"},
             ).raise_for_status()
-    except (httpx.HTTPError, KeyError, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, KeyError, TypeError, ValueError) as error:
         return " ".join(str(error).split())
     return None

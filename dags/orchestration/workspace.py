@@ -26,7 +26,7 @@ NOT_SOURCE = {".venv", ".state", ".git", ".checkpoints", "data", "models", "repo
 
 
 def create(
-    application: Application, source: Path, run_id: str, overrides: Mapping[str, Any]
+    application: Application, source: Path, pipeline_run: str, overrides: Mapping[str, Any]
 ) -> Path:
     """Make the workspace of a run of an application from the checkout (or image folder) `source`.
 
@@ -37,20 +37,20 @@ def create(
         RegistryError: a part shall be taken over from a champion that does not exist.
 
     """
-    target = folder(run_id)
+    target = folder(pipeline_run)
     target.mkdir(parents=True, exist_ok=True)
     for name in source_files(source):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / name, target / name)
     write_params(application, source, target, overrides)
     _set_up_dvc(target)
-    made = Origin(run_id, revision(source), dict(overrides))
+    made = Origin(pipeline_run, revision(source), dict(overrides))
     write_json(asdict(made), target / ORIGIN)
     say(f"workspace {target}\nrevision {made.git_revision}\noverrides {made.overrides}")
     return target
 
 
-def prune(keep: int, run_id: str) -> list[str]:
+def prune(keep: int, pipeline_run: str) -> list[str]:
     """Delete the oldest workspaces beyond `keep`; return their names.
 
     This run's stays, and those of each application's champion and of the one before: a replay of
@@ -65,7 +65,7 @@ def prune(keep: int, run_id: str) -> list[str]:
         key=lambda path: path.stat().st_mtime,
         reverse=True,
     )
-    old = [path for path in workspaces if path != folder(run_id)][keep - 1 :]
+    old = [path for path in workspaces if path != folder(pipeline_run)][keep - 1 :]
     in_use = _served() if old else set()
     gone = [path for path in old if path not in in_use]
     for path in gone:
@@ -88,10 +88,10 @@ def _served() -> set[Path]:
 
 def revision(source: Path) -> str:
     """Return the git revision of a folder, marked where tracked or new files differ from it."""
-    found = _git(source, "rev-parse", "HEAD")
-    if found is None:
+    commit = _git(source, "rev-parse", "HEAD")
+    if commit is None:
         return "none"
-    return found.strip() + ("-dirty" if _git(source, "status", "--porcelain") else "")
+    return commit.strip() + ("-dirty" if _git(source, "status", "--porcelain") else "")
 
 
 def source_files(source: Path) -> list[str]:
@@ -99,10 +99,10 @@ def source_files(source: Path) -> list[str]:
     listed = _git(source, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     if listed is not None:
         return [name for name in listed.split("\0") if name and (source / name).is_file()]
-    found = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    files = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
     return [
         str(path)
-        for path in found
+        for path in files
         if path.parts[0] not in NOT_SOURCE and "__pycache__" not in path.parts
     ]
 

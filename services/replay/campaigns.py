@@ -20,13 +20,13 @@ def simulated_campaigns(tables: Path, seed: int) -> list[dict[str, object]]:
     """
     promoted = read_table(tables / "campaigns.parquet")
     chosen = promoted if promoted.num_rows else _brands(tables / "products.parquet")
-    return [one.model_dump(mode="json") for one in simulated(chosen, seed)]
+    return [campaign.model_dump(mode="json") for campaign in simulated(chosen, seed)]
 
 
 def _brands(products: Path) -> pa.Table:
     with duckdb.connect() as con:
         con.read_parquet(str(products)).create_view("products")
-        found = con.execute(
+        drawn = con.execute(
             """select brand as campaign_id, list(item_id order by item_id) as item_ids,
             null::float as bid, null::float as daily_budget,
             null::timestamptz as starts_at, null::timestamptz as ends_at
@@ -34,4 +34,4 @@ def _brands(products: Path) -> pa.Table:
             order by count(*) desc, brand limit $brands""",
             {"brands": BRANDS},
         ).to_arrow_table()
-    return found.cast(schemas.CAMPAIGNS)
+    return drawn.cast(schemas.CAMPAIGNS)

@@ -74,9 +74,9 @@ def furthest_tables(runs: Path) -> Path:
         DataError: no run has left tables.
 
     """
-    found = [path.parent for path in runs.glob("*/data/tables/orders.parquet")]
-    found += [ROOT / "data" / "tables"] * (ROOT / "data" / "tables" / "orders.parquet").is_file()
-    if not found:
+    folders = [path.parent for path in runs.glob("*/data/tables/orders.parquet")]
+    folders += [ROOT / "data" / "tables"] * (ROOT / "data" / "tables" / "orders.parquet").is_file()
+    if not folders:
         raise DataError(
             f"tables of a run in {runs}",
             "none",
@@ -89,7 +89,7 @@ def furthest_tables(runs: Path) -> Path:
             read_table(orders, ["timestamp"])["timestamp"]
         ).as_py(), orders.stat().st_mtime
 
-    return max(found, key=reach)
+    return max(folders, key=reach)
 
 
 def _past(

@@ -109,16 +109,16 @@ def by_week(visits: pa.Table) -> dict[str, dict[str, Estimate]]:
     """Return {Monday, or "all": {ctr, hit_share, ndcg}} with intervals."""
     frame = visits.to_pandas()
     parts = {f"{week:%Y-%m-%d}": part for week, part in frame.groupby("week")} | {"all": frame}
-    found = {}
+    rows = {}
     for name, part in parts.items():
         user = np.unique(part["user_id"], return_inverse=True)[1]
-        one = np.ones(len(part))
-        found[name] = {
+        single_N = np.ones(len(part))
+        rows[name] = {
             "ctr": estimate(part["clicked"].to_numpy(float), part["shown"].to_numpy(float), user),
-            "hit_share": estimate((part["hits"] > 0).to_numpy(float), one, user),
-            "ndcg": estimate(part["ndcg"].to_numpy(float), one, user),
+            "hit_share": estimate((part["hits"] > 0).to_numpy(float), single_N, user),
+            "ndcg": estimate(part["ndcg"].to_numpy(float), single_N, user),
         }
-    return found
+    return rows
 
 
 def as_table(visits: pa.Table, title: str) -> Table:

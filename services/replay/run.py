@@ -41,7 +41,7 @@ class Replay:
         """
         present = self.shop.now()
         visits = [visit for visit in visits if visit.moment > present - OLDEST]  # older is settled
-        self.ratings = [one for one in self.ratings if one.moment > present - OLDEST]
+        self.ratings = [rating for rating in self.ratings if rating.moment > present - OLDEST]
         pace = _Pace(self.settings.speed, self.settings.most_seconds)
         try:
             for done, visit in enumerate(visits, start=1):
@@ -60,7 +60,7 @@ class Replay:
         self._latest = visit.moment
         given = self._given(visit.moment)
         self._waiting += given
-        self._waiting_for |= {one["user_id"] for one in given}
+        self._waiting_for |= {event["user_id"] for event in given}
         if visit.user_id in self._waiting_for:  # rated since the last visit of anybody
             self._flush()
         events: list[Json] = []
@@ -78,17 +78,20 @@ class Replay:
 
     def _given(self, moment: datetime) -> list[Json]:
         """Return the ratings up to `moment` as events, and forget them."""
-        count = bisect_right(self.ratings, moment, key=lambda one: one.moment)
+        count = bisect_right(self.ratings, moment, key=lambda rating: rating.moment)
         given, self.ratings = self.ratings[:count], self.ratings[count:]
         return [
             {
-                "event_id": f"{PLACE}-{self.settings.seed}-rating-{one.key}",
+                "event_id": f"{PLACE}-{self.settings.seed}-rating-{rating.key}",
                 "action_name": "rating",
-                "user_id": one.user_id,
-                "timestamp": one.moment.isoformat(),
-                "event_attributes": {"object": {"object_id": one.item_id}, "value": one.stars},
+                "user_id": rating.user_id,
+                "timestamp": rating.moment.isoformat(),
+                "event_attributes": {
+                    "object": {"object_id": rating.item_id},
+                    "value": rating.stars,
+                },
             }
-            for one in given
+            for rating in given
         ]
 
     def _look(self, visit: Visit) -> list[Json]:

@@ -108,11 +108,13 @@ class Shop:
         """
         deadline, pause = time.monotonic() + self._patience, FIRST_PAUSE
         while True:
-            found = self._try(lambda: self._client.request(method, path, **arguments))
-            if isinstance(found, httpx.Response) and found.is_success:
-                return found.json()
-            said = found if isinstance(found, str) else f"{found.status_code} {_text(found)}"
-            again = isinstance(found, str) or found.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
+            answer = self._try(lambda: self._client.request(method, path, **arguments))
+            if isinstance(answer, httpx.Response) and answer.is_success:
+                return answer.json()
+            said = answer if isinstance(answer, str) else f"{answer.status_code} {_text(answer)}"
+            again = (
+                isinstance(answer, str) or answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
+            )
             if not again or time.monotonic() > deadline:
                 raise ServiceError(
                     f"the server to answer {method} {path}",

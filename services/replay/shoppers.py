@@ -88,7 +88,7 @@ class SimulatedShoppers:
         taste = self.truth.text[user, items] + self.truth.picture[user, items]
         utility = taste + APPEAL_WEIGHT * self.truth.appeal[items]
         rng = np.random.default_rng([self.seed, zlib.crc32(f"{visit.key}/{part}".encode())])
-        clicked, bought = (found[0] for found in react(utility[None], rng))
+        clicked, bought = (drawn_1N[0] for drawn_1N in react(utility[None], rng))
         day = (visit.moment - START).total_seconds() / DAY
         known = self.truth.tasted[user, items] < day
         known |= np.array([(user, item) in self._bought for item in items.tolist()], bool)

@@ -130,8 +130,8 @@ def is_simulated(tables: Path) -> bool:
         ) from error
 
 
-def _lines(found: list[dict[str, Any]] | None) -> tuple[Line, ...]:
-    return tuple(Line(**line) for line in found or ())
+def _lines(lines: list[dict[str, Any]] | None) -> tuple[Line, ...]:
+    return tuple(Line(**line) for line in lines or ())
 
 
 # A basket that was only brought back (no quantity above 0) is no visit.

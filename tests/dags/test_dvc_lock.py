@@ -138,20 +138,49 @@ def test_the_wait_ends_and_names_the_holder(
     assert not (workspace / "first").exists()
 
 
+@contextmanager
+def writing(workspace: Path) -> Iterator[subprocess.Popen]:
+    """Let another process write the stages' input, as DVC's lock of files says."""
+    other = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    locks = {"write": {str(workspace / "input"): {"pid": other.pid, "cmd": "dvc checkout"}}}
+    (workspace / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(locks))
+    try:
+        yield other
+    finally:
+        other.kill()
+        other.communicate()
+
+
 def test_files_that_another_process_writes_are_waited_for(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from orchestration.stage_operator import StageOperator
 
     monkeypatch.setattr("orchestration.stage_operator.LOOK_SECONDS", 0.5)
-    writes = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-    locks = {"write": {str(workspace / "input"): {"pid": writes.pid, "cmd": "dvc checkout"}}}
-    (workspace / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(locks))
-    monkeypatch.setattr(time, "sleep", lambda _: writes.communicate())  # it ends meanwhile
-    StageOperator(task_id="first", stage="first", workspace=str(workspace)).execute({})
+    with writing(workspace) as other:
+        monkeypatch.setattr(time, "sleep", lambda _: other.communicate())  # it ends meanwhile
+        StageOperator(task_id="first", stage="first", workspace=str(workspace)).execute({})
     said = capsys.readouterr().out
     assert "is busy, it is being blocked by" in said
     assert "tries again in 0.5 s" in said
+
+
+def test_files_that_another_process_goes_on_writing_are_waited_for_to_a_limit(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+    from orchestration.stage_operator import StageOperator
+
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    task = StageOperator(task_id="first", stage="first", workspace=str(workspace), lock_timeout=1)
+    with writing(workspace), pytest.raises(AirflowException, match="others used") as caught:
+        task.execute({})
+    assert not isinstance(caught.value, AirflowFailException)  # Airflow tries it again
+    assert len(pauses) == capsys.readouterr().out.count("tries again in 5 s, after ")
+    assert all(pause == 5 for pause in pauses)  # between two tries, each of which takes seconds
+    assert not (workspace / "first").exists()
 
 
 def test_a_stage_that_fails_is_not_repeated_whatever_it_prints(workspace: Path) -> None:

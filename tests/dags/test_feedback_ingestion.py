@@ -28,9 +28,9 @@ def test_policy(dag):
 
 def test_it_announces_feedback_and_judges_afterwards(dag):
     outlets = {task.task_id: [asset.name for asset in task.outlets] for task in dag.tasks}
-    assert outlets == {"ingest": ["feedback"], "choose": [], "judge": []}
-    assert dag.get_task("ingest").downstream_task_ids == {"choose"}
-    assert dag.get_task("choose").downstream_task_ids == {"judge"}
+    assert outlets == {"ingest": ["feedback"], "counterfactual": [], "judge": []}
+    assert dag.get_task("ingest").downstream_task_ids == {"counterfactual"}
+    assert dag.get_task("counterfactual").downstream_task_ids == {"judge"}
 
 
 def test_a_partition_is_a_day_of_utc(dag):

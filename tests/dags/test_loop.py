@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from components.platform.retraining import FedBack, decide, learnt_until, read_fed_back
+from components.platform.retraining import FedBack, decide, read_fed_back, window_end
 from components.platform.tracking import Version
 from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.baseline_training.component import every_baseline
@@ -139,7 +139,7 @@ def test_a_refresh_fits_the_champions_way_alone_and_ranks_what_costs_seconds(way
 
 
 def test_only_what_came_back_after_the_champions_window_counts(tmp_path: Path):
-    assert learnt_until(SHOP_RANKING, CHAMPION) == date(2024, 1, 29)
+    assert window_end(SHOP_RANKING, CHAMPION) == date(2024, 1, 29)
     days = [datetime(2024, 1, day, 12, tzinfo=UTC) for day in (27, 29, 30)]
     events = [served(event_id=str(when), timestamp=when) for when in days]
     assert read_fed_back(str(write(tmp_path, *events)), date(2024, 1, 29)) == FedBack(

@@ -42,9 +42,9 @@ print("finished", run.run_id, run.state)
 
 @dataclass(frozen=True)
 class Trained:
-    """One finished run of the DAG: its id, its workspace, and the variables it ran with."""
+    """One finished run of the DAG: its name, its workspace, and the variables it ran with."""
 
-    run_id: str
+    pipeline_run: str
     workspace: Path
     environment: dict[str, str]
 
@@ -73,8 +73,9 @@ def trained(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Tra
     )
     found = re.search(r"^finished (\S+) success$", done.stdout, re.MULTILINE)
     assert found, done.stdout[-6000:] + done.stderr[-2000:]
-    folder = re.sub(r"[^A-Za-z0-9._-]", "_", found[1])
-    return Trained(found[1], platform.settings.home / "runs" / folder, variables)
+    called = f"shop_ranking_training/{found[1]}"
+    workspace = platform.settings.home / "runs" / re.sub(r"[^A-Za-z0-9._-]", "_", called)
+    return Trained(called, workspace, variables)
 
 
 def mlflow(platform: Platform, path: str, **asked: object) -> dict:
@@ -112,15 +113,15 @@ def test_a_champion_is_registered(platform: Platform, trained: Trained, tmp_path
     asked = {"name": "fused-ranker", "alias": "champion"}
     version = httpx.get(url, params=asked).json()["model_version"]
     tags = {tag["key"]: tag["value"] for tag in version["tags"]}
-    assert tags["pipeline_run"] == trained.run_id
-    run_id, _ = stage_run(platform, trained.run_id, "pipeline")
+    assert tags["pipeline_run"] == trained.pipeline_run
+    run_id, _ = stage_run(platform, trained.pipeline_run, "pipeline")
     lock = tmp_path / "dvc.lock"
     lock.write_bytes(artifact(platform, run_id, "dvc.lock"))
     assert tags["dvc_lock"] == lock_digest(lock)
 
 
 def test_the_leaderboard_is_an_artifact_of_the_evaluation(platform: Platform, trained: Trained):
-    run_id, _ = stage_run(platform, trained.run_id, "evaluation")
+    run_id, _ = stage_run(platform, trained.pipeline_run, "evaluation")
     reports = trained.workspace / "reports"
     names = ("leaderboard.csv", "evaluation/leaderboard.html", "evaluation/leaderboard.png")
     for name in names:
@@ -144,7 +145,7 @@ def test_a_tower_left_out_of_the_form_is_taken_over_from_the_champion(
 
 
 def test_mlflow_says_which_code_and_data_it_was(platform: Platform, trained: Trained):
-    _, tags = stage_run(platform, trained.run_id, "pipeline")
+    _, tags = stage_run(platform, trained.pipeline_run, "pipeline")
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", tags["git_revision"])
     assert tags["dataset"] == "simulated-shop"
     assert yaml.safe_load(tags["overrides"]) == CONF
@@ -154,7 +155,7 @@ def test_the_run_is_rebuilt_from_its_mlflow_page_alone(
     platform: Platform, trained: Trained, tmp_path: Path
 ):
     """The commands of the page's description, run as they stand there."""
-    _, tags = stage_run(platform, trained.run_id, "pipeline")
+    _, tags = stage_run(platform, trained.pipeline_run, "pipeline")
     commands = [
         line.strip()
         for line in tags["mlflow.note.content"].splitlines()

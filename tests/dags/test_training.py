@@ -13,6 +13,7 @@ from components.applications import APPLICATIONS, stages
 from components.platform.errors import ParamsError
 from orchestration.cores import threads
 from orchestration.graph import Pipeline, load_pipeline
+from orchestration.runs import folder
 
 ROOT = Path(__file__).resolve().parents[2]
 AROUND = {"workspace", "publish"}
@@ -75,6 +76,17 @@ def test_assets_are_what_other_dags_wait_for(training):
         "data_preparation": ["shop_ranking_prepared_data"],
         "model_registration": ["shop_ranking_challenger"],
     }
+
+
+def test_a_stage_works_in_the_workspace_of_its_dags_run(training, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOPFUSION_HOME", str(tmp_path))
+    stage, templates = training.get_task("evaluation"), training.get_template_env()
+    workspace, called = (
+        templates.from_string(text).render(dag=training, run_id="scheduled__2026-01-01")
+        for text in (stage.workspace, stage.environment["SHOPFUSION_RUN_ID"])
+    )
+    assert called == "shop_ranking_training/scheduled__2026-01-01"
+    assert Path(workspace) == folder(called)
 
 
 def test_stages_that_run_side_by_side_share_the_cores():

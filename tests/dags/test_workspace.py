@@ -16,7 +16,7 @@ from components.platform.settings import settings
 from components.platform.tracking.connection import connect
 from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.params import load_params
-from orchestration.runs import folder, origin
+from orchestration.runs import folder, origin, pipeline_run
 from orchestration.workspace import create, prune
 
 
@@ -174,10 +174,18 @@ def test_a_pruned_workspace_says_what_to_clear():
         origin("gone")
 
 
-def test_a_run_id_is_a_file_name():
-    assert folder("manual__2026-01-01T00:00:00+00:00/x").name == (
-        "manual__2026-01-01T00_00_00_00_00_x"
+def test_what_a_run_is_called_is_a_file_name():
+    assert folder(pipeline_run("training", "manual__2026-01-01T00:00:00+00:00/x")).name == (
+        "training_manual__2026-01-01T00_00_00_00_00_x"
     )
+
+
+def test_runs_of_two_dags_with_one_id_do_not_share_a_workspace(checkout):
+    """Scheduled runs are called by their date, whatever their DAG."""
+    runs = [pipeline_run(dag, "scheduled__2026-01-01") for dag in ("cooking", "sewing")]
+    made = [create(SHOP_RANKING, checkout, run, {"seed": n}) for n, run in enumerate(runs)]
+    seeds = [yaml.safe_load((folder / "params.yaml").read_text())["seed"] for folder in made]
+    assert seeds == [0, 1]
 
 
 def test_a_param_of_another_application_is_refused_and_its_section_stays(checkout):

@@ -28,7 +28,7 @@ from components.platform.drift.statistics import (
 )
 from components.platform.params import DriftParams
 
-FEWEST_LABELLED = 2  # of Quality, which brings its own noise: that between shoppers
+FEWEST_LABELLED = 2  # of Quality, which brings its own noise: that between users
 ROOT = 1 / 4
 FLOORS = {Histogram: "psi_floor", Means: "distance_floor", Share: "share_floor"}
 
@@ -62,30 +62,30 @@ def judge_weeks(
     a change that lasts is the new normal.
     """
     judged: list[Judgement] = []
-    alarmed: dict[str, set[int]] = {one.name: set() for one in statistics}
+    alarmed: dict[str, set[int]] = {statistic.name: set() for statistic in statistics}
     known = len(weeks) if champion_day is None else sum(day < champion_day for day in weeks)
     for week, day in enumerate(weeks):
-        present = [one for one in statistics if one.rows[week] > 0]
+        present = [statistic for statistic in statistics if statistic.rows[week] > 0]
         level = params.false_alarms / max(len(present), 1)
-        for one in present:
-            reference = _reference(one, week, known, alarmed[one.name], params)
-            if not len(reference) and isinstance(one, Histogram | Means):
+        for statistic in present:
+            reference = _reference(statistic, week, known, alarmed[statistic.name], params)
+            if not len(reference) and isinstance(statistic, Histogram | Means):
                 continue  # its first week: unlike what?
-            value, threshold = _judge(one, week, reference, level, params)
-            sign = -1 if isinstance(one, Quality) else 1
+            value, threshold = _judge(statistic, week, reference, level, params)
+            sign = -1 if isinstance(statistic, Quality) else 1
             alarm = threshold is not None and sign * value > sign * threshold
             if alarm:
-                alarmed[one.name].add(week)
+                alarmed[statistic.name].add(week)
             judged.append(
                 Judgement(
                     week=day,
                     number=week,
-                    name=one.name,
-                    group=one.group,
+                    name=statistic.name,
+                    group=statistic.group,
                     value=value,
                     threshold=threshold,
                     alarm=alarm,
-                    rows=int(one.rows[week]),
+                    rows=int(statistic.rows[week]),
                     reference=tuple(int(number) for number in reference),
                 )
             )
@@ -93,9 +93,9 @@ def judge_weeks(
 
 
 def _reference(
-    one: Statistic, week: int, known: int, alarmed: set[int], params: DriftParams
+    statistic: Statistic, week: int, known: int, alarmed: set[int], params: DriftParams
 ) -> Weeks:
-    present = np.flatnonzero(one.rows[:week] > 0)
+    present = np.flatnonzero(statistic.rows[:week] > 0)
     learnt = present[present < known]
     latest = (learnt if len(learnt) >= params.fewest_weeks else present)[-params.reference_weeks :]
     calm = np.array([number for number in latest if number not in alarmed], np.int64)
@@ -103,37 +103,39 @@ def _reference(
 
 
 def _judge(
-    one: Statistic, week: int, reference: Weeks, level: float, params: DriftParams
+    statistic: Statistic, week: int, reference: Weeks, level: float, params: DriftParams
 ) -> tuple[float, float | None]:
     """Return the value, and the threshold where there is enough to compare with."""
-    if isinstance(one, Quality):
-        return _quality(one, week, reference, level, params.quality_margin)
-    floor = float(getattr(params, FLOORS[type(one)]))
-    if isinstance(one, Share):
-        value = one.value(week)
+    if isinstance(statistic, Quality):
+        return _quality(statistic, week, reference, level, params.quality_margin)
+    floor = float(getattr(params, FLOORS[type(statistic)]))
+    if isinstance(statistic, Share):
+        value = statistic.value(week)
         if len(reference) < params.fewest_weeks:
             return value, None
-        shares = np.array([one.value(number) for number in reference])
-        chance = np.sqrt(max(shares.mean() * (1 - shares.mean()), 0.0) / one.rows[week])
+        shares = np.array([statistic.value(number) for number in reference])
+        chance = np.sqrt(max(shares.mean() * (1 - shares.mean()), 0.0) / statistic.rows[week])
         spread = max(float(shares.std(ddof=1)), float(chance))
         return value, max(floor, float(shares.mean()) + _t(level, len(shares)) * spread)
-    value, chance = one.compare(reference, week)
+    value, chance = statistic.compare(reference, week)
     if len(reference) < params.fewest_weeks:
         return value, None
-    left_out = [one.compare(reference[reference != number], int(number)) for number in reference]
-    roots = np.array([(found / by_chance) ** ROOT for found, by_chance in left_out])
+    left_out = [
+        statistic.compare(reference[reference != number], int(number)) for number in reference
+    ]
+    roots = np.array([(distance / by_chance) ** ROOT for distance, by_chance in left_out])
     bound = chance * float(roots.mean() + _t(level, len(roots)) * roots.std(ddof=1)) ** (1 / ROOT)
     return value, max(floor, bound)
 
 
 def _quality(
-    one: Quality, week: int, reference: Weeks, level: float, margin: float
+    statistic: Quality, week: int, reference: Weeks, level: float, margin: float
 ) -> tuple[float, float | None]:
     """Welch's test against the rankings of all reference weeks, beyond the margin."""
-    now = one.ndcg_W[week]
+    now = statistic.ndcg_W[week]
     if len(reference) < FEWEST_LABELLED:
         return float(now.mean()), None
-    before = np.concatenate([one.ndcg_W[number] for number in reference])
+    before = np.concatenate([statistic.ndcg_W[number] for number in reference])
     error = float(np.sqrt(now.var() / len(now) + before.var() / len(before)))
     mean = float(before.mean())
     return float(now.mean()), min(mean * (1 - margin), mean - stats.norm.isf(level) * error)

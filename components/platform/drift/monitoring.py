@@ -6,6 +6,7 @@ weeks it was asked for: a week may be run again, in any order, with the same ans
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from pathlib import Path
 
 from components.platform.application import Application, DriftInput
 from components.platform.drift.calibration import Judgement, judge_weeks
@@ -52,6 +53,11 @@ def run(
         if judgement.threshold is not None:
             say(_line(judgement))
     return judged
+
+
+def cache_of(application: Application) -> Path:
+    """Return the folder in which an application keeps what it made of its champions."""
+    return settings().home / "drift" / application.name
 
 
 def alarms(judged: Sequence[Judgement]) -> list[str]:

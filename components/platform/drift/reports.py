@@ -70,14 +70,14 @@ class Board:
             )
             workspace.add_project(model)
         workspace.save_dashboard(self.project, _dashboard(self.project, statistics))
-        by_name = {one.name: one for one in statistics}
-        for week in sorted({one.week for one in judged}):
-            mine = [one for one in judged if one.week == week]
+        by_name = {statistic.name: statistic for statistic in statistics}
+        for week in sorted({judgement.week for judgement in judged}):
+            mine = [judgement for judgement in judged if judgement.week == week]
             snapshot = _report(by_name, mine).run(
                 *_frames(by_name, mine),
                 timestamp=datetime.combine(week, time(), UTC).replace(tzinfo=None),
                 metadata={"week": week.isoformat(), "champion": champion},
-                tags=["alarm"] if any(one.alarm for one in mine) else [],
+                tags=["alarm"] if any(judgement.alarm for judgement in mine) else [],
                 name=f"week of {week}",
             )
             workspace.state.write_snapshot(
@@ -95,13 +95,16 @@ def _dashboard(project: UUID, statistics: Sequence[Statistic]) -> DashboardModel
         )
     ]
     for group in GROUPS:
-        for one in (one for one in statistics if one.group == group):
+        for statistic in (statistic for statistic in statistics if statistic.group == group):
             lines = [
                 PanelMetric(metric="MeanValue", metric_labels={"column": column}, legend=legend)
-                for column, legend in ((one.name, one.name), (_limit(one.name), "threshold"))
+                for column, legend in (
+                    (statistic.name, statistic.name),
+                    (_limit(statistic.name), "threshold"),
+                )
             ]
-            side = "an alarm below" if isinstance(one, Quality) else "an alarm above"
-            title = f"{group}: {one.name}"
+            side = "an alarm below" if isinstance(statistic, Quality) else "an alarm above"
+            title = f"{group}: {statistic.name}"
             panels.append(line_plot_panel(title, lines, f"{side} the threshold", size="half"))
     panels = [_with_id(project, panel) for panel in panels]
     tab = DashboardTabModel(
@@ -122,15 +125,15 @@ def _limit(name: str) -> str:
 def _report(by_name: dict[str, Statistic], judged: Sequence[Judgement]) -> Report:
     """Every statistic with its test; those of columns with the two distributions as a picture."""
     metrics: list[Any] = [MeanValue(column=ALARMS, tests=[])]
-    for one in judged:
-        statistic = by_name[one.name]
+    for judgement in judged:
+        statistic = by_name[judgement.name]
         test = gte if isinstance(statistic, Quality) else lte
-        tests = [] if one.threshold is None else [test(float(one.threshold))]
-        metrics.append(MeanValue(column=one.name, tests=tests))
-        if one.threshold is not None:
-            metrics.append(MeanValue(column=_limit(one.name), tests=[]))
-        if isinstance(statistic, Histogram) and one.reference:
-            metrics.append(ValueDrift(column=_values(one.name), method="psi", tests=[]))
+        tests = [] if judgement.threshold is None else [test(float(judgement.threshold))]
+        metrics.append(MeanValue(column=judgement.name, tests=tests))
+        if judgement.threshold is not None:
+            metrics.append(MeanValue(column=_limit(judgement.name), tests=[]))
+        if isinstance(statistic, Histogram) and judgement.reference:
+            metrics.append(ValueDrift(column=_values(judgement.name), method="psi", tests=[]))
     return Report(metrics)
 
 
@@ -140,17 +143,21 @@ def _values(name: str) -> str:
 
 def _frames(by_name: dict[str, Statistic], judged: Sequence[Judgement]) -> tuple[Dataset, Dataset]:
     """Return the week and its reference, a column a statistic; shorter columns are padded."""
-    now: dict[str, Any] = {ALARMS: [float(sum(one.alarm for one in judged))]}
+    now: dict[str, Any] = {ALARMS: [float(sum(judgement.alarm for judgement in judged))]}
     before: dict[str, Any] = {ALARMS: [0.0]}
     categories = []
-    for one in judged:
-        now[one.name] = before[one.name] = [float(one.value)]
-        if one.threshold is not None:
-            now[_limit(one.name)] = before[_limit(one.name)] = [float(one.threshold)]
-        statistic = by_name[one.name]
-        if isinstance(statistic, Histogram) and one.reference:
-            labels, before_B, now_B = statistic.pooled(np.array(one.reference), one.number)
-            column = _values(one.name)
+    for judgement in judged:
+        now[judgement.name] = before[judgement.name] = [float(judgement.value)]
+        if judgement.threshold is not None:
+            now[_limit(judgement.name)] = before[_limit(judgement.name)] = [
+                float(judgement.threshold)
+            ]
+        statistic = by_name[judgement.name]
+        if isinstance(statistic, Histogram) and judgement.reference:
+            labels, before_B, now_B = statistic.pooled(
+                np.array(judgement.reference), judgement.number
+            )
+            column = _values(judgement.name)
             now[column], before[column] = _unfold(labels, now_B), _unfold(labels, before_B)
             categories.append(column)
     numbers = [name for name in now if name not in categories]

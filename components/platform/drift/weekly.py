@@ -14,4 +14,4 @@ class Weekly:
     weeks: Sequence[date]  # Mondays, ascending
     statistics: Sequence[Statistic]
     champion_day: date | None = None  # the champion learnt from what was before
-    champion: str = "none"  # its name and version, e.g. fused-ranker/3
+    champion: str = "none"  # its name and version, e.g. greeter/3

@@ -11,7 +11,7 @@ from components.platform.feedback.segments import reading
 
 TYPES = {schemas.UTC: "timestamptz", pa.int32(): "integer", pa.float32(): "float"}
 EVENT_TYPES = ", ".join(f"'{name}'" for name in schemas.EVENT_TYPES)
-AHEAD = "interval 5 minutes"  # as at the door
+CLOCK_SKEW = "interval 5 minutes"  # as in components/platform/serving/event_validation.py
 
 # The first rule that a row breaks is its reason. `given` is the row as text.
 RULES = [
@@ -24,7 +24,7 @@ RULES = [
     ),
     ("timestamp is null", "timestamp is not a date and time"),
     ("received_at is null", "received_at is not a date and time"),
-    (f"timestamp > received_at + {AHEAD}", "timestamp is later than the clock of the server"),
+    (f"timestamp > received_at + {CLOCK_SKEW}", "timestamp is later than the clock of the server"),
     (f"event_type is null or event_type not in ({EVENT_TYPES})", "event_type is unknown"),
     ("event_type <> 'search' and item_id is null", "item_id is missing"),
     ("event_type = 'impression' and impression_id is null", "impression_id is missing"),
@@ -80,7 +80,7 @@ def load(con: duckdb.DuckDBPyConnection, files: list[Path], items: pa.Table | No
             from (select {", ".join(schemas.LOGGED_EVENTS.names)}, filename, raw as given
                   from {source} as raw {empty}))"""
     )
-    # A broken row may hold a raw id, so the columns that name a shopper are not kept.
+    # A broken row may hold a raw id, so the columns that name a user are not kept.
     kept = [name for name in schemas.LOGGED_EVENTS.names if name not in ("user_id", "session_id")]
     shown = ", ".join(f"'{name}', given.{name}" for name in kept)
     con.execute(

@@ -2,7 +2,7 @@
 
 Platt scaling (Platt 1999) with the position and the kind of slot beside the scores: a logistic
 regression, because score and examination act on the same click. There are two scores, each with a
-scale and a slope of its own: the fused one (log-odds of the trees, say), and, where words or a
+scale and a slope of its own: the model's own (the column fused_score), and, where words or a
 picture were searched for, the relevance (a sum of reciprocal ranks, .003 to .033). Without enough
 clicks there is no calibration to be had: then a prior by position stands in, and says so.
 """

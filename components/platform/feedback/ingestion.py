@@ -46,13 +46,13 @@ def run(params: Params, day: date | None = None) -> dict[date, dict[str, Any]]:
         if items is None:
             say("items are not checked: nobody published the shop's products")
         accounts = {}
-        for one in track(days, "partitions"):
-            keys = of_days(index, one - window, one + window)
+        for partition_day in track(days, "partitions"):
+            keys = of_days(index, partition_day - window, partition_day + window)
             con = connect()
             load(con, fetch(keys, scratch), items)
             attribute(con, params.feedback.attribution_hours)
-            accounts[one] = write_partition(con, one)
-            say(f"{one}: {json.dumps(accounts[one])}")
+            accounts[partition_day] = write_partition(con, partition_day)
+            say(f"{partition_day}: {json.dumps(accounts[partition_day])}")
             con.close()
         write_index(index)  # last: a run that broke off does all of it again
     calibrate(params)
@@ -60,7 +60,7 @@ def run(params: Params, day: date | None = None) -> dict[date, dict[str, Any]]:
 
 
 def calibrate(params: Params) -> None:
-    """Fit P(click) for each model version on the latest days, for the ads of the server."""
+    """Fit P(click) for each model version on the latest days, for whoever prices a click."""
     labelled = latest_labelled(params.feedback.click_model_days)
     if labelled is None:
         return
@@ -72,7 +72,7 @@ def calibrate(params: Params) -> None:
         rows = usable.filter(pc.equal(usable["model_version"], version))
         model = fit(
             _floats(rows["score"]),
-            _floats(_fused(rows)),
+            _floats(rows["fused_score"]),
             _floats(rows["position"]),
             _floats(pc.is_valid(rows["campaign_id"])),
             _floats(rows["clicked"]),
@@ -83,14 +83,6 @@ def calibrate(params: Params) -> None:
     storage.put(json.dumps(models, sort_keys=True).encode(), KEY)
 
 
-def _fused(rows: pa.Table) -> pa.ChunkedArray:
-    """Return the fused scores; before they were logged they were the score, but in a search."""
-    if "fused_score" not in rows.column_names:
-        rows = rows.append_column("fused_score", pa.nulls(rows.num_rows, pa.float32()))
-    searched = pc.equal(pc.fill_null(rows["surface"], ""), "search")
-    return pc.coalesce(rows["fused_score"], pc.if_else(searched, None, rows["score"]))
-
-
 def _floats(column: pa.ChunkedArray) -> np.ndarray:
     return column.cast(pa.float64()).to_numpy()
 
@@ -98,9 +90,13 @@ def _floats(column: pa.ChunkedArray) -> np.ndarray:
 def _touched(index: pa.Table, known: int, day: date | None, window: timedelta) -> list[date]:
     """Return the days whose partitions may change, ascending; `known` segments are not new."""
     spoken_of = _days(index.slice(known)) | ({day} if day else set())
-    before = {one - timedelta(days=back) for one in spoken_of for back in range(1, window.days + 1)}
+    before = {
+        new_day - timedelta(days=back)
+        for new_day in spoken_of
+        for back in range(1, window.days + 1)
+    }
     return sorted(spoken_of | (before & _days(index)))
 
 
 def _days(index: pa.Table) -> set[date]:
-    return {one for one in pc.unique(pc.list_flatten(index["days"])).to_pylist() if one}
+    return {day for day in pc.unique(pc.list_flatten(index["days"])).to_pylist() if day}

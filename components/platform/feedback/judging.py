@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from components.platform import schemas, storage
 from components.platform.feedback.off_policy import (
-    CHOICES,
+    PREFIX,
     VALUES,
     OffPolicyValue,
     challenger_value,
@@ -19,32 +19,32 @@ from components.platform.feedback.partitions import latest_labelled, read_parque
 from components.platform.params import Params
 from components.platform.progress import say
 
-PLACE = re.compile(rf"{CHOICES}(?P<version>.+)/[^/]+\.parquet")
+PLACE = re.compile(rf"{PREFIX}(?P<version>.+)/[^/]+\.parquet")
 
 
 def judge(params: Params) -> dict[str, dict[str, Any]]:
-    """Estimate the click share a slot of every challenger with choices; write and return them.
+    """Estimate the clicks a slot of every challenger that was asked again; write and return them.
 
-    Sponsored slots are left out: their order is the auction's. Answers of the latest
+    Slots of campaigns are left out: bids order them. Answers of the latest
     feedback.click_model_days days on which anything was shown count.
 
     Raises:
         StorageError: S3 cannot be reached.
 
     """
-    choices = _choices()
-    labelled = latest_labelled(params.feedback.click_model_days) if choices else None
+    counterfactual = _counterfactual()
+    labelled = latest_labelled(params.feedback.click_model_days) if counterfactual else None
     if labelled is None:
         say("nothing to estimate: no challenger said what it would have shown, or nothing was")
         return {}
     organic = labelled.filter(pc.is_null(labelled["campaign_id"]))
-    found = {}
-    for version, table in choices.items():
+    values = {}
+    for version, table in counterfactual.items():
         value = challenger_value(organic, table, params.feedback)
-        found[version] = asdict(value) | {"conclusion": conclusion(value)}
-        say(f"{version}: {found[version]['conclusion']}")
-    storage.put(json.dumps(found, sort_keys=True).encode(), VALUES)
-    return found
+        values[version] = asdict(value) | {"conclusion": conclusion(value)}
+        say(f"{version}: {values[version]['conclusion']}")
+    storage.put(json.dumps(values, sort_keys=True).encode(), VALUES)
+    return values
 
 
 def conclusion(value: OffPolicyValue) -> str:
@@ -65,10 +65,10 @@ def conclusion(value: OffPolicyValue) -> str:
     )
 
 
-def _choices() -> dict[str, pa.Table]:
-    found: dict[str, list[pa.Table]] = {}
-    for one in storage.stored(CHOICES):
-        if place := PLACE.fullmatch(one.key):
-            table = read_parquet(one.key).cast(schemas.CHOICES)
-            found.setdefault(place["version"], []).append(table)
-    return {version: pa.concat_tables(tables) for version, tables in found.items()}
+def _counterfactual() -> dict[str, pa.Table]:
+    tables: dict[str, list[pa.Table]] = {}
+    for stored in storage.stored(PREFIX):
+        if place := PLACE.fullmatch(stored.key):
+            table = read_parquet(stored.key).cast(schemas.COUNTERFACTUAL)
+            tables.setdefault(place["version"], []).append(table)
+    return {version: pa.concat_tables(parts) for version, parts in tables.items()}

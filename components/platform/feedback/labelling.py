@@ -12,7 +12,7 @@ def attribute(con: duckdb.DuckDBPyConnection, hours: int) -> None:
 
     A click belongs to the impression that it names, if the item was shown there and the click came
     within `hours`; else it is an orphan. A purchase belongs to one impression of its item: the
-    one it names, else one of the same shopper that was clicked, else the latest within `hours`
+    one it names, else one of the same user that was clicked, else the latest within `hours`
     before it. `outcomes` says for every click and purchase whether it found an impression.
     """
     con.execute("create temp table shown as select * from events where event_type = 'impression'")

@@ -25,13 +25,13 @@ from components.platform.params.loop import FeedbackParams
 
 Floats = npt.NDArray[np.float64]
 Z = 1.959963984540054  # 95 %
-CHOICES = "choices/"  # in S3: files of schemas.CHOICES below a folder a model version
+PREFIX = "counterfactual/"  # in S3: files of schemas.COUNTERFACTUAL below a folder a model version
 VALUES = "feedback/off_policy.json"  # in S3: {model version: what the logs say of it}
 
 
-def choices_key(version: str) -> str:
-    """Return the object in S3 with a version's choices (schemas.CHOICES) for logged answers."""
-    return f"{CHOICES}{version}/answers.parquet"
+def counterfactual_key(version: str) -> str:
+    """Return the object in S3 with a version's counterfactual answers (schemas.COUNTERFACTUAL)."""
+    return f"{PREFIX}{version}/answers.parquet"
 
 
 def concluded() -> dict[str, str]:
@@ -41,8 +41,8 @@ def concluded() -> dict[str, str]:
         StorageError: S3 cannot be reached.
 
     """
-    found = json.loads(storage.get(VALUES)) if storage.stored(VALUES) else {}
-    return {version: str(value["conclusion"]) for version, value in found.items()}
+    values = json.loads(storage.get(VALUES)) if storage.stored(VALUES) else {}
+    return {version: str(value["conclusion"]) for version, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def off_policy_value(
         target: (N,) probability with which the other policy would have.
         answer: (N,) the answer that each slot belongs to.
         guess: (N,) q of the item that was shown.
-        guess_target: (N,) q of what the other policy shows there, averaged over its choices.
+        guess_target: (N,) q of what the other policy shows there, averaged over its items.
         min_effective_samples: floor below which nothing is concluded.
 
     """
@@ -133,7 +133,7 @@ def _estimate(value: float, influence: Floats, group: npt.NDArray[Any], answers:
 
 
 def challenger_value(
-    labelled: pa.Table, choices: pa.Table, params: FeedbackParams
+    labelled: pa.Table, counterfactual: pa.Table, params: FeedbackParams
 ) -> OffPolicyValue:
     """Estimate the click share a slot of a challenger.
 
@@ -142,22 +142,22 @@ def challenger_value(
     guesses itself.
 
     Args:
-        labelled: schemas.LABELLED, sponsored slots left out by the caller if they are of no
+        labelled: schemas.LABELLED, slots of campaigns left out by the caller if they are of no
             interest; rows without propensity or position are left out here.
-        choices: schemas.CHOICES, what the challenger would have shown, for answers in `labelled`;
-            answers without choices are left out.
+        counterfactual: schemas.COUNTERFACTUAL, what the challenger would have shown, for answers in
+            `labelled`; answers without any are left out.
         params: floor of effective samples, and the doubt in an item's own click share.
 
     """
     con = duckdb.connect()
     con.register("labelled", labelled)
-    con.register("choices", choices)
+    con.register("counterfactual", counterfactual)
     con.execute(
         """create temp table slots as
         select impression_id, position, item_id, clicked::double as reward,
             propensity::double as logged, hash(impression_id) % 2 as half
         from labelled where propensity > 0 and position is not null
-            and impression_id in (select impression_id from choices)"""
+            and impression_id in (select impression_id from counterfactual)"""
     )
     con.execute(
         """create temp table by_place as
@@ -170,14 +170,14 @@ def challenger_value(
         from slots join by_place using (half, position) group by all""",
         [params.prior_impressions],
     )
-    found = con.execute(
+    slots = con.execute(
         """with guesses as (
             select s.impression_id, s.position, p.share from slots as s
             join by_place as p on p.half = 1 - s.half and p.position = s.position),
         wanted as (
             select c.impression_id, c.position,
                 sum(c.probability * g.share * coalesce(f.factor, 1)) as guess_target
-            from choices as c join guesses as g using (impression_id, position)
+            from counterfactual as c join guesses as g using (impression_id, position)
             left join by_item as f
                 on f.half = 1 - hash(c.impression_id) % 2 and f.item_id = c.item_id
             group by all)
@@ -186,12 +186,12 @@ def challenger_value(
         from slots as s
         join guesses as g on g.impression_id = s.impression_id and g.position = s.position
         left join by_item as f on f.half = 1 - s.half and f.item_id = s.item_id
-        left join choices as c on c.impression_id = s.impression_id
+        left join counterfactual as c on c.impression_id = s.impression_id
             and c.position = s.position and c.item_id = s.item_id
         left join wanted as w on w.impression_id = s.impression_id and w.position = s.position
         order by s.impression_id, s.position"""
     ).to_arrow_table()
-    columns = {name: found[name].to_numpy() for name in found.column_names}
+    columns = {name: slots[name].to_numpy() for name in slots.column_names}
     return off_policy_value(
         columns["reward"],
         columns["logged"],

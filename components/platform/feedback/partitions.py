@@ -73,24 +73,25 @@ def latest_labelled(days: int) -> pa.Table | None:
         StorageError: S3 cannot be reached.
 
     """
-    found = latest_shown(
+    labelled = latest_shown(
         partition_days(), lambda day: read_parquet(key_of(day, "labelled.parquet")), days
     )
-    if not found:
+    if not labelled:
         return None
-    return pa.concat_tables([found[day] for day in sorted(found)], promote_options="default")
+    tables = [schemas.LABELLED.empty_table(), *(labelled[day] for day in sorted(labelled))]
+    return pa.concat_tables(tables, promote_options="default")
 
 
 def partition_days() -> list[date]:
     """Return the days that have a whole partition, ascending."""
     suffix = "/metrics.parquet"
-    keys = [one.key for one in storage.stored(f"{PREFIX}day=") if one.key.endswith(suffix)]
+    keys = [stored.key for stored in storage.stored(f"{PREFIX}day=") if stored.key.endswith(suffix)]
     return [date.fromisoformat(key.removesuffix(suffix)[-10:]) for key in keys]
 
 
 def known_items() -> pa.Table | None:
     """Return the ids of all items of the shop; None where nobody has said which there are."""
-    keys = [one.key for one in storage.stored(ITEMS)]
+    keys = [stored.key for stored in storage.stored(ITEMS)]
     if not keys:
         return None
     return pa.concat_tables([read_parquet(key, ["item_id"]) for key in keys])

@@ -59,11 +59,11 @@ def index_new(index: pa.Table, scratch: Path) -> pa.Table:
 
     """
     known = set(index["key"].to_pylist())
-    new = [one for one in storage.stored(SEGMENTS) if one.key not in known]
+    new = [segment for segment in storage.stored(SEGMENTS) if segment.key not in known]
     if not new:
         return index
     con = connect()
-    files = fetch([one.key for one in new], scratch)
+    files = fetch([segment.key for segment in new], scratch)
     rows = con.execute(
         f"""select parse_filename(filename) as name,
             list_sort(list_distinct(list(coalesce(try_cast(timestamp as timestamptz),
@@ -73,9 +73,9 @@ def index_new(index: pa.Table, scratch: Path) -> pa.Table:
     days = dict(rows)
     added = pa.table(
         {
-            "key": [one.key for one in new],
-            "size": [one.size for one in new],
-            "days": [days.get(Path(one.key).name, []) for one in new],
+            "key": [segment.key for segment in new],
+            "size": [segment.size for segment in new],
+            "days": [days.get(Path(segment.key).name, []) for segment in new],
         },
         schema=INDEX_SCHEMA,
     )
@@ -86,12 +86,12 @@ def of_days(index: pa.Table, first: date, last: date) -> list[str]:
     """Return the keys of segments with an event from `first` to `last`, both included."""
     con = connect()
     con.register("known", index)
-    found = con.execute(
+    rows = con.execute(
         "select key from known where len(list_filter(days, d -> d between $1 and $2)) > 0 "
         "order by key",
         [first, last],
     ).fetchall()
-    return [key for (key,) in found]
+    return [key for (key,) in rows]
 
 
 def fetch(keys: Iterable[str], scratch: Path) -> list[Path]:

@@ -1,10 +1,10 @@
-"""What shoppers did in front of the server, as rows of the data contract.
+"""What users did in front of the server, as rows of the data contract.
 
 Feedback ingestion leaves partitions `day=YYYY-MM-DD/events.parquet` (schemas.SERVED_EVENTS) in a
 folder or in S3. Raw data and feedback never overlap: from the moment the server wrote its first
 record on, feedback alone is the account of what happened. The raw rows of that time (an export
-that goes on, or the very receipts that a replay plays) are left out, and so are events that say
-they happened earlier. So no basket counts twice, whatever its ids are.
+that goes on, or the very rows that a replay plays) are left out, and so are events that say
+they happened earlier. So no purchase counts twice, whatever its ids are.
 """
 # ruff: noqa: S608 - SQL texts are put together from the contract's own column names
 
@@ -48,14 +48,14 @@ def snapshot(source: str, folder: Path, name: str = EVENTS) -> int:
         from components.platform.object_cache import copy_all
 
         return len(copy_all(source.removeprefix(IN_S3), folder, f"/{name}"))
-    found = Path(source)
-    if not found.is_dir():
+    partitions = Path(source)
+    if not partitions.is_dir():
         raise DataError(
             "data.feedback to name a folder of partitions, or s3: and a prefix",
-            f"no folder at {found}",
+            f"no folder at {partitions}",
             "run the DAG feedback_ingestion, or set data.feedback to null",
         )
-    files = sorted(found.glob(f"day=*/{name}"))
+    files = sorted(partitions.glob(f"day=*/{name}"))
     for file in files:
         target = folder / file.parent.name / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +65,8 @@ def snapshot(source: str, folder: Path, name: str = EVENTS) -> int:
 
 def days(folder: Path, name: str = EVENTS) -> list[date]:
     """Return the days of a folder's partitions, ascending."""
-    found = (path.parent.name.removeprefix("day=") for path in folder.glob(f"day=*/{name}"))
-    return sorted(date.fromisoformat(day) for day in found)
+    names = (path.parent.name.removeprefix("day=") for path in folder.glob(f"day=*/{name}"))
+    return sorted(date.fromisoformat(day) for day in names)
 
 
 def read_feedback(folder: Path) -> Feedback | None:
@@ -127,7 +127,7 @@ def add_feedback(tables: dict[str, pa.Table], feedback: Feedback) -> dict[str, i
 
 
 def events_of(feedback: Feedback) -> pa.Table:
-    """Return what shoppers did, as schemas.EVENTS; what was only shown is left out."""
+    """Return what users did, as schemas.EVENTS; what was only shown is left out."""
     con = _connect()
     con.register("served", feedback.events)
     columns = ", ".join(schemas.EVENTS.names)
@@ -141,7 +141,7 @@ def events_of(feedback: Feedback) -> pa.Table:
 
 
 def orders_of(feedback: Feedback) -> pa.Table:
-    """Return what shoppers bought, as schemas.ORDERS; the lines of a session are one order."""
+    """Return what users bought, as schemas.ORDERS; the lines of a session are one order."""
     con = _connect()
     con.register("served", feedback.events)
     return (

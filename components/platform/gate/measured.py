@@ -17,7 +17,7 @@ UNITS, POINTS = "units.parquet", "points.json"
 class Measured:
     """Measures of one model, by name; a name is parts joined by /, such as ndcg/all/all.
 
-    `by_unit` holds measures with a value a unit (a shopper, a conversation: the rows that an
+    `by_unit` holds measures with a value a unit (a user, a conversation: the rows that an
     interval is resampled over), higher is better. `points` holds those with one value.
     """
 
@@ -46,7 +46,7 @@ class Comparisons:
 
     challenger: Measured
     baselines: tuple[Measured, ...] = ()
-    champion: Measured | None = None  # called by name and version, e.g. fused-ranker/3
+    champion: Measured | None = None  # called by name and version, e.g. greeter/3
     comparable: tuple[str, ...] = ()
     never_comparable: tuple[str, ...] = ()  # tags that no new measurement makes up for
     requests: Sequence[object] = ()  # to time one by one; none: nothing is timed

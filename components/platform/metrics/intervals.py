@@ -1,6 +1,6 @@
 """Intervals: of means and ratios by the bootstrap, of shares by Wilson's score.
 
-The bootstrap (Efron and Tibshirani 1993) draws shoppers, and the same ones for every column of a
+The bootstrap (Efron and Tibshirani 1993) draws users, and the same ones for every column of a
 table, so differences between models are paired.
 """
 
@@ -25,7 +25,7 @@ class MeanIntervals(NamedTuple):
 def bootstrap_means(
     values_NM: Floats, samples: int, seed: int, confidence: float = CONFIDENCE
 ) -> MeanIntervals:
-    """Return the percentile intervals of the means of M columns over N shoppers, N >= 1.
+    """Return the percentile intervals of the means of M columns over N users, N >= 1.
 
     >>> low, high, p = bootstrap_means(np.array([[0.0], [0.5], [1.0]]), samples=1000, seed=0)
     >>> bool(0 <= low[0] < 0.5 < high[0] <= 1)
@@ -41,7 +41,7 @@ def bootstrap_means(
 def bootstrap_ratio(
     above_N: Floats, below_N: Floats, samples: int, seed: int
 ) -> tuple[float, float]:
-    """Return the percentile interval of sum(above) / sum(below) over N shoppers, N >= 1."""
+    """Return the percentile interval of sum(above) / sum(below) over N users, N >= 1."""
 
     def ratio(above: Floats, below: Floats, axis: int) -> Floats:
         totals: Floats = above.sum(axis) / np.maximum(below.sum(axis), 1e-12)

@@ -1,4 +1,4 @@
-"""Ranking metrics of a shopper's first k items against the wanted ones.
+"""Ranking metrics of a user's first k items against the wanted ones.
 
 NDCG: Järvelin and Kekäläinen 2002, discount log2(rank + 1), ideal over min(k, wanted); this is its
 only implementation. Values equal those of ir-measures (tests/platform/metrics/test_ranking.py).
@@ -52,7 +52,7 @@ def hits(ranked_NK: Ints, wanted_NI: npt.NDArray[np.bool_]) -> npt.NDArray[np.bo
 
 
 def shopper_metrics(ranked_NK: Ints, wanted_NI: npt.NDArray[np.bool_]) -> dict[str, Floats]:
-    """Return every metric at k = K, (N,) each; NaN for a shopper who wants nothing."""
+    """Return every metric at k = K, (N,) each; NaN for a user who wants nothing."""
     hit_NK = hits(ranked_NK, wanted_NI)
     wanted_N = wanted_NI.sum(axis=1)
     first_N = np.where(hit_NK.any(axis=1), hit_NK.argmax(axis=1) + 1, np.inf)
@@ -67,13 +67,13 @@ def shopper_metrics(ranked_NK: Ints, wanted_NI: npt.NDArray[np.bool_]) -> dict[s
 
 
 def coverage(ranked_NK: Ints, eligible: int) -> float:
-    """Return the share of the eligible catalogue that is shown to at least one shopper."""
+    """Return the share of the eligible catalogue that is shown to at least one user."""
     shown = np.unique(ranked_NK)
     return float((shown >= 0).sum() / eligible)
 
 
 def popularity_bias(ranked_NK: Ints, percentile_I: Floats) -> Floats:
-    """Return the mean popularity percentile of each shopper's list, (N,).
+    """Return the mean popularity percentile of each user's list, (N,).
 
     Half is a list without bias, 1 a list of the most popular item only. The average
     recommendation popularity of Yin et al. 2012, on ranks so that shops can be compared.

@@ -77,7 +77,7 @@ def _origin(candidate: Version) -> list[str]:
 def _off_policy(candidate: Version) -> str:
     """Return what feedback ingestion concluded last about a version, in one line."""
     try:
-        found = concluded()
+        conclusions = concluded()
     except StorageError as error:
         return f"unknown ({error})"
-    return found.get(f"{candidate.name}/{candidate.version}", "not estimated yet")
+    return conclusions.get(f"{candidate.name}/{candidate.version}", "not estimated yet")

@@ -8,12 +8,12 @@ from components.platform.tracking import Version
 
 
 def called(version: Version) -> str:
-    """Return the name under which a version answers, e.g. fused-ranker/3."""
+    """Return the name under which a version answers, e.g. greeter/3."""
     return f"{version.name}/{version.version}"
 
 
 def parent_tag(key: str) -> str:
-    """Return the tag of a leading version that names its part, e.g. text-tower/2."""
+    """Return the tag of a leading version that names its part, e.g. voice/2."""
     return f"parent_{key}"
 
 

@@ -21,7 +21,7 @@ from components.platform.schemas.contract import (
     UTC,
 )
 from components.platform.schemas.feedback import (
-    CHOICES,
+    COUNTERFACTUAL,
     LABELLED,
     LOGGED_EVENTS,
     ONLINE_METRICS,
@@ -44,7 +44,7 @@ from components.platform.schemas.prepared import (
 __all__ = [
     "CAMPAIGNS",
     "CAMPAIGN_SHOPPERS",
-    "CHOICES",
+    "COUNTERFACTUAL",
     "COUPONS",
     "CUT_TABLES",
     "EVENTS",

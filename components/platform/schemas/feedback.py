@@ -57,7 +57,7 @@ ONLINE_METRICS = pa.schema(
 )
 
 # What a challenger would have shown in the place of a logged answer.
-CHOICES = pa.schema(
+COUNTERFACTUAL = pa.schema(
     [
         pa.field("impression_id", pa.string(), nullable=False),
         pa.field("position", pa.int32(), nullable=False),

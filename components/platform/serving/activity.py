@@ -1,4 +1,4 @@
-"""When shoppers last asked: what can wait is done in the pauses between requests."""
+"""When users last asked: what can wait is done in the pauses between requests."""
 
 import time
 

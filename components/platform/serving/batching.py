@@ -1,7 +1,7 @@
 """Batching: requests that come at the same moment are made ready together.
 
 Numpy's cost a call is most of the cost of a few hundred rows: the states, features and trees of
-eight shoppers together cost less than eight times those of one. Features do not depend on who else
+eight users together cost less than eight times those of one. Features do not depend on who else
 waits (ADR 14). Before that, threads read the words of new queries: the encoder lets go of the
 interpreter, so queries are read on one core while another makes a batch ready.
 """

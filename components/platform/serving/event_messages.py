@@ -35,7 +35,7 @@ class Event(Message):
     event_id: Id = Field(description="Idempotency key: the same id counts once")
     action_name: Literal["view", "click", "add_to_cart", "purchase", "rating"]
     query_id: Id | None = Field(None, description="Impression id of the answer it follows")
-    user_id: Id = Field(description="Shopper's id or pseudonym")
+    user_id: Id = Field(description="User's id or pseudonym")
     session_id: Id | None = None
     timestamp: datetime = Field(description="When it happened, with an offset from UTC")
     event_attributes: EventAttributes = EventAttributes()

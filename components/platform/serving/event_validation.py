@@ -18,10 +18,10 @@ class RejectedEvent(Exception):  # noqa: N818 - not a fault of the server
 
 
 def record_of(given: dict[str, object], now: datetime) -> Record:
-    """Return the SERVED_EVENTS record of an event, its shopper a pseudonym, times as ISO texts.
+    """Return the SERVED_EVENTS record of an event, its user a pseudonym, times as ISO texts.
 
     Raises:
-        RejectedEvent: the event breaks a rule; nothing of the shopper is in the message.
+        RejectedEvent: the event breaks a rule; nothing of the user is in the message.
 
     """
     try:
@@ -53,7 +53,7 @@ def record_of(given: dict[str, object], now: datetime) -> Record:
         "impression_id": event.query_id,
         "policy": None,
         "campaign_id": None,
-        "price": about.price if event.action_name == "purchase" else None,  # ads price a click
+        "price": about.price if event.action_name == "purchase" else None,
         "received_at": now.isoformat(),
     }
 

@@ -1,4 +1,4 @@
-"""What shoppers did since the model was trained: kept in memory, by pseudonym."""
+"""What users did since the model was trained: kept in memory, by pseudonym."""
 
 import threading
 from bisect import bisect_left
@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from components.platform.schemas import EVENT_TYPES
 
-HISTORY = {"view", "click", "add_to_cart", "purchase", "rating"}  # what a shopper does to an item
-KEPT = 5000  # latest events of a shopper that are kept
-SHOPPERS = 200_000  # who did something last; of the others the package's history is left
+HISTORY = {"view", "click", "add_to_cart", "purchase", "rating"}  # what a user does to an item
+KEPT = 5000  # latest events of a user that are kept
+USERS = 200_000  # who did something last; of the others the package's history is left
 
 
 class LiveEvent(NamedTuple):
@@ -26,7 +26,7 @@ class LiveEvent(NamedTuple):
 
 
 class LiveEvents:
-    """Events by shopper in time order; safe to fill and read from several threads.
+    """Events by user in time order; safe to fill and read from several threads.
 
     `accept` is the subscriber of the event log. An event that came before is passed over: one
     that was taken before the first champion had loaded is read from the log once more.
@@ -63,21 +63,21 @@ class LiveEvents:
                 self._note(user)
 
     def _note(self, user: str) -> None:
-        """Give the shopper a revision that nobody had before, and forget who is beyond SHOPPERS."""
+        """Give the user a revision that nobody had before, and forget who is beyond USERS."""
         self._taken += 1
         self._revision[user] = self._taken
         self._events[user] = self._events.pop(user)
-        while len(self._events) > SHOPPERS:
+        while len(self._events) > USERS:
             gone = next(iter(self._events))
             del self._events[gone]
             self._revision.pop(gone, None)
 
     def revision(self, user: str) -> int:
-        """Return a number that grows with every event of the shopper; 0 without any."""
+        """Return a number that grows with every event of the user; 0 without any."""
         return self._revision.get(user, 0)
 
     def since(self, user: str, first: float, last: float = float("inf")) -> list[LiveEvent]:
-        """Return the shopper's events from `first` to `last` (seconds since 1970), oldest first."""
+        """Return the user's events from `first` to `last` (seconds since 1970), oldest first."""
         with self._lock:
             return [event for event in self._events.get(user, ()) if first <= event.seconds <= last]
 

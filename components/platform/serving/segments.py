@@ -47,11 +47,11 @@ def framed(records: Sequence[Record]) -> bytes:
 
 def whole_lines(data: bytes) -> list[bytes]:
     """Return the JSON of every line that is whole; a torn or damaged one is left out."""
-    found = []
+    texts = []
     for line in data.split(b"\n")[:-1]:  # what follows the last newline is torn
         if line[8:9] == b" " and line[:8] == b"%08x" % zlib.crc32(line[9:]):
-            found.append(line[9:])
-    return found
+            texts.append(line[9:])
+    return texts
 
 
 def mend(path: Path) -> list[bytes]:

@@ -13,7 +13,7 @@ from components.platform.tracking.runs import (
     stage_run,
 )
 from components.platform.tracking.versions import (
-    FUSION,
+    TRAINED_UNTIL,
     Version,
     download,
     model_tag,
@@ -28,7 +28,7 @@ from components.platform.tracking.versions import (
 )
 
 __all__ = [
-    "FUSION",
+    "TRAINED_UNTIL",
     "Column",
     "Package",
     "Predictor",

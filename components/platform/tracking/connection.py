@@ -39,10 +39,10 @@ def connect() -> None:
     """
     point()
     with answering():
-        found = mlflow.set_experiment(settings().mlflow_experiment)
+        experiment = mlflow.set_experiment(settings().mlflow_experiment)
         # Where two stages create the experiment at once, MLflow 3.17 hands it to the slower one
         # without pointing at it; by id it does both.
-        mlflow.set_experiment(experiment_id=found.experiment_id)
+        mlflow.set_experiment(experiment_id=experiment.experiment_id)
 
 
 def point() -> None:

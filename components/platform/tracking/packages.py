@@ -80,10 +80,12 @@ def flavor(package: Package) -> dict[str, Any]:
 
 
 def _schema(columns: tuple[Column, ...]) -> Schema:
-    kinds = [Array(DataType[one.kind]) if one.many else DataType[one.kind] for one in columns]
+    kinds = [
+        Array(DataType[column.kind]) if column.many else DataType[column.kind] for column in columns
+    ]
     return Schema(
         [
-            ColSpec(kind, one.name, required=one.required)
-            for kind, one in zip(kinds, columns, strict=True)
+            ColSpec(kind, column.name, required=column.required)
+            for kind, column in zip(kinds, columns, strict=True)
         ]
     )

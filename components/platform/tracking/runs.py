@@ -21,7 +21,7 @@ def stage_run(stage: str, params: Params, section: str | None = None) -> Iterato
     """Open the MLflow run of one stage; yields its run id.
 
     The run is tagged with the stage, the dataset and the pipeline run it belongs to, and carries
-    the params of `section` (and the seed), so that two runs of a tower can be compared. Of several
+    the params of `section` (and the seed), so that two runs of a stage can be compared. Of several
     processes that train together only the first one has a run.
     """
     if not writes():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import mlflow
@@ -14,7 +15,7 @@ from components.platform.errors import AbsentError, RegistryError
 from components.platform.tracking.connection import answering, connect, point
 from components.platform.tracking.packages import Package, flavor
 
-FUSION = "fusion"  # tag of a version of the fused model: its way of fusion
+TRAINED_UNTIL = "trained_until"  # tag of a version: the first day that it has learnt nothing of
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # MLflow's codes of a clear no
 
 
@@ -28,9 +29,21 @@ class Version:
     tags: Mapping[str, str]
 
     @property
-    def learnt_until(self) -> str:
-        """Return the day, as text, from which on a version of the fused model knows nothing."""
-        return self.tags.get("cut_final", self.tags["cut_test"])
+    def trained_until(self) -> date:
+        """Return the first day that this version has learnt nothing of.
+
+        Raises:
+            RegistryError: its application did not say so when it was registered.
+
+        """
+        day = self.tags.get(TRAINED_UNTIL)
+        if day is None:
+            raise RegistryError(
+                f"the tag {TRAINED_UNTIL} of {self.name}/{self.version}",
+                "none: it was registered by an older version of the platform",
+                "train and promote again",
+            )
+        return date.fromisoformat(day)
 
 
 def version_at(name: str, alias: str) -> Version | None:
@@ -54,10 +67,10 @@ def version_at(name: str, alias: str) -> Version | None:
 def tagged(name: str, tag: str, value: str) -> Version | None:
     """Return the newest version of a registered model that carries this tag, if any."""
     with answering():
-        found = mlflow.MlflowClient().search_model_versions(
+        newest_first = mlflow.MlflowClient().search_model_versions(
             f"name = '{name}' AND tags.`{tag}` = '{value}'", order_by=["version_number DESC"]
         )
-    return _version(found[0]) if found else None
+    return _version(newest_first[0]) if newest_first else None
 
 
 def register(
@@ -122,7 +135,7 @@ def version(name: str, number: str) -> Version:
 
 
 def download(uri: str, folder: Path | None = None) -> Path:
-    """Fetch the folder that was registered, e.g. as models:/text-tower/3; into `folder` if given.
+    """Fetch the folder that was registered, e.g. as models:/some-model/3; into `folder` if given.
 
     Raises:
         AbsentError: the registry has no such model or version, or not its files.
@@ -142,7 +155,7 @@ def download(uri: str, folder: Path | None = None) -> Path:
         raise kind(
             f"a registered model at {uri}",
             " ".join(str(error).split()),
-            "see the registry's versions, or train this tower",
+            "see the registry's versions, or train this model",
         ) from error
 
 
@@ -165,5 +178,5 @@ def run_folder(version: Version, folder: str) -> Path:
     return Path(local)
 
 
-def _version(found: ModelVersion) -> Version:
-    return Version(found.name, str(found.version), found.run_id or "", found.tags)
+def _version(version: ModelVersion) -> Version:
+    return Version(version.name, str(version.version), version.run_id or "", version.tags)

@@ -1,4 +1,4 @@
-"""One training loop for all towers, in the taste of nanoGPT's train.py.
+"""One training loop for all models, in the taste of nanoGPT's train.py.
 
 The objective is a module that maps a batch to its loss. Where several processes train together
 (processes.py) each takes its share of the batches and gradients are averaged.

@@ -1,4 +1,4 @@
-"""POST /events: what shoppers did. What is acknowledged is on disk."""
+"""POST /events: what users did. What is acknowledged is on disk."""
 
 import asyncio
 from datetime import datetime

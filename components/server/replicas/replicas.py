@@ -54,10 +54,10 @@ class Replicas:
         self._thread = threading.Thread(target=self._follow, name="replica-follower", daemon=True)
         with suppress(ServiceError):  # it is said, and asked again
             client.identity()
-        self._tell_again()
+        self._publish_spool()
         self.writer.start()
-        log.subscribe(self.writer.tell_records)
-        clock.subscribe(lambda now: self.writer.tell("clock", now.isoformat().encode()))
+        log.subscribe(self.writer.enqueue_records)
+        clock.subscribe(lambda now: self.writer.enqueue("clock", now.isoformat().encode()))
 
     def start(self, since: datetime) -> None:
         """Learn what the stream holds since `since`, then follow it; an earlier time may follow.
@@ -207,11 +207,11 @@ class Replicas:
     def _take_clock(self, payload: bytes) -> None:
         self.clock.start(datetime.fromisoformat(payload.decode()))
 
-    def _tell_again(self) -> None:
-        """Tell what lies in the own spool: who was killed may not have told all of it."""
+    def _publish_spool(self) -> None:
+        """Publish what lies in the own spool: a killed process may not have published all of it."""
         for path in self.log.segments():
             lines = whole_lines(path.read_bytes())
             for start in range(0, len(lines), AGAIN):
-                self.writer.tell_records(
+                self.writer.enqueue_records(
                     [orjson.loads(line) for line in lines[start : start + AGAIN]]
                 )

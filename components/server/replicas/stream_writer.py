@@ -1,4 +1,4 @@
-"""The stream writer tells the other replicas, in a thread of its own, so no request waits."""
+"""The stream writer publishes to the other replicas, in its own thread: no request waits."""
 
 import threading
 from collections import deque
@@ -15,21 +15,21 @@ from components.server.replicas.redis_client import RedisClient
 BATCH_SIZE = 500  # entries, or answers, that are written at once
 QUEUED = 100_000  # entries that wait while Redis is away; beyond that the oldest are let go of
 ANSWERS = 10_000  # answers that wait
-REPEATED = 10_000  # entries that are told again to a Redis that was started anew
+REPEATED = 10_000  # entries that are published again to a Redis that was started anew
 PAUSE = 0.5  # seconds after a failure
 
-TOLD = Counter("shopfusion_replica_told", "Entries for the other replicas", ["outcome"])
+ENTRIES = Counter("shopfusion_replica_told", "Entries for the other replicas", ["outcome"])
 
 
 def concerns_others(record: Record) -> bool:
-    """Tell whether other replicas must know: what shoppers do, and what is offered for money."""
+    """Tell whether other replicas must know: what users do, and what is offered for money."""
     return record["event_type"] != "impression" or bool(record.get("campaign_id"))
 
 
 class StreamWriter:
     """A bounded queue that a thread empties into Redis.
 
-    Nothing is told before it is durable here: another replica acknowledges a second copy of an
+    Nothing is published before it is durable here: another replica acknowledges a second copy of an
     event because it knows of the first.
     """
 
@@ -70,23 +70,23 @@ class StreamWriter:
             self._changed.notify()
         self._thread.join()
 
-    def tell_records(self, records: Sequence[Record]) -> None:
-        """Tell what came into the log; its subscriber."""
+    def enqueue_records(self, records: Sequence[Record]) -> None:
+        """Queue records that came into the log, whose subscriber this is."""
         chosen = [record for record in records if concerns_others(record)]
         if chosen:
-            self.tell("records", orjson.dumps(chosen))
+            self.enqueue("records", orjson.dumps(chosen))
 
-    def tell(self, kind: str, payload: bytes) -> None:
-        """Tell one thing."""
+    def enqueue(self, kind: str, payload: bytes) -> None:
+        """Queue one entry of the stream."""
         with self._changed:
             self._entries.append((kind, payload))
             if len(self._entries) > QUEUED:
                 self._entries.popleft()
-                TOLD.labels("dropped").inc()
+                ENTRIES.labels("dropped").inc()
             self._changed.notify()
 
     def keep(self, key: str, answer: bytes) -> None:
-        """Let the others know an answer."""
+        """Queue an answer that other replicas may be asked for."""
         with self._changed:
             self._answers.append((key, answer))
             self._changed.notify()
@@ -105,7 +105,7 @@ class StreamWriter:
                 failed = False
             except (ServiceError, StorageError):  # the client, or the log, has said it
                 failed = True
-            except Exception as error:  # nobody else tells the others
+            except Exception as error:  # no other thread writes
                 say(f"replicas: {type(error).__name__}: {error}")
                 failed = True
             if failed:
@@ -117,17 +117,17 @@ class StreamWriter:
     ) -> None:
         if entries:  # an answer is no event: it needs neither
             self._durable()
-            self._tell_again()
+            self._publish_again()
             self._client.publish(self._replica, entries)
             self._written.extend(entries)
-            TOLD.labels("written").inc(len(entries))
+            ENTRIES.labels("written").inc(len(entries))
             self._drop(self._entries, entries)
         if answers:
             self._client.keep_answers(answers)
             self._drop(self._answers, answers)
 
-    def _tell_again(self) -> None:
-        """Tell a Redis that was started anew what it may have lost."""
+    def _publish_again(self) -> None:
+        """Publish again what a Redis that was started anew may have lost."""
         identity = self._client.identity()
         if self._identity not in {"", identity}:
             for name, value in self._values().items():

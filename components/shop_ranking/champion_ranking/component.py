@@ -6,12 +6,13 @@ and items at the new cut. Evaluation measures the ranking like any other, and th
 champion and challenger on the same rows.
 """
 
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 
 from components.platform import tracking
-from components.platform.errors import LayoutError
+from components.platform.errors import LayoutError, RegistryError
 from components.platform.files import atomic_folder, scratch_folder, write_json
 from components.platform.progress import part, say
 from components.platform.registry.fetching import parent_tag
@@ -73,9 +74,16 @@ def _why_not(
     rows = (rows_digest(prepared, cut["name"]), measured_at(params.evaluation))
     if rows == (tags.get("test_rows"), tags.get("measured_at")):
         return "it was measured on these rows already"
-    if champion.learnt_until > cut["day"]:
-        return f"it learnt until {champion.learnt_until}, after the cut of {cut['day']}"
-    return None
+    return _knows_the_future(champion, cut)
+
+
+def _knows_the_future(champion: Version, cut: dict[str, str]) -> str | None:
+    try:
+        until = champion.trained_until
+    except RegistryError as error:
+        return str(error)
+    late = until > date.fromisoformat(cut["day"])
+    return f"it learnt until {until}, after the cut of {cut['day']}" if late else None
 
 
 def _rank(version: Version, prepared: Path, cut: dict[str, str], folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What the champion makes of a week: vectors of what was bought, scores, and ranking quality."""
 
+import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,10 +11,11 @@ from scipy.sparse import csr_array
 
 from components.platform import tracking
 from components.platform.drift.statistics import Histogram, Means, Quality, Statistic
-from components.platform.files import atomic_file
+from components.platform.files import atomic_file, keep_latest
 from components.platform.metrics.ranking import ndcg
 from components.platform.params.loop import DriftParams
 from components.platform.progress import say, track
+from components.platform.registered_run import KEPT
 from components.shop_ranking.drift.rows import Rows
 from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.states import TOWERS
@@ -59,11 +61,14 @@ def read_champion(version: tracking.Version, cache: Path) -> Champion:
                 shown=np.concatenate([shown for shown, _ in parts]),
                 scores=np.concatenate([scores for _, scores in parts]),
             )
-    with np.load(kept) as found:
-        shown_UK, scores_UK = found["shown"], found["scores"]
+    os.utime(kept)
+    if removed := keep_latest(cache.glob("*.npz"), KEPT):
+        say(f"removed rankings of earlier champions, from {cache}: {', '.join(removed)}")
+    with np.load(kept) as rankings:
+        shown_UK, scores_UK = rankings["shown"], rankings["scores"]
     return Champion(
         name=f"{version.name}/{version.version}",
-        day=date.fromisoformat(version.learnt_until),
+        day=version.trained_until,
         items=items,
         vectors={tower: np.asarray(ranker.items.vectors[tower], np.float64) for tower in TOWERS},
         users=users[rows],
@@ -79,7 +84,7 @@ def champion_statistics(rows: Rows, champion: Champion, params: DriftParams) -> 
     )
     at = champion.items.get_indexer(pd.Index(ids))
     counts_WI = counts[:, at >= 0]
-    found: list[Statistic] = [
+    statistics: list[Statistic] = [
         _bought_vectors(f"{tower} vectors", counts_WI, champion.vectors[tower][at[at >= 0]])
         for tower in TOWERS
     ]
@@ -90,12 +95,12 @@ def champion_statistics(rows: Rows, champion: Champion, params: DriftParams) -> 
     active = visits[:, known >= 0]
     scores_UK = champion.scores_UK[known[known >= 0]]
     if active.nnz:
-        found.append(_scores("score", active, scores_UK, params))
+        statistics.append(_scores("score", active, scores_UK, params))
     quality = _ranking_quality(rows, champion)
     if any(len(values) for values in quality.ndcg_W):
-        found.append(quality)
+        statistics.append(quality)
     say(f"{champion.name} knows {int((at >= 0).sum())} of {len(at)} items that were bought")
-    return found
+    return statistics
 
 
 def _bought_vectors(name: str, counts_WI: csr_array, vectors_ID: np.ndarray) -> Means:
@@ -173,14 +178,14 @@ def online_statistics(rows: Rows, params: DriftParams) -> list[Statistic]:
         return []
     weeks = len(rows.weeks)
     scored = shown[np.isfinite(shown["score"])]
-    found: list[Statistic] = []
+    statistics: list[Statistic] = []
     if len(scored):
         first = scored.loc[scored["number"] == scored["number"].min(), "score"]
         edges = np.unique(np.quantile(first, np.linspace(0, 1, params.score_bins + 1)))[1:-1]
         cells = (scored["number"].to_numpy(), np.searchsorted(edges, scored["score"], "right"))
         counts = csr_array((np.ones(len(scored)), cells), shape=(weeks, len(edges) + 1))
         labels = tuple(f"bin {number}" for number in range(len(edges) + 1))
-        found.append(
+        statistics.append(
             Histogram("shown score", "prediction", labels, counts.toarray(), params.rare_share)
         )
     top = shown[(shown["position"] >= 1) & (shown["position"] <= K)]
@@ -192,5 +197,5 @@ def online_statistics(rows: Rows, params: DriftParams) -> list[Statistic]:
     values_A = ndcg(hit_AK, hit_AK.sum(axis=1).astype(int))
     asked_A = ~np.isnan(values_A)
     by_week = tuple(values_A[asked_A & (number_A == week)] for week in range(weeks))
-    found.append(Quality("shown ndcg@10", "quality", by_week))
-    return found
+    statistics.append(Quality("shown ndcg@10", "quality", by_week))
+    return statistics

@@ -40,14 +40,14 @@ class Rows:
 
     def matrix(self, sql: str) -> tuple[list[str], csr_array]:
         """Return the labels of a query's (week, label, n), ascending, and n as (W, labels)."""
-        found = self.con.execute(
+        counted = self.con.execute(
             f"""with counted as ({sql}) select number, label, counted.n as n from counted
             join weeks using (week) order by label"""
         ).to_arrow_table()
-        coded = found["label"].combine_chunks().dictionary_encode()
+        coded = counted["label"].combine_chunks().dictionary_encode()
         shape = (len(self.weeks), len(coded.dictionary))
-        cells = (found["number"].to_numpy(), coded.indices.to_numpy())
-        counts = found["n"].to_numpy().astype(np.float64)
+        cells = (counted["number"].to_numpy(), coded.indices.to_numpy())
+        counts = counted["n"].to_numpy().astype(np.float64)
         return coded.dictionary.to_pylist(), csr_array((counts, cells), shape=shape)
 
 
@@ -58,17 +58,17 @@ def read_rows(tables: Path, feedback: Path | None, timezone: str) -> Rows:
         DataError: a table is absent, the time zone is unknown, or no week is complete.
 
     """
-    found = {name: read_table(tables / f"{name}.parquet") for name in TABLES}
+    contract = {name: read_table(tables / f"{name}.parquet") for name in TABLES}
     fed_back = read_feedback(feedback) if feedback else None
     if fed_back is not None:
-        add_feedback(found, fed_back)
+        add_feedback(contract, fed_back)
     con = duckdb.connect()
     con.execute("set timezone = 'UTC'")
-    for name, table in found.items():
+    for name, table in contract.items():
         con.register(name, table)
     try:
         con.execute("create macro local_time(t) as t at time zone '" + timezone + "'")
-        _lines(con, has_orders=found["orders"].num_rows > 0)
+        _lines(con, has_orders=contract["orders"].num_rows > 0)
     except duckdb.Error as error:
         raise DataError(
             f"tables of the data contract in {tables} and a time zone",
@@ -124,12 +124,12 @@ def _labelled(con: duckdb.DuckDBPyConnection, feedback: Path | None) -> None:
 
 def _number_weeks(con: duckdb.DuckDBPyConnection, tables: Path) -> list[date]:
     """Number the complete weeks: those that the data covers from Monday to Sunday."""
-    found = con.execute(
+    numbered = con.execute(
         """with span as (select min(local) as first, max(local) as last from lines)
         select distinct week from lines, span
         where week >= first::date - 0 and week + 7 <= last::date + 1 order by week"""
     ).fetchall()
-    weeks = [row[0] for row in found]
+    weeks = [row[0] for row in numbered]
     if not weeks:
         raise DataError(
             f"a complete week (Monday to Sunday) in {tables}", "none", "bring more data"
@@ -140,15 +140,15 @@ def _number_weeks(con: duckdb.DuckDBPyConnection, tables: Path) -> list[date]:
 
 def input_statistics(rows: Rows, params: DriftParams) -> list[Statistic]:
     """Return a histogram for every column of lines and baskets."""
-    found: list[Statistic] = []
+    statistics: list[Statistic] = []
     baskets = "(select week, order_id, count(*) as lines from lines group by all)"
     for source, columns in (("lines", LINE_COLUMNS), (baskets, BASKET_COLUMNS)):
         for name, value in columns.items():
             sql = f"select week, {value} as label, count(*) as n from {source} group by all"
             labels, counts = rows.matrix(sql)
             counts_WB = counts.toarray()
-            found.append(Histogram(name, "input", tuple(labels), counts_WB, params.rare_share))
-    return found
+            statistics.append(Histogram(name, "input", tuple(labels), counts_WB, params.rare_share))
+    return statistics
 
 
 def data_quality_statistics(rows: Rows) -> list[Statistic]:
@@ -167,9 +167,9 @@ def data_quality_statistics(rows: Rows) -> list[Statistic]:
 
 
 def _a_week(rows: Rows, sql: str) -> np.ndarray:
-    found = rows.con.execute(
+    counted = rows.con.execute(
         f"with counted as ({sql}) select number, counted.n from counted join weeks using (week)"
     ).to_arrow_table()
     counts_W = np.zeros(len(rows.weeks))
-    counts_W[found["number"].to_numpy()] = found["n"].to_numpy()
+    counts_W[counted["number"].to_numpy()] = counted["n"].to_numpy()
     return counts_W

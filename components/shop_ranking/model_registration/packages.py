@@ -14,8 +14,9 @@ from components.platform.encoders.onnx import write_encoder
 from components.platform.errors import DataError, ModelError
 from components.platform.files import read_table, write_json, write_table
 from components.platform.packaging.packaging import REQUIREMENTS, ship_code
-from components.platform.tracking import FUSION, Column, Package
+from components.platform.tracking import Column, Package
 from components.shop_ranking.model_registration.shop import SHOP, last_cut, write_shop
+from components.shop_ranking.retraining import FUSION_TAG
 
 RANKER_LOADER = "components.shop_ranking.model_registration.packaged_ranker"
 TOWER_LOADER = "components.shop_ranking.model_registration.packaged_tower"
@@ -90,7 +91,7 @@ def ranker_package(fused: Path, prepared: Path, scratch: Path) -> Package:
         ),
         outputs=(Column("item_ids", "string", many=True), Column("scores", "double", many=True)),
         example=pd.DataFrame({"user_id": [shopper], "history": [[item]], "k": [10]}),
-        tags={FUSION: method},
+        tags={FUSION_TAG: method},
     )
 
 

@@ -13,6 +13,7 @@ import yaml
 from components.platform.errors import DataError
 from components.platform.files import read_table
 from components.platform.settings import settings
+from components.platform.tracking import TRAINED_UNTIL
 from components.shop_ranking.engine.test_rows import measured_at, rows_digest
 from components.shop_ranking.params import Params
 
@@ -38,6 +39,7 @@ def provenance(params: Params, tables: Path, prepared: Path) -> dict[str, str]:
         "data_as_of": str(params.preparation.as_of or "all"),
         **{f"cut_{cut['name']}": cut["day"] for cut in cuts},
         "horizon_days": str(test["horizon_days"]),
+        TRAINED_UNTIL: cuts[-1]["day"],
         "measured_at": measured_at(params.evaluation),
         "test_rows": rows_digest(prepared, test["name"]),
         "dvc_lock": lock_digest(LOCK) if LOCK.is_file() else "none",

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.platform import schemas, storage, tracking
-from components.platform.feedback.off_policy import choices_key
+from components.platform.feedback.off_policy import counterfactual_key
 from components.platform.feedback.served_events import EVENTS, IN_S3, LABELLED, snapshot
 from components.platform.files import scratch_folder
 from components.platform.progress import say, track
@@ -39,7 +39,7 @@ PARTITIONS = f"{IN_S3}feedback/"
 
 
 def run(params: Params, policy: Policy) -> int:
-    """Ask the challenger again and write its choices to S3; return the number of answers.
+    """Ask the challenger again and write its answers to S3; return the number of answers.
 
     Nothing is written where there is no challenger, or where it is the champion already.
 
@@ -68,7 +68,7 @@ def run(params: Params, policy: Policy) -> int:
     say(f"{model.version}: asked again for {asked} of {len(answers)} answers, the rest strangers'")
     buffer = io.BytesIO()
     pq.write_table(chosen, buffer, compression="zstd")
-    storage.put(buffer.getvalue(), choices_key(model.version))
+    storage.put(buffer.getvalue(), counterfactual_key(model.version))
     return asked
 
 
@@ -123,7 +123,7 @@ def known_events(folder: Path, as_of: datetime) -> list[dict[str, Any]]:
 def choose(
     model: Champion, live: LiveEvents, answers: list[dict[str, Any]], events: list[dict[str, Any]]
 ) -> pa.Table:
-    """Return schemas.CHOICES of `model`, whose shoppers' states follow `live`.
+    """Return schemas.COUNTERFACTUAL of `model`, whose shoppers' states follow `live`.
 
     Args:
         model: nothing of `answers` is older than its data.
@@ -132,7 +132,7 @@ def choose(
         events: of known_events.
 
     """
-    tables = [schemas.CHOICES.empty_table()]
+    tables = [schemas.COUNTERFACTUAL.empty_table()]
     following = 0
     for answer in track(answers, "answers"):
         following = _catch_up(live, events, following, answer["timestamp"])
@@ -153,7 +153,7 @@ def choose(
             pa.array(names[rank], pa.string()),
             pa.array(chance_NP[rank, place]),
         ]
-        tables.append(pa.table(columns, schema=schemas.CHOICES))
+        tables.append(pa.table(columns, schema=schemas.COUNTERFACTUAL))
     return pa.concat_tables(tables)
 
 

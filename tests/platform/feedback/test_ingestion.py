@@ -211,7 +211,8 @@ def test_clicks_on_good_scores_calibrate_the_server_s_click_model(bucket):
     rows = []
     for n in range(3000):
         score = float(rng.normal())
-        rows.append(impression(f"i{n}", 1 + n % 5, "milk", n / 100, value=score))
+        shown = {"value": score, "fused_score": score}
+        rows.append(impression(f"i{n}", 1 + n % 5, "milk", n / 100, **shown))
         if rng.random() < 1 / (1 + np.exp(1 - score)):
             rows.append(record("click", "milk", n / 100, f"c{n}", impression_id=f"i{n}"))
     ship("s-0", rows)
@@ -234,7 +235,7 @@ def test_a_search_and_a_row_have_scales_of_their_own(bucket):
         searched, good = n % 2 == 0, rng.random() < 0.5
         score = (0.016 if good else 0.004) if searched else float(rng.normal(0, 3))
         chance = (0.5 if good else 0.05) if searched else 1 / (1 + np.exp(2 - 0.5 * score))
-        more = {"surface": "search", "policy": "hybrid+swap"} if searched else {}
+        more = {"surface": "search"} if searched else {"fused_score": score}
         rows.append(impression(f"i{n}", 1, "milk", n / 100, value=score, **more))
         if rng.random() < chance:
             rows.append(record("click", "milk", n / 100, f"c{n}", impression_id=f"i{n}"))
@@ -275,7 +276,9 @@ def test_the_latest_days_are_counted_from_the_last_one_on_which_anything_was_sho
     assert latest_labelled(3).num_rows == 3
 
 
-def test_the_command_says_what_is_wrong_in_one_line(bucket, monkeypatch, capsys):
+def test_the_command_says_what_is_wrong_in_one_line(bucket, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    settings.cache_clear()
     ship("s-0", SHOWN)
     assert main(["feedback", "--day", "2017-11-05"]) == 0
     assert "2017-11-05" in capsys.readouterr().out
@@ -286,15 +289,15 @@ def test_the_command_says_what_is_wrong_in_one_line(bucket, monkeypatch, capsys)
     assert "expected an S3 store at http://127.0.0.1:9" in line
 
 
-def choose(version: str, item_of_slot: dict[int, str], answers: int) -> None:
+def answer_counterfactually(version: str, item_of_slot: dict[int, str], answers: int) -> None:
     rows = [
         {"impression_id": f"i{n}", "position": slot, "item_id": item, "probability": 1.0}
         for n in range(answers)
         for slot, item in item_of_slot.items()
     ]
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schemas.CHOICES), buffer)
-    storage.put(buffer.getvalue(), f"choices/{version}/any.parquet")
+    pq.write_table(pa.Table.from_pylist(rows, schema=schemas.COUNTERFACTUAL), buffer)
+    storage.put(buffer.getvalue(), f"counterfactual/{version}/any.parquet")
 
 
 def test_a_challenger_is_judged_by_what_the_logs_know_and_no_further(bucket):
@@ -309,9 +312,9 @@ def test_a_challenger_is_judged_by_what_the_logs_know_and_no_further(bucket):
     ship("s-0", rows)
     run(Params())
     assert judge(Params()) == {}
-    choose("fused-ranker/4", {1: "eggs"}, 1500)
-    choose("fused-ranker/5", {1: "unicorn"}, 1500)
-    choose("fused-ranker/6", {1: "eggs"}, 150)
+    answer_counterfactually("fused-ranker/4", {1: "eggs"}, 1500)
+    answer_counterfactually("fused-ranker/5", {1: "unicorn"}, 1500)
+    answer_counterfactually("fused-ranker/6", {1: "eggs"}, 150)
     found = judge(Params())
     run(Params(), TODAY)  # the nightly run beside a replay of the past
     assert judge(Params()) == found

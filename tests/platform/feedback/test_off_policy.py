@@ -102,18 +102,18 @@ def test_tables_lead_to_the_same_value():
             for field in schemas.LABELLED
         }
     ).cast(schemas.LABELLED)
-    choices = pa.table(
+    counterfactual = pa.table(
         {
             "impression_id": name,
             "position": place,
             "item_id": (place - 1).astype(str),
             "probability": np.ones(len(name)),
         }
-    ).cast(schemas.CHOICES)
-    found = challenger_value(labelled, choices, FeedbackParams())
+    ).cast(schemas.COUNTERFACTUAL)
+    found = challenger_value(labelled, counterfactual, FeedbackParams())
     true = float(np.mean(APPEAL[:3] * EXAMINED))
     for estimate in (found.snips, found.doubly_robust):
         assert estimate.low <= true <= estimate.high
         assert estimate.high - estimate.low < 0.03
-    nothing = challenger_value(labelled.slice(0, 0), choices, FeedbackParams())
+    nothing = challenger_value(labelled.slice(0, 0), counterfactual, FeedbackParams())
     assert nothing.snips is None

@@ -38,7 +38,7 @@ def test_an_event_from_before_the_first_champion_counts_once(champion, tmp_path)
 
 
 def test_the_shoppers_who_did_something_last_are_kept(monkeypatch):
-    monkeypatch.setattr(live_events, "SHOPPERS", 3)
+    monkeypatch.setattr(live_events, "USERS", 3)
     live = LiveEvents()
     for second, user in enumerate("abcad"):
         live.accept([bought(str(second), second) | {"user_id": user}])

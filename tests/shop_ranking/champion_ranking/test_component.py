@@ -83,7 +83,7 @@ def champion(
             for name, tower in towers.items():
                 made = tracking.register(tower_package(tower, prepared, folder), name, {})
                 parents[f"parent_{name}"] = f"{made.name}/{made.version}"
-            tags = {"dataset": "simulated-shop", "test_rows": "others", "cut_test": cut["day"]}
+            tags = {"dataset": "simulated-shop", "test_rows": "others", "trained_until": cut["day"]}
             ranker = ranker_package(fused, prepared, folder)
             version = tracking.register(ranker, "ranker", tags | parents)
         tracking.move_alias("champion", version)
@@ -156,7 +156,7 @@ def test_it_does_not_rank_without_need_or_reason(
     assert reason({}) == "there is none"
     assert reason({"dataset": "tables"}) == "it is of dataset tables"
     assert reason(same) == "it was measured on these rows already"
-    assert reason({"cut_test": "2999-01-01"}).startswith("it learnt until 2999-01-01")
+    assert reason({"trained_until": "2999-01-01"}).startswith("it learnt until 2999-01-01")
     assert load_policy(SHOP_RANKING, champion.policy).leading == "ranker"
 
 

@@ -50,7 +50,7 @@ def register(packages: Path, name: str, tags: dict[str, str]) -> tracking.Versio
             data_path=str(packages / "fused"),
             **requirements,
         )
-    learnt = {"content": "of-the-tiny-world", "cut_test": LEARNT_UNTIL}
+    learnt = {"content": "of-the-tiny-world", "trained_until": LEARNT_UNTIL}
     made = mlflow.register_model(logged.model_uri, name, tags=learnt | tags)
     version = tracking.version(name, str(made.version))
     tracking.move_alias("champion", version)

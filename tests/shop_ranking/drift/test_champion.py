@@ -1,5 +1,6 @@
 """What is watched of a champion: every change raises its own alarm, and no other."""
 
+import os
 from datetime import date
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def found(judged: list) -> set[tuple[date, str]]:
 
 
 def test_each_change_of_what_the_champion_makes_of_a_week_raises_its_own_alarm(
-    served_packages: Path, home: Path, tmp_path: Path
+    served_packages: Path, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     champion = register(served_packages, "fused-ranker", {})
     tables = write_tables(served_packages, tmp_path / "tables")
@@ -46,7 +47,14 @@ def test_each_change_of_what_the_champion_makes_of_a_week_raises_its_own_alarm(
     assert first_ranked == monday(13)  # week 12 was not asked for; earlier ones it learnt from
 
     (kept,) = (home / "drift").glob("*.npz")
-    before = kept.stat().st_mtime_ns
+    before = kept.stat().st_ino
+    for age, name in ((1, "earlier"), (2, "earliest")):
+        rankings = kept.with_name(f"{name}.npz")
+        rankings.touch()
+        then = kept.stat().st_mtime - 60 * age
+        os.utime(rankings, (then, then))
     again = run(SHOP_RANKING, given, [monday(14)])
     assert found(again) == {(monday(14), "ndcg@10")}
-    assert kept.stat().st_mtime_ns == before  # ranked once a version
+    assert kept.stat().st_ino == before  # ranked once a version
+    assert {path.stem for path in kept.parent.glob("*.npz")} == {kept.stem, "earlier"}
+    assert "removed rankings of earlier champions" in capsys.readouterr().out

@@ -12,14 +12,13 @@ import pytest
 from components.platform import object_cache, schemas, storage, tracking
 from components.platform.feedback import ingestion as feedback_ingestion
 from components.platform.feedback.judging import judge
-from components.platform.feedback.off_policy import choices_key
+from components.platform.feedback.off_policy import counterfactual_key
 from components.platform.registry.policy import load_policy
 from components.platform.serving.live_events import LiveEvents
 from components.platform.serving.segments import PREFIX, framed, shipped_form
 from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.params import Params
-from components.shop_ranking.serving import answering, slates
-from components.shop_ranking.serving import counterfactual as choices
+from components.shop_ranking.serving import answering, counterfactual, slates
 from components.shop_ranking.serving.api import RecommendRequest
 from components.shop_ranking.serving.champion import Champion
 from components.shop_ranking.serving.counterfactual import choose, known_events, sampled_answers
@@ -171,7 +170,7 @@ def test_the_value_of_the_champion_itself_and_of_a_worse_challenger(log, feedbac
         true[name] = true_value(table, answers, log[1])
         buffer = io.BytesIO()
         pq.write_table(table, buffer)
-        storage.put(buffer.getvalue(), choices_key(f"ranker/{name}"))
+        storage.put(buffer.getvalue(), counterfactual_key(f"ranker/{name}"))
     found = judge(PARAMS)
     same, worse = found["ranker/same"], found["ranker/worse"]
     assert same["effective_samples"] == pytest.approx(DAYS * 60, rel=0.01)
@@ -209,7 +208,7 @@ def test_few_answers_conclude_nothing(feedback, packages):
     table, _ = chosen_by(packages, feedback, params=few)
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
-    storage.put(buffer.getvalue(), choices_key("ranker/few"))
+    storage.put(buffer.getvalue(), counterfactual_key("ranker/few"))
     found = judge(few)["ranker/few"]
     assert found["doubly_robust"] is None
     assert "effective samples, fewer than 100" in found["conclusion"]
@@ -225,22 +224,22 @@ def registry(packages, monkeypatch):
         return number and tracking.Version(name, number, "run", {})
 
     monkeypatch.setattr(tracking, "version_at", found)
-    monkeypatch.setattr(choices, "fetch", lambda application, version, folder: packages)
+    monkeypatch.setattr(counterfactual, "fetch", lambda application, version, folder: packages)
     return aliases
 
 
 def test_the_stage_writes_what_judging_reads(feedback, registry, packages):
-    assert choices.run(PARAMS, POLICY) == DAYS * 60
+    assert counterfactual.run(PARAMS, POLICY) == DAYS * 60
     found = judge(PARAMS)
     assert found[packages.version]["answers"] == DAYS * 60
     registry["champion"] = "2"
-    before = storage.stored("choices/")
-    assert choices.run(PARAMS, POLICY) == 0  # what is champion needs no estimate
-    assert storage.stored("choices/") == before
+    before = storage.stored("counterfactual/")
+    assert counterfactual.run(PARAMS, POLICY) == 0  # what is champion needs no estimate
+    assert storage.stored("counterfactual/") == before
 
 
 def test_without_feedback_or_a_challenger_nothing_is_written(bucket, registry):
-    assert choices.run(PARAMS, POLICY) == 0
+    assert counterfactual.run(PARAMS, POLICY) == 0
     del registry["challenger"]
-    assert choices.run(PARAMS, POLICY) == 0
-    assert storage.stored("choices/") == []
+    assert counterfactual.run(PARAMS, POLICY) == 0
+    assert storage.stored("counterfactual/") == []

@@ -171,7 +171,7 @@ def _timed(
     """Add the latency of what is served, and why a champion has none.
 
     Baselines are not packaged, so they have none. Nor has a champion whose package this code
-    refuses: one of an older layout, or from before a tower. It goes on answering where it is
+    refuses: one of an older layout, or made by other code. It goes on answering where it is
     loaded; the challenger's latency is held to the line's own limit alone.
     """
     serving = application.serving

@@ -8,9 +8,11 @@ from components.platform.serving.messages import Id, Message
 from components.shop_ranking.surfaces import HOME, ROWS, SURFACES, beside
 
 if TYPE_CHECKING:
-    Recommended = Surface = str
+    Recommended = str
+    Surface = str
 else:
-    Recommended, Surface = Literal[tuple(ROWS)], Literal[tuple(SURFACES)]
+    Recommended = Literal[tuple(ROWS)]
+    Surface = Literal[tuple(SURFACES)]
 TYPED = f"{beside('query')}: what the shopper typed"
 LOOKED_AT = f"{beside('item')}: the item that is looked at"
 IN_BASKET = f"{beside('basket')}: items in the basket so far"

@@ -57,7 +57,7 @@ from components.platform import object_cache, storage
 from components.platform.application import Packages
 from components.platform.feedback import ingestion
 from components.platform.feedback.judging import judge
-from components.platform.feedback.off_policy import choices_key
+from components.platform.feedback.off_policy import counterfactual_key
 from components.platform.serving.live_events import LiveEvents
 from components.platform.serving.segments import PREFIX, framed, shipped_form
 from components.shop_ranking.params import Params
@@ -138,7 +138,7 @@ for line in answers["trending"]["items"]:
     assert abs(propensities[line["position"], line["item_id"]] - line["propensity"]) < 1e-6
 buffer = io.BytesIO()
 pq.write_table(chosen, buffer)
-storage.put(buffer.getvalue(), choices_key("ranker/challenger"))
+storage.put(buffer.getvalue(), counterfactual_key("ranker/challenger"))
 judged = judge(params)["ranker/challenger"]
 print(json.dumps([judged["answers"], len(set(chosen["impression_id"].to_pylist()))]))
 server.log.close()

@@ -6,7 +6,7 @@ from components.platform.serving.segments import Record
 
 
 class RecentIds:
-    """The unknown `capacity` ids; the oldest is forgotten first."""
+    """The latest `capacity` ids; the oldest is forgotten first."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity

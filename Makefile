@@ -67,7 +67,7 @@ replay: install
 	@$(BIN)/python -m services replay $(OPTIONS)
 
 # Two lanes: what a change is tried with, in minutes, and everything besides.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test: install
 	$(PYTEST) -m "not long"

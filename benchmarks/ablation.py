@@ -5,7 +5,7 @@
 Reads data/prepared and models/ of the current folder; run it after `dvc repro fusion_training`.
 """
 
-import sys
+import argparse
 
 from components.shop_ranking import application as shop
 from components.shop_ranking.fusion_training.ablation import ablate
@@ -14,7 +14,11 @@ from components.shop_ranking.params import load_params
 TOWERS = dict(shop.TOWER_FOLDERS)
 
 if __name__ == "__main__":
-    method = sys.argv[1] if len(sys.argv) > 1 else "stacking"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("method", nargs="?", default="stacking", help="of fusion")
+    method = parser.parse_args().method
     rows = ablate(load_params(), shop.PREPARED, TOWERS, shop.BASELINES, method)
     print(f"{method}, validation, NDCG@10\n| left out | all | novel | seconds |\n|---|---|---|---|")
     for row in rows:

@@ -133,11 +133,13 @@ def table(shop: Shop, server: Running, seconds: float) -> None:
 
 def main() -> None:
     """Start a store and a server, measure, stop both."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="packages that benchmarks/serving.py made")
     parser.add_argument("--seconds", type=float, default=4.0)
     asked = parser.parse_args()
-    ranker = asked.folder / "ranker"
+    ranker = asked.folder / "fused"
     shop = Shop(
         users=read_table(ranker / "ids" / "users.parquet")["user_id"].to_pylist(),
         items=read_table(ranker / "shop" / "items.parquet", ["item_id"])["item_id"].to_pylist(),

@@ -9,6 +9,7 @@ package must hold nothing from its own day on. Compared are the visits of weeks 
 Complete Journey: NDCG@10 of the home row against the basket, and clicks of what was shown.
 """
 
+import argparse
 import os
 import socket
 import subprocess
@@ -49,10 +50,13 @@ def report(name: str, frozen: pd.DataFrame, other: pd.DataFrame) -> None:
     both = frozen.join(other, rsuffix="_other", how="inner")
     both = both[(both["timestamp"] >= moment(FIRST)) & (both["timestamp"] < moment(LAST))]
     user = np.unique(both["user_id"], return_inverse=True)[1]
-    one, shown = np.ones(len(both)), both["shown"].to_numpy(float)
+    visits, shown = np.ones(len(both)), both["shown"].to_numpy(float)
     print(f"\n{len(both)} visits of {user.max() + 1} shoppers, {FIRST} to {LAST}, paired")
     print(f"{'':12}{'frozen':>24}{name:>24}{'difference':>28}")
-    for metric, column, below in ((f"NDCG@{AT}", "ndcg", one), ("click share", "clicked", shown)):
+    for metric, column, below in (
+        (f"NDCG@{AT}", "ndcg", visits),
+        ("click share", "clicked", shown),
+    ):
         before = both[column].to_numpy(float)
         after = both[f"{column}_other"].to_numpy(float)
         levels = [estimate(values, below, user) for values in (before, after)]
@@ -126,9 +130,20 @@ def moment(day: date) -> datetime:
     return datetime.combine(day, datetime.min.time(), UTC)
 
 
+def _retrained(text: str) -> tuple[date, Path]:
+    """Read 2017-11-27=FOLDER."""
+    day, _, folder = text.partition("=")
+    return date.fromisoformat(day), Path(folder)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) < 4:
-        sys.exit(__doc__)
-    pairs = (text.split("=", 1) for text in sys.argv[3:])
-    later = {date.fromisoformat(day): Path(folder) for day, folder in pairs}
-    main(Path(sys.argv[1]), Path(sys.argv[2]), later)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("tables", type=Path, help="of the replay")
+    parser.add_argument("frozen", type=Path, help="packages of the frozen model")
+    parser.add_argument(
+        "retrained", type=_retrained, nargs="+", help="first day and packages: 2017-11-27=FOLDER"
+    )
+    asked = parser.parse_args()
+    main(asked.tables, asked.frozen, dict(asked.retrained))

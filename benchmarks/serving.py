@@ -11,6 +11,7 @@ never asked before; a ready one is the first of a day after that pause; a warm o
 earlier requests left.
 """
 
+import argparse
 import json
 import os
 import re
@@ -72,15 +73,15 @@ def package(folder: Path) -> None:
             tower_package(tower, shop.PREPARED, Path(scratch))
             for tower in (shop.TOWER_FOLDERS["text"], shop.TOWER_FOLDERS["image"])
         ]
-        for one in made:
-            shutil.copytree(one.folder, folder / one.folder.name)
+        for packaged in made:
+            shutil.copytree(packaged.folder, folder / packaged.folder.name)
 
 
 def simulate(folder: Path, items: int) -> None:
     """Replace the catalogue by a simulated one: random vectors, real words, the real trees."""
     package(folder)
     rng = np.random.default_rng(0)
-    ranker = folder / "ranker"
+    ranker = folder / "fused"
     popularity = np.sort(rng.pareto(1.2, items).astype(np.float32) * 20)[::-1]
     numbers = np.abs(rng.normal(1, 0.3, (items, len(ITEM_COLUMNS)))).astype(np.float32)
     for name, share in (("sessions", 1.0), ("sessions_28", 0.1), ("sessions_91", 0.3)):
@@ -184,8 +185,8 @@ class Running:
     def wait_until_ready(self) -> None:
         """Return once no shopper's row is due."""
         while True:
-            found = urllib.request.urlopen(f"{self.url}/metrics").read().decode()
-            if re.search(r"^shopfusion_shoppers_due 0\.0$", found, re.MULTILINE):
+            metrics = urllib.request.urlopen(f"{self.url}/metrics").read().decode()
+            if re.search(r"^shopfusion_shoppers_due 0\.0$", metrics, re.MULTILINE):
                 return
             time.sleep(0.5)
 
@@ -224,27 +225,27 @@ def load(url: str, where: str, bodies: list[str], connections: int, seconds: flo
         script, lines = Path(folder) / "load.lua", Path(folder) / "bodies"
         script.write_text(SCRIPT)
         lines.write_text("\n".join(bodies))
-        found = subprocess.run(
+        finished = subprocess.run(
             ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(script), url],
             env=os.environ | {"BODIES": str(lines), "WHERE": where},
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-    result = re.findall(r"RESULT (.*)", found.stdout)[0].split()
+    result = re.findall(r"RESULT (.*)", finished.stdout)[0].split()
     return [float(value) for value in result]
 
 
 def measure(folder: Path, seconds: float) -> None:
     """Print the table of one catalogue."""
-    shop = folder / "ranker/shop"
+    shop = folder / "fused/shop"
     day = datetime.fromisoformat(json.loads((shop / "shop.json").read_text())["as_of"])
-    users = pq.read_table(folder / "ranker/ids/users.parquet")["user_id"].to_pylist()
+    users = pq.read_table(folder / "fused/ids/users.parquet")["user_id"].to_pylist()
     catalogue = pq.read_table(shop / "items.parquet", columns=["item_id", "title"])
     items = catalogue["title"].to_pylist()
     rng = np.random.default_rng(1)
     words = sorted({word for title in items[:20_000] if title for word in title.split()})
     fresh = [" ".join(row) for row in rng.choice(words, (200_000, 2))]
     common = [title for title in items if title][:WARM]
-    known = np.load(folder / "ranker/state/shoppers/users.npy")
+    known = np.load(folder / "fused/state/shoppers/users.npy")
     users = [users[row] for row in rng.permutation(known)]
     server = Running(folder)
     print(f"{len(items):,} items; ready after {server.seconds:.0f} s, {server.memory():.0f} MB")
@@ -287,19 +288,24 @@ def table(folder: Path, seconds: float) -> None:
     """Print the tables of this run and of both simulated catalogues, made where they are absent."""
     for name in ("run", *(str(items) for items in SIMULATED)):
         made = folder / name
-        if not (made / "ranker/ids/users.parquet").is_file():
+        if not (made / "fused/ids/users.parquet").is_file():
             package(made) if name == "run" else simulate(made, int(name))
         measure(made, seconds)
 
 
 if __name__ == "__main__":
-    target, rest = Path(sys.argv[1]), sys.argv[2:]
-    seconds = float(rest[1]) if len(rest) > 1 else 10.0
-    if rest[:1] == ["measure"]:
-        measure(target, seconds)
-    elif rest[:1] == ["table"]:
-        table(target, seconds)
-    elif rest:
-        simulate(target, int(rest[0]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="of the packages")
+    parser.add_argument("work", nargs="?", help="measure, table, or how many items to simulate")
+    parser.add_argument("seconds", type=float, nargs="?", default=10.0, help="of a cell")
+    asked = parser.parse_args()
+    if asked.work == "measure":
+        measure(asked.folder, asked.seconds)
+    elif asked.work == "table":
+        table(asked.folder, asked.seconds)
+    elif asked.work:
+        simulate(asked.folder, int(asked.work))
     else:
-        package(target)
+        package(asked.folder)

@@ -10,6 +10,7 @@ second all the while; a second is counted from the moment before the alias is mo
 triggered, to the first answer that names the other version.
 """
 
+import argparse
 import sys
 import tempfile
 import threading
@@ -85,9 +86,9 @@ class Client:
 
         """
         while time.monotonic() < since + PATIENCE:
-            for one in list(self.answers):
-                if one.moment >= since and one.version == version:
-                    return one.moment - since
+            for answer in list(self.answers):
+                if answer.moment >= since and answer.version == version:
+                    return answer.moment - since
             time.sleep(0.01)
         raise ServiceError(f"an answer by {version}", f"none in {PATIENCE:g} s", "see serving.log")
 
@@ -175,15 +176,15 @@ def measure(
 def show(moved: list[float], back: list[float], answers: list[Answered]) -> None:
     """Print the table, and how the client fared."""
     table = Table("seconds to the first answer", "times", "median", "worst", "aim", box=None)
-    for what, found, aim in (
+    for what, taken, aim in (
         ("alias moved by hand", moved, f"{AIM:g}"),
         ("DAG rollback triggered", back, "-"),
     ):
-        row = (str(len(found)), f"{median(found):.2f}", f"{max(found):.2f}", aim)
+        row = (str(len(taken)), f"{median(taken):.2f}", f"{max(taken):.2f}", aim)
         table.add_row(what, *row)
     Console().print(table)
-    failed = sum(one.version is None for one in answers)
-    slowest = max(one.seconds for one in answers)
+    failed = sum(answer.version is None for answer in answers)
+    slowest = max(answer.seconds for answer in answers)
     say(f"{len(answers)} requests, {A_SECOND} a second; {failed} failed; slowest {slowest:.2f} s")
 
 
@@ -196,9 +197,13 @@ def _until_ready(settings: ServiceSettings) -> None:
 
 
 if __name__ == "__main__":
-    if not 2 <= len(sys.argv) <= 3:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path, help="folder of a finished run")
+    parser.add_argument("times", type=int, nargs="?", default=TIMES, help="swaps there and back")
+    asked = parser.parse_args()
     try:
-        main(Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) == 3 else TIMES)
+        main(asked.run.resolve(), asked.times)
     except ShopError as error:
         sys.exit(f"swap: {error}")

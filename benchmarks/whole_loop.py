@@ -12,6 +12,7 @@ SHARE sub-samples the shoppers of the last part; feedback is always everybody's,
 the place of the raw data of its time. Started again, it goes on behind the last finished step.
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -125,10 +126,10 @@ def register_frozen(run: Path, workspace: Path, policy: Policy, target: Path) ->
         shutil.copytree(run, workspace)
         keep_overrides(workspace)
     stage(workspace, [sys.executable, "-m", "components", "model_registration"])
-    found = tracking.version_at(policy.leading, policy.aliases.challenger)
-    assert found is not None  # it was registered just now
+    challenger = tracking.version_at(policy.leading, policy.aliases.challenger)
+    assert challenger is not None  # it was registered just now
     before = tracking.version_at(policy.leading, policy.aliases.champion)
-    promote(policy, found.version, before.version if before else None)
+    promote(policy, challenger.version, before.version if before else None)
     write_packages(policy, target)
 
 
@@ -151,7 +152,7 @@ def ingest(tables: Path, account: Path) -> None:
     """Bring every partition up to date, as the DAG feedback_ingestion does."""
     publish_items(SHOP_RANKING.name, read_table(tables / "products.parquet", ["item_id"]))
     days = feedback_ingestion.run(load_params(ROOT / "params.yaml"))
-    write_json({str(day): one for day, one in days.items()}, account)
+    write_json({str(day): counts for day, counts in days.items()}, account)
 
 
 def train(
@@ -160,7 +161,7 @@ def train(
     """Run the pipeline with the conf that the DAG would trigger; write the packages."""
     champion, overrides = champion_of(policy)
     fed_back = read_fed_back(FEEDBACK, window_end(SHOP_RANKING, champion))
-    found = decide(
+    decision = decide(
         SHOP_RANKING,
         champion,
         overrides,
@@ -170,8 +171,8 @@ def train(
         asked_for="the benchmark",
     )
     assert champion is not None  # the frozen model
-    assert found.conf is not None  # somebody asked for it
-    workspace = create(SHOP_RANKING, ROOT, name, found.conf | more(champion))
+    assert decision.conf is not None  # somebody asked for it
+    workspace = create(SHOP_RANKING, ROOT, name, decision.conf | more(champion))
     stage(workspace, ["dvc", "repro"])
     knows_until = date.fromisoformat(last_cut(workspace / PREPARED)["day"])
     if knows_until > FIRST:
@@ -190,11 +191,10 @@ def write_packages(policy: Policy, target: Path) -> None:
     version = tracking.version_at(policy.leading, policy.aliases.challenger)
     assert version is not None  # registered by the run before
     with tempfile.TemporaryDirectory() as folder:
-        found = fetch(version, Path(folder))
-        for part in ("ranker", "text", "image"):
-            if (source := getattr(found, part)) is not None:
-                shutil.copytree(source, target / part)
-    say(f"{target.stem} is {found.version}, dvc.lock {version.tags['dvc_lock']}")
+        packages = fetch(SHOP_RANKING, version, Path(folder))
+        for key, source in packages.folders.items():
+            shutil.copytree(source, target / key)
+    say(f"{target.stem} is {packages.version}, dvc.lock {version.tags['dvc_lock']}")
 
 
 def side(tables: Path, packages: Path, replay: ReplaySettings, target: Path) -> None:
@@ -202,15 +202,19 @@ def side(tables: Path, packages: Path, replay: ReplaySettings, target: Path) -> 
     start = moment(FIRST).isoformat()
     with tempfile.TemporaryDirectory() as folder:
         spool = Path(folder)
-        for one in storage.stored(PREFIX):
-            known = [r for r in records_of(storage.get(one.key)) if r["timestamp"] < start]
-            (spool / Path(one.key).name.removesuffix(".gz")).write_bytes(framed(known))
+        for segment in storage.stored(PREFIX):
+            known = [r for r in records_of(storage.get(segment.key)) if r["timestamp"] < start]
+            (spool / Path(segment.key).name.removesuffix(".gz")).write_bytes(framed(known))
         with Served(packages, spool, ships=False) as shop:
             visits = read_visits(tables, moment(FIRST), LAST, replay.shoppers, replay.seed)
             replayed(shop, visits, replay).set_index("key").to_parquet(target)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path, help="workspace of a finished run")
+    parser.add_argument("folder", type=Path, help="takes the registry, the store, the workspaces")
+    asked = parser.parse_args()
+    main(asked.run.resolve(), asked.folder.resolve())

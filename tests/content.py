@@ -20,6 +20,7 @@ import yaml
 from components.platform.settings import settings
 from components.platform.training import meter
 from components.shop_ranking.params import Params
+from tests.registries import new_registry
 from tests.waiting import wait_until
 from tests.world import TinyWorld
 
@@ -27,7 +28,7 @@ from tests.world import TinyWorld
 def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """Work in a folder of its own, with MLflow in a file there."""
     patch.chdir(folder)
-    patch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    patch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(folder))
     settings.cache_clear()
 
 
@@ -45,7 +46,9 @@ def run_in(folder: Path, stage: Callable[..., None], params: Params, prepared: P
 def logged(tower: Path, metric: str) -> list[float]:
     """Return what the tower's run of `run_in` logged of a metric, in order of its steps."""
     client = mlflow.MlflowClient(f"sqlite:///{tower.parent / 'mlflow.db'}")
-    (run,) = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    (run,) = client.search_runs(
+        [experiment.experiment_id for experiment in client.search_experiments()]
+    )
     points = client.get_metric_history(run.info.run_id, metric)
     return [point.value for point in sorted(points, key=lambda point: point.step)]
 
@@ -148,7 +151,7 @@ def with_another_future(world: TinyWorld, folder: Path) -> Path:
     return folder
 
 
-def found(tower: Path, world: TinyWorld) -> dict[str, float]:
+def correlations(tower: Path, world: TinyWorld) -> dict[str, float]:
     """Correlate a tower's scores with each part of the truth, a shopper at a time; the means.
 
     Over items the shopper never dealt with: those they did were chosen for all parts at once.

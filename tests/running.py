@@ -41,11 +41,11 @@ class Platform:
 
     def processes(self) -> dict[int, tuple[str, list[str]]]:
         """Return name and command line by process id of all that runs; Airflow's come and go."""
-        found = {}
+        commands = {}
         for process in supervision.processes(self.settings):
             with suppress(psutil.NoSuchProcess):
-                found[process.pid] = process.name(), process.cmdline()
-        return found
+                commands[process.pid] = process.name(), process.cmdline()
+        return commands
 
 
 def make_platform(home: Path, **more: str) -> Platform:

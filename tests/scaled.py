@@ -24,8 +24,8 @@ FAST_SHUTDOWN = signal.SIGINT  # PostgreSQL's: sessions are ended, files are who
 def postgres_binaries() -> Path | None:
     """Return the folder of PostgreSQL's programs, the newest; None where there is none."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    found = str(debian[-1]) if debian else shutil.which("postgres")
-    return Path(found).parent if found else None
+    program = str(debian[-1]) if debian else shutil.which("postgres")
+    return Path(program).parent if program else None
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from components.platform.files import read_table, write_table
 from components.shop_ranking.fusion_training import component
 from components.shop_ranking.model_registration.packages import ranker_package
 from tests.ports import free_port
+from tests.registries import new_registry
 from tests.running import ROOT
 from tests.waiting import wait_until
 from tests.world import TinyWorld, tiny_params
@@ -29,12 +30,11 @@ SECONDS_TO_START = 300
 def write_packages(world: TinyWorld, standins: dict[str, Path], folder: Path) -> Path:
     """Train a fusion of the stand-in towers and package it; one item's title is SCRIPT."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(folder))
         fused = folder / "fused"
+        few = tiny_params(fusion={"stacking": {"trees": [40]}})
         # The other ways take their time.
-        component.run(
-            tiny_params(), prepared=world.prepared, fused=fused, methods=[WAY], **standins
-        )
+        component.run(few, prepared=world.prepared, fused=fused, methods=[WAY], **standins)
     package = ranker_package(fused, world.prepared, folder).folder
     items = read_table(package / "shop" / "items.parquet")
     titles = items["title"].to_pylist()
@@ -84,6 +84,7 @@ class ServedShop:
 
     def start(self) -> None:
         """Start it and wait until it answers shoppers, or is up at least without packages."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("SHOPFUSION_", "AWS_"))}
         mine = {
             "SHOPFUSION_SERVING_PORT": str(self.port),
@@ -91,12 +92,11 @@ class ServedShop:
             "SHOPFUSION_EVENT_KEY": EVENT_KEY,
             "SHOPFUSION_ADMIN_KEY": ADMIN_KEY,
             "SHOPFUSION_SPOOL": str(self.spool),
-            "SHOPFUSION_MLFLOW_URI": f"sqlite:///{self.folder}/registry.db",
+            "SHOPFUSION_MLFLOW_URI": new_registry(self.folder),
             "OMP_NUM_THREADS": "1",
         }
         if self.packages:
             mine["SHOPFUSION_SERVING_PACKAGE"] = str(self.packages)
-        self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "components.server"],

@@ -36,7 +36,9 @@ class Store:
         }
 
     def start(self) -> None:
-        (weed,) = (one for one in programs(self.settings, self.keys) if one.name == "s3")
+        (weed,) = (
+            program for program in programs(self.settings, self.keys) if program.name == "s3"
+        )
         (self.home / "s3").mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
             weed.command,

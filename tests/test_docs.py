@@ -47,7 +47,7 @@ def test_params_and_make_targets_exist(page: Path) -> None:
     unknown = {
         name
         for name in named - files - known
-        if not any(one.startswith(f"{name}.") for one in known)
+        if not any(param.startswith(f"{name}.") for param in known)
     }
     assert not unknown
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -83,7 +83,7 @@ def test_every_dag_is_named_and_every_named_one_exists() -> None:
     text = every_page()
     assert {name for name in dags if f"`{name}`" not in text} == set()
     named = re.findall(r"\bDAGs? `([a-z_]+)`|`([a-z_]+)` DAG\b", text)
-    assert {one or other for one, other in named} <= dags
+    assert {quoted or other for quoted, other in named} <= dags
 
 
 def test_every_endpoint_is_named_and_every_named_one_exists(tmp_path: Path) -> None:
@@ -104,11 +104,11 @@ def test_every_endpoint_is_named_and_every_named_one_exists(tmp_path: Path) -> N
         server.log.close()
     text = re.sub(r"\b(GET|POST|PUT) ((?:/[^\s,`]+, )+)(?=/)", _each, every_page())
     named = set(re.findall(r"\b((?:GET|POST|PUT) /(?!api/)[a-z][a-z_/{}]*)", text))
-    assert {one for one in documented if one not in named} == set()
-    assert {one for one in named if one not in routes} == set()
+    assert {route for route in documented if route not in named} == set()
+    assert {route for route in named if route not in routes} == set()
 
 
-def _each(found: re.Match[str]) -> str:
+def _each(several: re.Match[str]) -> str:
     """`GET /health, /ready` names GET /ready too."""
-    method = found.group(1)
-    return f"{method} {found.group(2)}".replace(", /", f", {method} /") + f"{method} "
+    method = several.group(1)
+    return f"{method} {several.group(2)}".replace(", /", f", {method} /") + f"{method} "

@@ -16,6 +16,7 @@ from components.shop_ranking.engine.test_rows import rows_digest
 from components.shop_ranking.fusion_training import component as fusion_training
 from components.shop_ranking.model_registration.packages import ranker_package
 from components.shop_ranking.model_registration.provenance import provenance
+from tests.registries import new_registry
 from tests.shop_ranking.engine.standins import write_standins
 from tests.world import make_world, tiny_params
 
@@ -41,7 +42,7 @@ def test_the_cuts_before_it_and_who_is_tested_on_what_stay_as_they_are(world, ti
 
 
 def test_the_fusion_that_was_tested_is_registered_as_of_it(world, tmp_path, monkeypatch):
-    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(tmp_path))
     standins, fused = write_standins(world, tmp_path / "models"), tmp_path / "fused"
     fusion_training.run(
         PARAMS, prepared=world.prepared, fused=fused, methods=["stacking"], **standins
@@ -64,9 +65,9 @@ def test_the_fusion_that_was_tested_is_registered_as_of_it(world, tmp_path, monk
 
 
 def test_baselines_are_not_ranked_where_nobody_is_tested(world, tmp_path, monkeypatch):
-    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    one = [baseline_training.Popularity()]
-    monkeypatch.setattr(baseline_training, "every_baseline", lambda params: one)
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(tmp_path))
+    ranked = [baseline_training.Popularity()]
+    monkeypatch.setattr(baseline_training, "every_baseline", lambda params: ranked)
     baseline_training.run(PARAMS, world.prepared, tmp_path / "baselines")
     written = tmp_path / "baselines"
     assert (written / "final/ease_weights.npz").is_file()

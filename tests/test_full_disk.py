@@ -94,6 +94,7 @@ def test_other_errors_stay_what_they_are(error: Exception, size: int | None, tmp
         ("text_pretraining", {"text": {"adapter": "frozen", "projection_steps": 0}}),  # safetensors
     ],
 )
+@pytest.mark.long
 def test_a_tower(
     stage: str, sections: dict[str, dict[str, object]], tiny_world: TinyWorld, tmp_path: Path
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_tower(
     refused(tmp_path, stage, tiny_params(**sections), 20_000)
 
 
+@pytest.mark.long
 def test_fusion_training(tiny_world: TinyWorld, standins: dict[str, Path], tmp_path: Path) -> None:
     stage = "fusion_training"
     lay_out(tmp_path, stage, {"prepared": tiny_world.prepared, **standins})

@@ -10,7 +10,14 @@ def test_tests_of_a_group_stay_in_one_process(request: pytest.FixtureRequest) ->
         assert request.node.nodeid.endswith("@services")
 
 
-def test_only_long_tests_start_the_whole_platform(request: pytest.FixtureRequest) -> None:
-    """`make test` leaves them out: Airflow alone takes a minute to start."""
-    started = [item for item in request.session.items if "platform" in item.fixturenames]
+def test_tests_of_a_file_stay_in_one_process(request: pytest.FixtureRequest) -> None:
+    """Otherwise every process trains what the file trains once."""
+    if hasattr(request.config, "workerinput"):
+        assert request.node.nodeid.endswith(f"@{request.node.nodeid.partition('::')[0]}")
+
+
+@pytest.mark.parametrize("service", ["platform", "mlflow_uri"])
+def test_only_long_tests_start_it(request: pytest.FixtureRequest, service: str) -> None:
+    """`make test` leaves them out: Airflow alone takes a minute to start, MLflow's server 10 s."""
+    started = [item for item in request.session.items if service in item.fixturenames]
     assert [item.nodeid for item in started if item.get_closest_marker("long") is None] == []

@@ -14,6 +14,7 @@ from components.shop_ranking import application as shop
 from components.shop_ranking.engine.rankings import Rankings
 from components.shop_ranking.fusion_training import component as fusion_training
 from components.shop_ranking.params import Params
+from tests.registries import new_registry
 
 PAGE = Path(__file__).parents[1] / "docs" / "ready-made-vectors.md"
 PRODUCTS, SHOPPERS, CLUSTERS, WIDTH = 48, 30, 4, 24
@@ -37,7 +38,7 @@ def write_export(folder: Path) -> np.ndarray:
     own = rng.integers(PRODUCTS // CLUSTERS, size=1500) * CLUSTERS + shopper % CLUSTERS
     orders = {
         "order_id": [f"o{n}" for n in range(1500)],
-        "user_id": [f"u{one}" for one in shopper],
+        "user_id": [f"u{number}" for number in shopper],
         "timestamp": np.sort(rng.choice(day, 1500)).astype(str),
         "item_id": [ids[item] for item in own],
         "quantity": [1] * 1500,
@@ -62,7 +63,7 @@ def towers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        patch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(folder))
         settings.cache_clear()
         exec(example[1], {})
         for stage in ("data_acquisition", "data_ingestion", "data_preparation",
@@ -131,6 +132,6 @@ def test_the_fusion_ranks_by_them(towers: tuple[Path, np.ndarray]) -> None:
     taste = dict(zip(pairs[0].tolist(), cluster[number[pairs[1]]].tolist(), strict=True))
     wanted = np.array([taste[int(user)] for user in ranking.users])
     assert len(wanted) > SHOPPERS / 2
-    for one in (ranking, *alone.values()):
-        right = cluster[number[one.all[:, :10]]] == wanted[:, None]
+    for scored in (ranking, *alone.values()):
+        right = cluster[number[scored.all[:, :10]]] == wanted[:, None]
         assert right.mean() > 0.9

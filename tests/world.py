@@ -22,6 +22,13 @@ from components.shop_ranking.params import Params
 TINY = {"shoppers": 120, "items": 120, "days": 98}
 HORIZON_DAYS = 14
 CUTS = ("fit_1", "fit_2", "validation", "test")
+# Every method of fusion fitted in seconds: for tests of what is done with its scores.
+QUICK_FUSION: dict[str, object] = {
+    "weighted_average": {"draws": 4, "rounds": 1},
+    "stacking": {"trees": [10]},
+    "gated_attention": {"epochs": 1, "least_steps": 10},
+    "parameter_averaging": {"start_epochs": 1},
+}
 
 
 def tiny_params(**sections: dict[str, object]) -> Params:

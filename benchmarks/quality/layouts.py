@@ -32,5 +32,5 @@ def layout(path: Path, expected: str, remedy: str) -> Iterator[TextIO]:
         with gzip.open(path, "rt", newline="") if packed else path.open(newline="") as lines:
             yield lines
     except BROKEN as error:
-        found = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise DataError(f"{expected} in {path}", found, remedy) from error
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise DataError(f"{expected} in {path}", said, remedy) from error

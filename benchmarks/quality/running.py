@@ -45,8 +45,8 @@ def told(error: Exception, block: str) -> str:
     file = TRACES / f"{block}.log"
     with atomic_file(file) as temporary:
         temporary.write_text("".join(traceback.format_exception(error)))
-    found = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    return f"expected it to finish; found {found}; the whole of it is in {file}"
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return f"expected it to finish; found {said}; the whole of it is in {file}"
 
 
 def _run(module: str, task: Task) -> tuple[Report, float]:

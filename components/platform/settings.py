@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     s3_bucket: str = Field(default="shopfusion", description="Bucket of artifacts and DVC data")
     s3_access_key: SecretStr | None = Field(default=None, description="S3 access key")
     s3_secret_key: SecretStr | None = Field(default=None, description="S3 secret key")
+    s3_attempts: int = Field(
+        default=6, ge=1, description="How often S3 is asked before it counts as away"
+    )
     serving_host: str = Field(default="127.0.0.1", description="Address the server listens on")
     serving_port: int = Field(default=8090, ge=1024, le=65535, description="Port of the server")
     serving_package: Path | None = Field(

@@ -105,7 +105,7 @@ def test_rubbish_is_refused_in_one_line(
     monkeypatch.setattr(runner, "run_apart", here)
     page = tmp_path / "page.md"
     assert runner.main([row, "--data", str(tmp_path), "--page", str(page)]) == 1
-    (line,) = [one for one in capsys.readouterr().out.splitlines() if "expected" in one]
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "expected" in line]
     assert line.startswith(row)
     assert said in line
     assert line.count(";") >= 2  # expected, found, what to do

@@ -30,7 +30,7 @@ def catalogue(titles: list[str], categories: list[str] | None = None) -> pa.Tabl
 
 
 def shop(items: pa.Table, bought: list[list[int]], cold: list[int]) -> Shop:
-    item = np.array([one for own in bought for one in own], np.int64)
+    item = np.array([basket_item for own in bought for basket_item in own], np.int64)
     nothing = np.zeros(len(item), np.int64)
     start = np.cumsum([0, *map(len, bought)])
     histories = Histories(start, item, nothing.astype(np.float32), nothing, nothing)
@@ -55,13 +55,13 @@ def test_no_held_out_item_shapes_the_text_vectors_of_the_others() -> None:
     rng = np.random.default_rng(0)
     given = rng.normal(size=(50, 8)).astype(np.float32)
     known = np.arange(50) < 40
-    found = []
+    vectors = []
     for factor in (1.0, -30.0):
         own = np.where(known[:, None], given, factor * given)
         items = catalogue(["a"] * 50).append_column("text_embedding", pa.array(own.tolist()))
-        found.append(untuned_vectors(items, known, TextParams(dim=8)))
-    assert np.allclose(found[0][known], found[1][known])
-    assert not np.allclose(found[0][~known], found[1][~known])
+        vectors.append(untuned_vectors(items, known, TextParams(dim=8)))
+    assert np.allclose(vectors[0][known], vectors[1][known])
+    assert not np.allclose(vectors[0][~known], vectors[1][~known])
 
 
 def test_profiles_are_of_the_histories_that_are_left() -> None:
@@ -74,8 +74,8 @@ def test_profiles_are_of_the_histories_that_are_left() -> None:
 
 def test_popularity_of_categories_by_hand() -> None:
     items = catalogue(list("abcdef"), ["x", "x", "x", "y", "x", "y"])
-    one = shop(items, [[0, 0, 1, 2], [3, 3, 3]], [4, 5])
-    found = popularity_lines(one, np.array([0, 1]))
-    assert found["popularity in category"].tolist() == [[4, 3], [4, 3]]
-    assert found["mean popularity in category"] == pytest.approx(np.array([[4 / 3, 3]] * 2))
-    assert found["popularity in own category"].argmax(1).tolist() == [0, 1]
+    cold_shop = shop(items, [[0, 0, 1, 2], [3, 3, 3]], [4, 5])
+    lines = popularity_lines(cold_shop, np.array([0, 1]))
+    assert lines["popularity in category"].tolist() == [[4, 3], [4, 3]]
+    assert lines["mean popularity in category"] == pytest.approx(np.array([[4 / 3, 3]] * 2))
+    assert lines["popularity in own category"].argmax(1).tolist() == [0, 1]

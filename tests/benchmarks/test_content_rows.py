@@ -89,8 +89,8 @@ def test_neighbours_are_training_products_and_unlabelled_ones_are_not_asked() ->
     label = np.array([0, 1, 2, 0, 1, 1, -1])
     vectors = np.array([[1, 0], [0, 2], [-1, 0], [9, 1], [0.1, 1], [-3, 0.1], [0, 1]], np.float32)
     learnt, test = np.arange(3), np.arange(3, 7)
-    found = neighbours(vectors, label, learnt, test)
-    assert found.tolist() == [1.0, 1.0, 0.0]  # the third lies nearest to a 2
+    hits = neighbours(vectors, label, learnt, test)
+    assert hits.tolist() == [1.0, 1.0, 0.0]  # the third lies nearest to a 2
 
 
 @needs("fashion")

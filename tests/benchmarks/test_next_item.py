@@ -39,18 +39,18 @@ def test_ranks_equal_those_of_sorted_lists_and_the_platforms_metrics() -> None:
     data = LeaveOneOut(Orders.of_lists(lists, 30))
     table = np.round(rng.normal(size=(40, 30)), 1).astype(np.float32)  # with ties
     counts = data.known.counts
-    found = ranks(lambda histories, rows: table[rows].copy(), data.known, data.test_target, counts)
+    ranked = ranks(lambda histories, rows: table[rows].copy(), data.known, data.test_target, counts)
     for shopper, own in enumerate(lists):
         order = np.lexsort((np.arange(30), -counts, -table[shopper]))
-        assert order[found.kept[shopper]] == own[-1]
+        assert order[ranked.kept[shopper]] == own[-1]
         left = [item for item in order if item not in own[:-1]]
-        assert left[found.removed[shopper]] == own[-1]
-    best = np.stack([np.lexsort((np.arange(30), -counts, -one))[:K] for one in table])
+        assert left[ranked.removed[shopper]] == own[-1]
+    best = np.stack([np.lexsort((np.arange(30), -counts, -row))[:K] for row in table])
     wanted = np.zeros((40, 30), bool)
     wanted[np.arange(40), data.test_target] = True
     expected = shopper_metrics(best.astype(np.int32), wanted)
-    assert found.ndcg("kept") == pytest.approx(expected["ndcg"])
-    assert found.recall("kept") == pytest.approx(expected["recall"])
+    assert ranked.ndcg("kept") == pytest.approx(expected["ndcg"])
+    assert ranked.recall("kept") == pytest.approx(expected["recall"])
 
 
 def test_validation_knows_nothing_of_the_last_two_items() -> None:

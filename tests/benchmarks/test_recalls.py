@@ -12,9 +12,9 @@ def test_ties_count_at_their_worst() -> None:
     assert recalls(same, same)[10].mean() == 0.0
     pair = np.eye(12, dtype=np.float32)
     pair[1] = pair[0]
-    found = recalls(pair, pair)
-    assert found[1].tolist() == [0.0, 0.0] + [1.0] * 10
-    assert found[5].mean() == 1.0
+    recall = recalls(pair, pair)
+    assert recall[1].tolist() == [0.0, 0.0] + [1.0] * 10
+    assert recall[5].mean() == 1.0
 
 
 def test_a_vector_that_is_no_number_is_refused() -> None:
@@ -27,7 +27,7 @@ def test_a_vector_that_is_no_number_is_refused() -> None:
 
 
 def test_the_ceiling_knows_names_and_nothing_else() -> None:
-    found = matched_names(["shirt"] * 6 + ["shoe", "bag"])
-    assert found[1].tolist() == [0.0] * 6 + [1.0, 1.0]
-    assert found[5].tolist() == [0.0] * 6 + [1.0, 1.0]
-    assert found[10].mean() == 1.0
+    recall = matched_names(["shirt"] * 6 + ["shoe", "bag"])
+    assert recall[1].tolist() == [0.0] * 6 + [1.0, 1.0]
+    assert recall[5].tolist() == [0.0] * 6 + [1.0, 1.0]
+    assert recall[10].mean() == 1.0

@@ -108,7 +108,7 @@ def test_what_the_run_cannot_take_is_refused_in_one_line(
     option: list[str], said: str, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert runner.main(["run", *option, "--page", "-"]) == 1
-    (line,) = [one for one in capsys.readouterr().out.splitlines() if "expected" in one]
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "expected" in line]
     assert line.startswith(f"run: {said}")
     assert not (repository / "models").exists()
 
@@ -161,8 +161,8 @@ def test_each_file_of_histories_has_its_own_part_of_the_page(
     monkeypatch.setattr(runner, "run_apart", measured)
     page = tmp_path / "page.md"
     assert runner.main(["beauty", "--data", str(tmp_path), "--page", str(page)]) == 0
-    one = tmp_path / "Sports.txt"
-    assert runner.main(["beauty", "speed", "--data", str(one), "--page", str(page)]) == 0
+    histories = tmp_path / "Sports.txt"
+    assert runner.main(["beauty", "speed", "--data", str(histories), "--page", str(page)]) == 0
     assert [file.name for file in asked] == [
         "Sports.txt",
         "Toys.txt.gz",
@@ -173,7 +173,7 @@ def test_each_file_of_histories_has_its_own_part_of_the_page(
     assert [page.read_text().count(f"<!-- {name}: begin -->") for name in blocks] == [1, 1, 1]
     before = page.read_text()
     capsys.readouterr()
-    assert runner.main(["beauty", "--data", str(one), "--page", "-"]) == 0
+    assert runner.main(["beauty", "--data", str(histories), "--page", "-"]) == 0
     assert "### Row Sports.txt" in capsys.readouterr().out
     assert page.read_text() == before
     assert not Path("-").exists()

@@ -19,18 +19,18 @@ def asked() -> Asked:
 
 
 def test_the_learner_that_helps_is_chosen_without_the_fold_that_it_is_judged_by() -> None:
-    one, judged = asked(), []
+    questions, judged = asked(), []
     backwards = lambda candidates, grade: lambda rows: -rows.features[:, 1]  # noqa: E731
 
     def measure(query: int, ranked: np.ndarray) -> float:
         judged.append(query)
-        return float(one.grade[one.candidates.owner == query][ranked[0]] > 0)
+        return float(questions.grade[questions.candidates.owner == query][ranked[0]] > 0)
 
     chosen = Chosen({"backwards": backwards, "linear": remembered(linear(0))}, measure, 0)
-    scores, _ = out_of_fold(chosen, one, np.arange(QUERIES), 0)
+    scores, _ = out_of_fold(chosen, questions, np.arange(QUERIES), 0)
     assert chosen.picked == {"linear": 5}
     best = scores.reshape(QUERIES, EACH).argmax(1) + EACH * np.arange(QUERIES)
-    assert one.grade[best].mean() > 2.5
+    assert questions.grade[best].mean() > 2.5
     # Each of 5 folds is judged by none of its own queries: 4/5 of them, twice for two learners.
     assert len(judged) == 5 * 2 * QUERIES * 4 // 5
 
@@ -40,12 +40,12 @@ def test_the_learner_that_helps_is_chosen_without_the_fold_that_it_is_judged_by(
         fold_seen.append(set(candidates.owner.tolist()))
         return lambda rows: (rows.owner * 0).astype(np.float32)
 
-    out_of_fold(Chosen({"spying": spying}, measure, 0), one, np.arange(QUERIES), 0)
+    out_of_fold(Chosen({"spying": spying}, measure, 0), questions, np.arange(QUERIES), 0)
     assert max(map(len, fold_seen)) == QUERIES * 4 // 5
 
 
 def test_the_same_queries_are_learnt_once() -> None:
-    one, calls = asked(), []
+    questions, calls = asked(), []
 
     def counting(candidates: Candidates, grade: np.ndarray):
         calls.append(len(grade))
@@ -54,13 +54,13 @@ def test_the_same_queries_are_learnt_once() -> None:
     learner = remembered(counting)
     mean = both([learner, learner])
     for _ in range(2):
-        mean(one.candidates, one.grade)
+        mean(questions.candidates, questions.grade)
     assert len(calls) == 1
 
 
 def test_a_query_vector_goes_to_the_documents_of_its_own_encoder() -> None:
     plain, tuned = np.zeros(2, np.float32), np.ones(2, np.float32)
-    found = by_document({"": plain, "tuned ": tuned}, ["title", "tuned title", "text"])
-    assert found["title"] is plain
-    assert found["text"] is plain
-    assert found["tuned title"] is tuned
+    scorers = by_document({"": plain, "tuned ": tuned}, ["title", "tuned title", "text"])
+    assert scorers["title"] is plain
+    assert scorers["text"] is plain
+    assert scorers["tuned title"] is tuned

@@ -13,6 +13,7 @@ from components.shop_ranking import application as shop
 from components.shop_ranking.baseline_training import component as baseline_training
 from components.shop_ranking.fusion_training import component as fusion_training
 from components.shop_ranking.params import load_params
+from tests.registries import new_registry
 from tests.world import TinyWorld
 
 pytestmark = pytest.mark.long  # rows are measured whole
@@ -30,7 +31,7 @@ def run_folder(
     values["behaviour"] = {"dim": 16, "width": 16, "epochs": 3}
     (tmp_path / "params.yaml").write_text(json.dumps(values))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(tmp_path))
     settings.cache_clear()
     return tmp_path
 

@@ -11,12 +11,13 @@ from components.platform import tracking
 from components.platform.settings import settings
 from components.platform.tracking import Version
 from components.shop_ranking.params import Params
+from tests.registries import new_registry
 
 
 def test_challengers_are_told_what_the_frozen_run_was_and_what_their_dags_add(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(tmp_path))
     settings.cache_clear()
     workspace = tmp_path / "frozen"
     workspace.mkdir()

@@ -65,7 +65,7 @@ def test_a_sponsored_item_says_so_when_asked_why_and_its_click_is_charged(
     def spent() -> float:
         with admin(trading) as person:
             states = person.get("/admin/campaigns").json()["campaigns"]
-        return sum(one["spent"] for one in states)
+        return sum(state["spent"] for state in states)
 
     page.goto(trading.url)
     title = slots(page).first.get_by_role("link").first

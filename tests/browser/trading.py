@@ -28,6 +28,7 @@ OTHER_PAGES = {
     "SHOPFUSION_AIRFLOW_PASSWORD": "nobody's",
     "SHOPFUSION_MLFLOW_URI": f"{AWAY}/mlflow",
     "SHOPFUSION_EVIDENTLY_URL": f"{AWAY}/evidently",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
 }
 MINUTES = 30  # until every campaign takes part for sure: a tenth more a minute, from .09
 
@@ -52,7 +53,7 @@ def write_feedback(items: pa.Table) -> None:
     teas = [item for item, path in pairs if path == "SIMULATED > TEA"]
     soap = next(item for item, path in pairs if path == "SIMULATED > SOAP")
     days = [(FIRST + timedelta(days=n), WEEKS[n // 7]) for n in range(14)]
-    ship("trade-0", [one for day, week in days for one in trade(day, week, teas, soap)])
+    ship("trade-0", [event for day, week in days for event in trade(day, week, teas, soap)])
     run(Params())
     storage.put(json.dumps({"fused-ranker/3": {"conclusion": CONCLUSION}}).encode(), VALUES)
 
@@ -103,4 +104,4 @@ def offer(served: ServedShop, item_ids: Sequence[str]) -> None:
             moment = {"now": (noon + timedelta(minutes=minute)).isoformat()}
             person.post("/admin/clock", json=moment).raise_for_status()
             answer = person.post("/ads", json={"slots": SLOTS}).json()
-    assert [one["propensity"] for one in answer["items"]] == [1.0] * SLOTS
+    assert [item["propensity"] for item in answer["items"]] == [1.0] * SLOTS

@@ -29,9 +29,9 @@ def bag() -> "DagBag":
     """Every DAG, imported as Airflow's DAG processor does."""
     from airflow.dag_processing.dagbag import DagBag
 
-    found = DagBag(ROOT / "dags", bundle_name="dags-folder", bundle_path=ROOT / "dags")
-    assert found.import_errors == {}
-    return found
+    dags = DagBag(ROOT / "dags", bundle_name="dags-folder", bundle_path=ROOT / "dags")
+    assert dags.import_errors == {}
+    return dags
 
 
 @pytest.fixture(scope="session")

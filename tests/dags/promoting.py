@@ -31,8 +31,12 @@ class PromotionShop:
 
     def aliases(self) -> dict[str, str | None]:
         now = champions(load_policy(SHOP_RANKING))
-        found = {"champion": now.champion, "previous": now.previous, "challenger": now.challenger}
-        return {alias: one.version if one else None for alias, one in found.items()}
+        versions = {
+            "champion": now.champion,
+            "previous": now.previous,
+            "challenger": now.challenger,
+        }
+        return {alias: version.version if version else None for alias, version in versions.items()}
 
     def start(self, dag: str, conf: dict[str, object]) -> str:
         self.airflow.wait_for_dag(dag, timeout=300)
@@ -58,16 +62,16 @@ class PromotionShop:
 
         def is_answered() -> bool:
             nonlocal tries
-            found = self.http.get(place).raise_for_status().json()
-            if found["state"] == "awaiting_input" and found["try_number"] > tries:
-                tries = found["try_number"]
+            task = self.http.get(place).raise_for_status().json()
+            if task["state"] == "awaiting_input" and task["try_number"] > tries:
+                tries = task["try_number"]
                 self.http.patch(f"{place}/-1/hitlDetails", json=answer).raise_for_status()
-            return found["state"] in {"success", "failed", "skipped"}
+            return task["state"] in {"success", "failed", "skipped"}
 
         wait_until(is_answered, "the end of the question", AIRFLOW_SECONDS)
 
     def state(self, run: str, task: str) -> str | None:
-        states = {one.name: one.state for one in self.airflow.tasks(PROMOTION, run)}
+        states = {task.name: task.state for task in self.airflow.tasks(PROMOTION, run)}
         return states.get(task)
 
     def finished(self, dag: str, run: str) -> str:

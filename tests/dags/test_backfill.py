@@ -32,8 +32,8 @@ def airflow(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[htt
     storage.put(shipped_form(framed([*events(FIRST), *events(LAST)])), key)
     with signed_in(platform) as http:
         yield http
-    for one in [*storage.stored(key), *storage.stored("feedback/")]:
-        storage.client().delete_object(Bucket=settings().s3_bucket, Key=one.key)
+    for kept in [*storage.stored(key), *storage.stored("feedback/")]:
+        storage.client().delete_object(Bucket=settings().s3_bucket, Key=kept.key)
     settings.cache_clear()
 
 
@@ -80,12 +80,12 @@ def test_a_backfill_of_two_past_days_writes_both_partitions(airflow: httpx.Clien
     wait_until(made, "the backfill", AIRFLOW_SECONDS)
     path = f"/api/v2/backfills/{answers[-1].json()['id']}"
     wait_until(lambda: airflow.get(path).json()["completed_at"], "the backfill's end", 900)
-    found = [run for run in runs(airflow, DAG) if run["run_type"] == "backfill"]
-    assert {run["data_interval_start"][:10]: run["state"] for run in found} == {
+    backfills = [run for run in runs(airflow, DAG) if run["run_type"] == "backfill"]
+    assert {run["data_interval_start"][:10]: run["state"] for run in backfills} == {
         str(FIRST): "success",
         str(LAST): "success",
     }
-    for run in found:  # whatever else was new, each run did its own day
+    for run in backfills:  # whatever else was new, each run did its own day
         value = "taskInstances/ingest/xcomEntries/return_value"
         written = airflow.get(f"/api/v2/dags/{DAG}/dagRuns/{run['dag_run_id']}/{value}").json()
         assert run["data_interval_start"][:10] in written["value"]

@@ -15,6 +15,7 @@ from components.shop_ranking.application import SHOP_RANKING
 from orchestration.assets import FEEDBACK, drift
 from orchestration.deciding import due
 from tests.platform.feedback.test_served_events import served, write
+from tests.registries import new_registry
 
 DRIFT = drift(SHOP_RANKING)
 NAME = "fused-ranker"
@@ -32,7 +33,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow.Mlflow
     """A champion whose run was told a seed, and test cuts of its own window."""
     folder = tmp_path_factory.mktemp("registry")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(folder))
         settings.cache_clear()
         tracking.connect()
         overrides = "{seed: 7, preparation.test_cut: '2023-12-04'}"
@@ -70,8 +71,8 @@ def asked(folder: Path, *assets: object, floor: int = 3) -> dict[str, Any]:
     ids=["person", "drift", "drift beside feedback", "enough feedback"],
 )
 def test_a_training_is_due(registry, tmp_path, capsys, assets, floor, reason):
-    found = due(SHOP_RANKING, asked(tmp_path, *assets, floor=floor))
-    assert found == {
+    decision = due(SHOP_RANKING, asked(tmp_path, *assets, floor=floor))
+    assert decision == {
         "seed": 7,
         "data.dataset": "tables",
         "data.feedback": str(tmp_path / "feedback"),

@@ -60,7 +60,7 @@ class Watched:
         return run
 
     def states(self, dag: str, run: str) -> dict[str, str]:
-        return {one.name: one.state for one in self.airflow.tasks(dag, run)}
+        return {task.name: task.state for task in self.airflow.tasks(dag, run)}
 
     def announced(self, run: str) -> list[str]:
         """Return the assets that a run of drift_monitoring announced."""
@@ -72,17 +72,19 @@ class Watched:
             return answers[-1].is_success
 
         wait_until(answered, "the events of assets", AIRFLOW_SECONDS)
-        return [one["name"] for one in answers[-1].json()["asset_events"]]
+        return [event["name"] for event in answers[-1].json()["asset_events"]]
 
     def started_by(self, run: str) -> list[str]:
         """Return the runs of the retraining that a run's asset event started."""
-        found = []
-        for one in (each["dag_run_id"] for each in runs(self.http, RETRAINING)):
-            asked = self.http.get(f"/api/v2/dags/{RETRAINING}/dagRuns/{one}/upstreamAssetEvents")
+        caused = []
+        for training in (each["dag_run_id"] for each in runs(self.http, RETRAINING)):
+            asked = self.http.get(
+                f"/api/v2/dags/{RETRAINING}/dagRuns/{training}/upstreamAssetEvents"
+            )
             # Not started yet: Airflow 3.3 answers 500 until then.
             events = asked.json()["asset_events"] if asked.is_success else []
-            found += [one for event in events if event["source_run_id"] == run]
-        return found
+            caused += [training for event in events if event["source_run_id"] == run]
+        return caused
 
     def pause_training(self, paused: bool) -> None:
         asked = {"is_paused": paused}
@@ -90,28 +92,29 @@ class Watched:
 
     def training_after(self, known: set[str]) -> dict[str, Any]:
         """Return the run of the training that comes to those known; it waits, the DAG is paused."""
-        found: list[dict[str, Any]] = []
+        begun: list[dict[str, Any]] = []
 
         def made() -> bool:
             every = runs(self.http, TRAINING)
-            found[:] = [one for one in every if one["dag_run_id"] not in known]
-            return bool(found)
+            begun[:] = [training for training in every if training["dag_run_id"] not in known]
+            return bool(begun)
 
         wait_until(made, "a run of training", AIRFLOW_SECONDS)
-        (one,) = found
-        assert one["state"] == "queued"
-        return one
+        (training,) = begun
+        assert training["state"] == "queued"
+        return training
 
     def trainings(self) -> set[str]:
-        return {one["dag_run_id"] for one in runs(self.http, TRAINING)}
+        return {training["dag_run_id"] for training in runs(self.http, TRAINING)}
 
     def forget(self, trainings: set[str]) -> None:
         """End the runs that wait for a training, and delete the trainings beyond those."""
         for dag in (RETRAINING, REFRESH):
-            for one in runs(self.http, dag):
-                if one["state"] in {"queued", "running"}:
+            for begun in runs(self.http, dag):
+                if begun["state"] in {"queued", "running"}:
                     self.http.patch(
-                        f"/api/v2/dags/{dag}/dagRuns/{one['dag_run_id']}", json={"state": "failed"}
+                        f"/api/v2/dags/{dag}/dagRuns/{begun['dag_run_id']}",
+                        json={"state": "failed"},
                     ).raise_for_status()
         for run in self.trainings() - trainings:
             self.http.delete(f"/api/v2/dags/{TRAINING}/dagRuns/{run}").raise_for_status()
@@ -149,8 +152,8 @@ def watched(
             made.forget(before)
             made.pause_training(False)
             mlflow.MlflowClient().delete_registered_model(champion.name)
-            for one in storage.stored("feedback/"):
-                storage.client().delete_object(Bucket=settings().s3_bucket, Key=one.key)
+            for kept in storage.stored("feedback/"):
+                storage.client().delete_object(Bucket=settings().s3_bucket, Key=kept.key)
             settings.cache_clear()
 
 

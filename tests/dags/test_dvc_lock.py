@@ -98,6 +98,7 @@ def read_until(text: str, process: subprocess.Popen) -> str:
     return next((line for line in process.stdout if text in line), "")
 
 
+@pytest.mark.long
 def test_a_stage_waits_for_the_lock_and_says_for_whom(workspace: Path) -> None:
     with held(workspace) as other, task("first", workspace) as waiting:
         assert f"process {other.pid} (" in read_until(LONG, waiting)
@@ -107,6 +108,7 @@ def test_a_stage_waits_for_the_lock_and_says_for_whom(workspace: Path) -> None:
     assert (workspace / "first").read_text() == "of all"
 
 
+@pytest.mark.long
 def test_four_stages_begun_at_once_all_succeed(workspace: Path) -> None:
     with ExitStack() as stack:
         other = stack.enter_context(held(workspace))
@@ -120,6 +122,7 @@ def test_four_stages_begun_at_once_all_succeed(workspace: Path) -> None:
     assert set(yaml.safe_load((workspace / "dvc.lock").read_text())["stages"]) == set(SIDE_BY_SIDE)
 
 
+@pytest.mark.long
 def test_the_wait_ends_and_names_the_holder(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +154,7 @@ def writing(workspace: Path) -> Iterator[subprocess.Popen]:
         other.communicate()
 
 
+@pytest.mark.long
 def test_files_that_another_process_writes_are_waited_for(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +169,7 @@ def test_files_that_another_process_writes_are_waited_for(
     assert "tries again in 0.5 s" in said
 
 
+@pytest.mark.long
 def test_files_that_another_process_goes_on_writing_are_waited_for_to_a_limit(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +188,7 @@ def test_files_that_another_process_goes_on_writing_are_waited_for_to_a_limit(
     assert not (workspace / "first").exists()
 
 
+@pytest.mark.long
 def test_a_stage_that_fails_is_not_repeated_whatever_it_prints(workspace: Path) -> None:
     from airflow.sdk.exceptions import AirflowException
 

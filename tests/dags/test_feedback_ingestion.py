@@ -55,11 +55,11 @@ def test_a_day_that_is_none_is_refused(dag):
 def test_reading_the_dag_imports_nothing_heavy():
     heavy = ("torch", "mlflow", "dvc", "pandas", "pyarrow", "boto3", "duckdb")
     script = f"import sys, feedback_ingestion; print([n for n in {heavy} if n in sys.modules])"
-    found = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT / "dags",
         capture_output=True,
         text=True,
         check=True,
     )
-    assert found.stdout.strip() == "[]"
+    assert finished.stdout.strip() == "[]"

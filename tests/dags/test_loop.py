@@ -92,9 +92,9 @@ def test_feedback_alone_starts_a_training_only_when_there_is_enough():
 
 @pytest.mark.parametrize("who", ["drift", "by hand"])
 def test_drift_and_a_person_need_no_floor(who):
-    found = due(asked_for=who)
-    assert found.reason == who
-    assert found.conf == {
+    decision = due(asked_for=who)
+    assert decision.reason == who
+    assert decision.conf == {
         "seed": 7,  # as the champion's run was told
         "data.dataset": "tables",
         "data.feedback": "s3:feedback/",
@@ -113,11 +113,11 @@ def test_a_window_that_begins_before_the_champions_is_waited_for(last_day, is_du
     tags = {"dataset": "complete-journey", "horizon_days": "28"}
     tags |= {f"cut_{name}": day for name, day in days.items()}
     champion = Version("fused-ranker", "1", "run", tags)
-    found = due(champion=champion, asked_for="by hand", fed_back=FedBack(500, last_day))
-    assert (found.conf is not None) == is_due
+    decision = due(champion=champion, asked_for="by hand", fed_back=FedBack(500, last_day))
+    assert (decision.conf is not None) == is_due
     if not is_due:
-        assert "a window until 2017-11-25 begins before" in found.reason
-        assert "one until 2017-11-26" in found.reason
+        assert "a window until 2017-11-25 begins before" in decision.reason
+        assert "one until 2017-11-26" in decision.reason
 
 
 def test_without_feedback_the_window_stays_and_without_a_champion_nothing_starts():
@@ -129,13 +129,13 @@ def test_without_feedback_the_window_stays_and_without_a_champion_nothing_starts
 @pytest.mark.parametrize("way", ["stacking", None])
 def test_a_refresh_fits_the_champions_way_alone_and_ranks_what_costs_seconds(way):
     tags = {"fusion": way} if way else {}  # None: registered before versions carried the tag
-    found = refresh(Version("fused-ranker", "3", "run", tags))
-    assert found["fusion.only"] == way
-    assert found["retrain"] == []
+    conf = refresh(Version("fused-ranker", "3", "run", tags))
+    assert conf["fusion.only"] == way
+    assert conf["retrain"] == []
     params = Params.model_validate(
-        {"fusion": {"only": way}, "baselines": {"ranked": found["baselines.ranked"]}}
+        {"fusion": {"only": way}, "baselines": {"ranked": conf["baselines.ranked"]}}
     )
-    assert [one.name for one in every_baseline(params)] == list(COUNTED)
+    assert [baseline.name for baseline in every_baseline(params)] == list(COUNTED)
 
 
 def test_only_what_came_back_after_the_champions_window_counts(tmp_path: Path):

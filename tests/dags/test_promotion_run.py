@@ -15,15 +15,15 @@ DAYS = 4320  # minutes: nobody's patience ends in this test
 
 def on_the_operations_page(platform: Platform, run: str) -> list[Approval]:
     """Return what the shop's operations page knows of open questions of a run."""
-    found = open_approvals(
+    approvals = open_approvals(
         Settings(
             airflow_url=platform.settings.airflow_url,
             airflow_user=USER,
             airflow_password=platform.keys.airflow_password,
         )
     )
-    assert found.problem == ""
-    return [one for one in found.open if f"/{run}/" in one.link]
+    assert approvals.problem == ""
+    return [question for question in approvals.open if f"/{run}/" in question.link]
 
 
 def test_an_approval_shows_the_verdict_and_makes_the_challenger_champion(
@@ -71,7 +71,7 @@ def test_an_answer_to_a_question_that_is_out_of_date_fails_and_says_so(shop: Pro
     shop.answer(run, "Approve")
     assert shop.finished(PROMOTION, run) == "failed"
     assert shop.aliases() == {"champion": "3", "previous": "1", "challenger": "2"}
-    (failed,) = (one for one in shop.airflow.tasks(PROMOTION, run) if one.name == "promote")
+    (failed,) = (task for task in shop.airflow.tasks(PROMOTION, run) if task.name == "promote")
     log = "\n".join(shop.airflow.log(PROMOTION, run, failed))
     assert "the champion changed after the question was asked" in log
 

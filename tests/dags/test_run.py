@@ -71,9 +71,9 @@ def trained(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Tra
         text=True,
         check=False,
     )
-    found = re.search(r"^finished (\S+) success$", done.stdout, re.MULTILINE)
-    assert found, done.stdout[-6000:] + done.stderr[-2000:]
-    called = f"shop_ranking_training/{found[1]}"
+    finished = re.search(r"^finished (\S+) success$", done.stdout, re.MULTILINE)
+    assert finished, done.stdout[-6000:] + done.stderr[-2000:]
+    called = f"shop_ranking_training/{finished[1]}"
     workspace = platform.settings.home / "runs" / re.sub(r"[^A-Za-z0-9._-]", "_", called)
     return Trained(called, workspace, variables)
 

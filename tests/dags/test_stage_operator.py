@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.long  # real commands under a real DVC
+
 ROOT = Path(__file__).resolve().parents[2]
 # What the false programs of a person's start-up file leave behind.
 FALSE_PROGRAM = "#!/bin/sh\necho 'the false program'\nexit 127\n"

@@ -72,7 +72,7 @@ def test_policy(training):
 
 def test_assets_are_what_other_dags_wait_for(training):
     outlets = {task.task_id: [asset.name for asset in task.outlets] for task in training.tasks}
-    assert {name: found for name, found in outlets.items() if found} == {
+    assert {name: assets for name, assets in outlets.items() if assets} == {
         "data_preparation": ["shop_ranking_prepared_data"],
         "model_registration": ["shop_ranking_challenger"],
     }
@@ -99,14 +99,14 @@ def test_stages_that_run_side_by_side_share_the_cores():
 def test_reading_the_dag_imports_nothing_heavy():
     heavy = ("torch", "mlflow", "dvc", "pandas", "pyarrow", "boto3", "duckdb")
     script = f"import sys, training; print([n for n in {heavy} if n in sys.modules])"
-    found = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT / "dags",
         capture_output=True,
         text=True,
         check=True,
     )
-    assert found.stdout.strip() == "[]"
+    assert finished.stdout.strip() == "[]"
 
 
 def test_the_stages_of_dvc_yaml_are_those_of_the_applications():

@@ -18,6 +18,7 @@ from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.params import load_params
 from orchestration.runs import folder, origin, pipeline_run
 from orchestration.workspace import create, prune
+from tests.registries import new_registry
 
 
 class Heat(Section):
@@ -39,7 +40,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def state(tmp_path, monkeypatch) -> Path:
     """A folder of state of its own, and an empty MLflow."""
     monkeypatch.setenv("SHOPFUSION_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(tmp_path))
     settings.cache_clear()
     yield tmp_path / "state"
     settings.cache_clear()
@@ -101,11 +102,11 @@ def test_without_git_the_code_is_copied_and_outputs_are_not(checkout):
 def test_overrides_land_in_params_yaml_and_everything_else_is_written_in_full(checkout):
     chosen = {"seed": 7, "data.dataset": "simulated-shop", "preparation.as_of": "2017-10-05"}
     made = create(SHOP_RANKING, checkout, "one", chosen)
-    found, default = load_params(made / "params.yaml"), load_params(checkout / "params.yaml")
-    assert (found.seed, found.data.dataset) == (7, "simulated-shop")
-    assert str(found.preparation.as_of) == "2017-10-05"
-    assert found.text == default.text
-    assert set(yaml.safe_load((made / "params.yaml").read_text())) == set(found.model_dump())
+    params, default = load_params(made / "params.yaml"), load_params(checkout / "params.yaml")
+    assert (params.seed, params.data.dataset) == (7, "simulated-shop")
+    assert str(params.preparation.as_of) == "2017-10-05"
+    assert params.text == default.text
+    assert set(yaml.safe_load((made / "params.yaml").read_text())) == set(params.model_dump())
     assert origin("one").overrides == chosen
 
 

@@ -145,6 +145,7 @@ def test_the_demo_shows_it_too(tmp_path: Path, spoken: Spoken, capsys, monkeypat
     assert "now: stacking (3 of 5), last time 4 min 13 s" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_the_command_tells_it(tmp_path: Path, tiny_world: TinyWorld):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "tables").symlink_to(tiny_world.path("data_preparation", "tables"))

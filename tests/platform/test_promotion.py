@@ -13,11 +13,12 @@ from components.platform.promotion import champions, promote, reconcile, rollbac
 from components.platform.registry.policy import POLICY, Policy, load_policy
 from components.platform.settings import settings
 from components.shop_ranking.application import SHOP_RANKING
+from tests.registries import new_registry
 
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+    return new_registry(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture
@@ -80,8 +81,8 @@ def test_a_person_who_moved_champion_is_obeyed_and_previous_is_the_one_before(po
     promote(policy, "1", None)
     promote(policy, "2", "1")
     by_hand(policy, "4")
-    found = reconcile(policy)
-    assert found.moved_by_hand
+    settled = reconcile(policy)
+    assert settled.moved_by_hand
     assert aliases(policy) == ("4", "2")
     assert not reconcile(policy).moved_by_hand
     by_hand(policy, "3")

@@ -54,12 +54,12 @@ def test_an_item_on_two_lists_is_bought_once_and_from_the_first(habit: tuple[Lin
     shop = OneItemShop()
     visit = Visit("v", "ann", START + timedelta(hours=1), "", habit, habit)
     Replay(shop, EagerShopper(), ReplaySettings()).run([visit], lambda done, moment: None)
-    assert [(one["action_name"], one["query_id"]) for one in shop.sent] == [
+    assert [(event["action_name"], event["query_id"]) for event in shop.sent] == [
         ("click", "of home"),
         ("purchase", "of home"),
         ("click", "of sponsored"),
     ]
-    ids = [one["event_id"] for one in shop.sent]
+    ids = [event["event_id"] for event in shop.sent]
     assert len(set(ids)) == len(ids)
 
 
@@ -118,7 +118,7 @@ def test_a_rating_arrives_under_its_own_time_with_the_visit_that_follows_it():
         for minutes in (2, 4, 90)
     ]
     sent = played([visit(1), visit(3), visit(60)], given)
-    assert [one["event_id"] for one in sent if one["action_name"] == "rating"] == [
+    assert [event["event_id"] for event in sent if event["action_name"] == "rating"] == [
         "replay-0-rating-r2",
         "replay-0-rating-r4",  # the third is given after the last visit: it has not happened yet
     ]
@@ -139,4 +139,4 @@ def test_a_shopper_is_shown_what_their_own_rating_made_of_it_and_not_what_was_be
     work = Replay(shop, RealBaskets(), ReplaySettings(ad_slots=0), given)
     other = Visit("v0", "bob", START + timedelta(minutes=3), "", (), ())
     work.run([other, visit(5)], lambda done, moment: None)
-    assert [one["action_name"] for one in shop.sent] == ["asked", "rating", "asked", "purchase"]
+    assert [event["action_name"] for event in shop.sent] == ["asked", "rating", "asked", "purchase"]

@@ -42,8 +42,8 @@ def running(served_packages: Path, tmp_path: Path) -> Iterator[Platform]:
     """A platform of its own whose server answers with the tiny world's model."""
     made = make_platform(tmp_path / "home")
     more = {"SHOPFUSION_SERVING_PACKAGE": str(served_packages), "SHOPFUSION_SERVING_CLOCK": "data"}
-    with up(replace(made, environment=made.environment | more)) as found:
-        yield found
+    with up(replace(made, environment=made.environment | more)) as platform:
+        yield platform
 
 
 def test_no_event_is_lost_and_none_counts_twice(
@@ -61,16 +61,16 @@ def test_no_event_is_lost_and_none_counts_twice(
     accepted, known, repeated = map(int, re.search(TOLD, said).groups())
     assert repeated > 0
     stored = replayed(shipped_records(running))
-    ids = {one["event_id"] for one in stored}
+    ids = {record["event_id"] for record in stored}
     assert len(ids) == accepted + known > 1000  # all that was sent is there, under one id each
-    bought = {(one["session_id"], one["item_id"]) for one in stored
-              if one["event_type"] == "purchase"}  # fmt: skip
+    bought = {(record["session_id"], record["item_id"]) for record in stored
+              if record["event_type"] == "purchase"}  # fmt: skip
     assert {(visit.key, line.item_id) for visit in visits for line in visit.habits} <= bought
     assert partitioned() == sorted(ids)  # and feedback has each once
 
     again = running.run("replay", "--tables", str(tables), "--from-day", f"{visits[0].moment:%F}")
     assert again.returncode == 0, again.stderr
-    assert {one["event_id"] for one in replayed(shipped_records(running))} == ids
+    assert {record["event_id"] for record in replayed(shipped_records(running))} == ids
     assert partitioned() == sorted(ids)
 
 
@@ -122,7 +122,7 @@ def start_ingestion(airflow: AirflowApi) -> str:
     airflow.wait_for_dag(INGESTION, timeout=300)
     run = airflow.trigger(INGESTION, {})
     wait_until(
-        lambda: "running" in [one.state for one in airflow.tasks(INGESTION, run)],
+        lambda: "running" in [task.state for task in airflow.tasks(INGESTION, run)],
         "the task ingest",
         AIRFLOW_SECONDS,
     )
@@ -140,12 +140,12 @@ def partitioned() -> list[str]:
     """Bring feedback up to date; return the ids of replayed events in all partitions, sorted."""
     feedback_ingestion.run(Params())
     tables = [read_parquet(key_of(day, "events.parquet")) for day in partition_days()]
-    return sorted(one["event_id"] for one in replayed(pa.concat_tables(tables).to_pylist()))
+    return sorted(record["event_id"] for record in replayed(pa.concat_tables(tables).to_pylist()))
 
 
 def replayed(records: list[dict]) -> list[dict]:
     """Return the events of replays: clicks and purchases, without what the server showed."""
-    return [one for one in records if one["event_id"].startswith("replay-")]
+    return [record for record in records if record["event_id"].startswith("replay-")]
 
 
 def wait_for_more_events(running: Platform, work: subprocess.Popen, more: int = 40) -> None:
@@ -186,4 +186,8 @@ def kill(running: Platform, program: str, work: subprocess.Popen) -> int:
 def shipped_records(running: Platform) -> list[dict]:
     """Return every record in S3 as soon as the spool holds none."""
     wait_until_shipped(running.settings.home / "spool")
-    return [record for one in storage.stored(PREFIX) for record in records_of(storage.get(one.key))]
+    return [
+        record
+        for segment in storage.stored(PREFIX)
+        for record in records_of(storage.get(segment.key))
+    ]

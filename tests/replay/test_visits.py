@@ -82,23 +82,23 @@ def test_simulated_visits_carry_their_words_and_habits(tiny_world: TinyWorld):
 def test_ratings_are_those_of_what_simulated_shoppers_buy_anyway(tiny_world: TinyWorld):
     tables = tiny_world.path("data_ingestion", "tables")
     begin, end = datetime(2024, 2, 1, tzinfo=UTC), date(2024, 3, 1)
-    found = read_ratings(tables, begin, end, simulated=True)
+    ratings = read_ratings(tables, begin, end, simulated=True)
     events = read_table(tables / "events.parquet").to_pandas()
     rated = events[events["event_type"] == "rating"].set_index("event_id")
     inside = rated[(rated["timestamp"] >= begin) & (rated["timestamp"] < "2024-03-01T00:00Z")]
-    assert {one.key for one in read_ratings(tables, begin, end)} == set(inside.index)
-    assert 0 < len(found) < len(inside)
-    assert found == sorted(found, key=lambda one: (one.moment, one.key))
+    assert {rating.key for rating in read_ratings(tables, begin, end)} == set(inside.index)
+    assert 0 < len(ratings) < len(inside)
+    assert ratings == sorted(ratings, key=lambda rating: (rating.moment, rating.key))
     habits = events[(events["event_type"] == "purchase") & events["surface"].isna()]
     pairs = set(zip(habits["user_id"], habits["item_id"], strict=True))
-    for one in found:
-        assert (one.user_id, one.item_id) in pairs
-        assert one.stars == rated.loc[one.key, "value"]
+    for rating in ratings:
+        assert (rating.user_id, rating.item_id) in pairs
+        assert rating.stars == rated.loc[rating.key, "value"]
     first = datetime(2024, 1, 1, tzinfo=UTC)
-    people = {one.user_id for one in read_visits(tables, first, end, 0.5, 3, simulated=True)}
+    people = {visit.user_id for visit in read_visits(tables, first, end, 0.5, 3, simulated=True)}
     half = read_ratings(tables, begin, end, 0.5, 3, simulated=True)
-    assert half == [one for one in found if one.user_id in people]
-    assert 0 < len(half) < len(found)
+    assert half == [rating for rating in ratings if rating.user_id in people]
+    assert 0 < len(half) < len(ratings)
 
 
 def visit(user: str = "ann", *items: str, day: int = 0) -> Visit:
@@ -119,12 +119,12 @@ def test_simulated_shoppers_click_what_they_like_and_twice_the_same(tiny_world: 
     liking = truth.text + truth.picture
     row = {pseudonym(str(name)): row for row, name in enumerate(truth.user_ids)}
     clicks = {"liked": 0, "disliked": 0}
-    for one in read_visits(tables, datetime(2024, 2, 1, tzinfo=UTC), simulated=True):
-        order = np.argsort(-liking[row[one.user_id]])
+    for visit in read_visits(tables, datetime(2024, 2, 1, tzinfo=UTC), simulated=True):
+        order = np.argsort(-liking[row[visit.user_id]])
         for name, rows in (("liked", order[:10]), ("disliked", order[-10:])):
             shown = [str(item) for item in truth.item_ids[rows]]
-            did = shoppers.react(one, shown, name)
-            assert did == twin.react(one, shown, name)
+            did = shoppers.react(visit, shown, name)
+            assert did == twin.react(visit, shown, name)
             assert set(did.bought) <= set(did.clicked)
             clicks[name] += len(did.clicked)
     assert clicks["liked"] > 20 * clicks["disliked"] > 0 or clicks["disliked"] == 0
@@ -134,9 +134,9 @@ def test_simulated_shoppers_click_what_they_like_and_twice_the_same(tiny_world: 
 def test_a_champion_of_another_shop_is_one_line(tiny_world: TinyWorld):
     shoppers = SimulatedShoppers.of(tiny_world.path("data_acquisition", "raw"), seed=1)
     tables = tiny_world.path("data_ingestion", "tables")
-    one = read_visits(tables, datetime(2024, 2, 1, tzinfo=UTC), simulated=True)[0]
+    visit = read_visits(tables, datetime(2024, 2, 1, tzinfo=UTC), simulated=True)[0]
     with pytest.raises(DataError, match="found groceries; serve a champion of the same dataset"):
-        shoppers.react(one, ["groceries"], "home")
+        shoppers.react(visit, ["groceries"], "home")
 
 
 def test_ndcg_of_a_row_against_a_basket():

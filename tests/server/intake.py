@@ -18,13 +18,13 @@ from components.server.events.shipper import Shipper
 
 def make(ship_seconds: float = 0.5) -> tuple[FastAPI, EventLog]:
     """Return the app on the spool of the environment; a segment is closed every half second."""
-    found = settings()
-    log = EventLog.open(found.spool, found.spool_megabytes << 20)
-    own_clock = clock.Clock(found.serving_clock)
+    own = settings()
+    log = EventLog.open(own.spool, own.spool_megabytes << 20)
+    own_clock = clock.Clock(own.serving_clock)
     app = FastAPI()
     app.include_router(events.router(log, EventHooks(), own_clock))
     app.include_router(clock.router(own_clock))
-    if found.s3_endpoint:
+    if own.s3_endpoint:
         Shipper(log, seconds=ship_seconds).start()
     return app, log
 

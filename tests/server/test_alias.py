@@ -14,7 +14,7 @@ from components.server import model_manager as holder
 from tests.shop_ranking.serving.shop import app_of
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("registry")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("registry")]
 NOBODY = "http://127.0.0.1:9"
 
 
@@ -34,7 +34,7 @@ def follows(server, version) -> bool:
 def failures(server) -> float:
     with TestClient(app_of(server)) as asked:
         lines = asked.get("/metrics").text.splitlines()
-    (line,) = [one for one in lines if one.startswith("shopfusion_model_load_failures_total")]
+    (line,) = [line for line in lines if line.startswith("shopfusion_model_load_failures_total")]
     return float(line.split()[1])
 
 

@@ -15,7 +15,7 @@ from components.shop_ranking.serving.champion import Champion
 from tests.shop_ranking.serving.shop import app_of, logged_by
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("registry")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("registry")]
 SHOPPER = "shopper-05"
 
 
@@ -34,16 +34,16 @@ def client(server):
 
 def columns(page: str) -> dict[str, dict]:
     """Return what stands in each column of the page, by its name."""
-    found = {}
+    sides = {}
     for part in page.split('<section class="panel" aria-label="')[1:]:
         name, _, body = part.partition('"')
         body = body.partition("</section>")[0]
-        found[name] = {
+        sides[name] = {
             "version": re.findall(r'class="soft small">([^,]+), data up to 2017-11-01', body),
             "items": re.findall(r'href="/item/([^"?]+)', body),
             "moves": re.findall(r'<span class="small (\w*)">([^<]*)</span>', body),
         }
-    return found
+    return sides
 
 
 def expected_moves(before: list[str], after: list[str]) -> list[tuple[str, str]]:

@@ -172,8 +172,8 @@ class Load:
                             headers={"Authorization": "Bearer admin"})  # fmt: skip
         self._now = answer.json()["now"]
         self._threads = [
-            threading.Thread(target=self._run, args=(one,), daemon=True)
-            for one in (self._recommend, self._search, self._ads, self._events, self._page)
+            threading.Thread(target=self._run, args=(ask,), daemon=True)
+            for ask in (self._recommend, self._search, self._ads, self._events, self._page)
         ]
 
     def __enter__(self) -> "Load":
@@ -265,7 +265,7 @@ def test_swaps_under_load_without_a_failed_request(mlflow, family, tmp_path, buc
             wait_until(lambda: load.answered_by(second), lambda: f"{second} answers: {load.seen}")
         kinds = {name for name, _, _ in load.seen}
         assert kinds == {"recommend", "search", "ads", "events", "page"}
-        assert [one for one in load.seen if not 200 <= one[1] < 300] == []
+        assert [answer for answer in load.seen if not 200 <= answer[1] < 300] == []
         assert taken < SWAP_SECONDS
         assert {version for *_, version in load.seen} == {first, second, ""}
         # Back again, told instead of waiting for the next look.
@@ -278,12 +278,13 @@ def test_swaps_under_load_without_a_failed_request(mlflow, family, tmp_path, buc
         server.stop()
     run(Params())
     tables = [read_parquet(key_of(day, "events.parquet")) for day in partition_days()]
-    arrived = [one for table in tables for one in table["event_id"].to_pylist()]
+    arrived = [event_id for table in tables for event_id in table["event_id"].to_pylist()]
     views = [event_id for event_id in arrived if event_id.startswith("view-")]
     assert len(load.acknowledged) > 30
     assert sorted(views) == sorted(load.acknowledged)
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("registry")
 def test_a_broken_version_in_the_registry_is_refused_once(mlflow, family, tmp_path, monkeypatch):
     """The alias is followed to a version whose numbers are too few; it is fetched a single time."""

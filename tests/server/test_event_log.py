@@ -26,6 +26,7 @@ from tests.stages import full_disk
 from tests.waiting import wait_until
 
 MEGABYTE = 1 << 20
+SECONDS = 60  # that an event is waited for at most
 
 
 def click(event_id: str, kind: str = "click") -> dict:
@@ -56,7 +57,7 @@ def test_a_second_copy_is_counted_and_not_written(log, tmp_path):
     assert log.append([click("a"), click("b"), click("a")], durable=True) == 2
     assert log.append([click("b"), click("c")], durable=True) == 1
     assert content(tmp_path) == ["a", "b", "c"]
-    assert [one["event_id"] for one in heard] == ["a", "b", "c"]
+    assert [event["event_id"] for event in heard] == ["a", "b", "c"]
 
 
 def test_a_subscriber_that_fails_loses_nothing(log, tmp_path, capsys):
@@ -155,7 +156,7 @@ def test_one_sync_serves_all_who_wait(log, tmp_path, monkeypatch):
 
     def slow(fd):
         syncs.append(fd)
-        gate.wait(5)
+        gate.wait(SECONDS)
         real(fd)
 
     monkeypatch.setattr(os, "fsync", slow)
@@ -171,12 +172,12 @@ def test_one_sync_serves_all_who_wait(log, tmp_path, monkeypatch):
 
 def test_nobody_waits_for_durability_that_has_not_come(log, monkeypatch):
     gate, real = threading.Event(), os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: gate.wait(5) and real(fd))
+    monkeypatch.setattr(os, "fsync", lambda fd: gate.wait(SECONDS) and real(fd))
     log.append([click("a")], durable=False)
     future = log.committed()
     assert not future.done()
     gate.set()
-    future.result(5)
+    future.result(SECONDS)
     assert log.committed().done()
 
 
@@ -185,27 +186,27 @@ def test_who_writes_does_not_wait_while_a_segment_is_closed(log, tmp_path, monke
 
     def slow(descriptor):
         reached.set()
-        gate.wait(5)
+        gate.wait(SECONDS)
         real(descriptor)
 
     log.append([click("a")], durable=True)
     monkeypatch.setattr(os, "fsync", slow)
     closing = threading.Thread(target=log.roll, args=(0, 0))
     closing.start()
-    assert reached.wait(5)
+    assert reached.wait(SECONDS)
     assert log.append([click("b", "impression")], durable=False) == 1
     late = log.committed()  # the new segment's name is not durable yet
     assert not gate.is_set()
     assert not late.done()
     gate.set()
-    late.result(5)
-    closing.join(5)
+    late.result(SECONDS)
+    closing.join(SECONDS)
     assert content(tmp_path) == ["a", "b"]
 
 
 def test_a_client_that_goes_away_stops_nobody_else(log, monkeypatch):
     gate, real = threading.Event(), os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: gate.wait(5) and real(fd))
+    monkeypatch.setattr(os, "fsync", lambda fd: gate.wait(SECONDS) and real(fd))
     log.append([click("a")], durable=False)
 
     async def leave():
@@ -224,7 +225,7 @@ def test_a_spool_has_one_server(log, tmp_path):
 
 
 def shipped() -> list[str]:
-    keys = [one.key for one in storage.stored(PREFIX)]
+    keys = [segment.key for segment in storage.stored(PREFIX)]
     return [record["event_id"] for key in keys for record in records_of(storage.get(key))]
 
 
@@ -237,14 +238,16 @@ def test_a_crash_between_upload_and_deletion_doubles_nothing(bucket, tmp_path):
     data = path.read_bytes()
     assert Shipper(log).ship() == 1
     assert not path.exists()
-    before = [(one.key, storage.get(one.key)) for one in storage.stored(PREFIX)]
+    before = [(segment.key, storage.get(segment.key)) for segment in storage.stored(PREFIX)]
     log.close()
     path.write_bytes(data)  # as if the server had been killed before it deleted the file
     log = EventLog.open(tmp_path, MEGABYTE)
     log.append(clicks(5, 8), durable=True)
     log.roll(0, 0)
     assert Shipper(log).ship() == 2
-    assert before[0] in [(one.key, storage.get(one.key)) for one in storage.stored(PREFIX)]
+    assert before[0] in [
+        (segment.key, storage.get(segment.key)) for segment in storage.stored(PREFIX)
+    ]
     assert sorted(shipped()) == [str(n) for n in range(8)]
     assert log.size == 0
     log.close()
@@ -282,17 +285,16 @@ def test_a_server_that_starts_learns_each_record_once(bucket, log):
     (path,) = log.closed()
     storage.put(shipped_form(path.read_bytes()), key_of(path))  # there and here
     log.append(clicks(5, 6), durable=True)
-    found = [record["event_id"] for records in recovered_segments(log, START) for record in records]
-    assert found == [str(n) for n in range(6)]
+    event_ids = [
+        record["event_id"] for records in recovered_segments(log, START) for record in records
+    ]
+    assert event_ids == [str(n) for n in range(6)]
 
 
-def test_while_the_store_is_away_what_lies_here_has_to_do(log, monkeypatch, capsys):
-    monkeypatch.setenv("SHOPFUSION_S3_ENDPOINT", "http://127.0.0.1:9")
-    storage.settings.cache_clear()
+def test_while_the_store_is_away_what_lies_here_has_to_do(no_store, log, capsys):
     log.append(clicks(0, 2), durable=True)
     assert [len(records) for records in recovered_segments(log, START)] == [2]
     assert "not known to this server" in capsys.readouterr().out
-    storage.settings.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -313,8 +315,10 @@ def test_segments_that_the_store_keeps_back_are_not_in_the_way_until_it_must_be_
     listed = [storage.Stored(key, 1, datetime.now(UTC), "etag") for key in keys]
     monkeypatch.setattr(storage, "stored", lambda prefix: listed)
     monkeypatch.setattr(storage, "get", get)
-    found = [record["event_id"] for records in recovered_segments(log, START) for record in records]
-    assert found == [one.replace("here", "9") for one in known]
+    event_ids = [
+        record["event_id"] for records in recovered_segments(log, START) for record in records
+    ]
+    assert event_ids == [place.replace("here", "9") for place in known]
     assert capsys.readouterr().out.count("not known to this server") == kept_back
 
 
@@ -327,8 +331,10 @@ def test_a_segment_that_cannot_be_read_is_not_in_the_way_of_the_others(bucket, l
     storage.put(b"\x1f\x8b\x08", f"{PREFIX}torn-000000000000.jsonl.gz")
     log.append(clicks(2, 3), durable=True)
     (log.folder / f"{log.spool}-000000000099.jsonl").mkdir()
-    found = [record["event_id"] for records in recovered_segments(log, START) for record in records]
-    assert found == ["0", "1", "2"]
+    event_ids = [
+        record["event_id"] for records in recovered_segments(log, START) for record in records
+    ]
+    assert event_ids == ["0", "1", "2"]
     said = capsys.readouterr().out
     for name in ("broken-", "torn-", "000000000099"):
         assert name in said

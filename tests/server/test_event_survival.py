@@ -189,8 +189,8 @@ def test_the_same_segments_twice_in_the_store_count_once(server, tmp_path):
     shoppers.wait_for(60)
     shoppers.stop()
     wait_until_shipped(tmp_path)
-    for one in storage.stored("events/segments/"):
-        storage.put(storage.get(one.key), one.key.replace("segments/", "segments/copy-"))
+    for segment in storage.stored("events/segments/"):
+        storage.put(storage.get(segment.key), segment.key.replace("segments/", "segments/copy-"))
     arrived = downstream()
     assert sorted(arrived) == sorted(shoppers.acknowledged)
 

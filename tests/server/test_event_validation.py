@@ -37,8 +37,8 @@ def app_of(log: EventLog, own_clock: clock.Clock) -> FastAPI:
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
     """A server at noon of a replayed day, with its log and a client that has the event key."""
-    found = SimpleNamespace(event_key=SecretStr("secret"), admin_key=SecretStr("admin"))
-    monkeypatch.setattr(keys, "settings", lambda: found)
+    own = SimpleNamespace(event_key=SecretStr("secret"), admin_key=SecretStr("admin"))
+    monkeypatch.setattr(keys, "settings", lambda: own)
     log = EventLog.open(tmp_path, 1 << 20)
     server = SimpleNamespace(log=log, clock=clock.Clock("data"))
     server.clock.start(NOW)

@@ -74,16 +74,16 @@ class Pair:
             list(pool.map(ServedShop.start, (self.a, self.b)))
 
     def stop(self) -> None:
-        for one in (self.a, self.b):
-            one.stop()
+        for server in (self.a, self.b):
+            server.stop()
         self.redis.kill()
 
     def logged(self, kind: str) -> list[dict]:
         """Return the records of one kind in both spools, each as often as it lies there."""
         return [
             record
-            for one in (self.a, self.b)
-            for path in sorted(one.spool.glob("*.jsonl"))
+            for server in (self.a, self.b)
+            for path in sorted(server.spool.glob("*.jsonl"))
             for line in whole_lines(path.read_bytes())
             if (record := orjson.loads(line))["event_type"] == kind
         ]
@@ -151,7 +151,7 @@ def test_what_one_is_told_changes_the_others_answer(pair):
     assert bought(pair.a, "newcomer") == [pair.items[3]]
     again = send(pair.b, purchase).json()  # by way of the other
     assert (again["accepted"], again["duplicates"]) == (0, 1)
-    assert [one["event_id"] for one in pair.logged("purchase")].count("p-1") == 1
+    assert [event["event_id"] for event in pair.logged("purchase")].count("p-1") == 1
 
 
 def test_both_give_the_same_scores_to_a_shopper_of_today(pair):
@@ -173,8 +173,8 @@ def test_one_explains_what_the_other_answered(pair):
     url = f"{pair.b.url}/explain/{answer['impression_id']}"
     wait_until(lambda: httpx.get(url).status_code == 200, "the other explains it")
     explained = httpx.get(url).json()
-    assert [one["item_id"] for one in explained["items"]] == [
-        one["item_id"] for one in answer["items"]
+    assert [item["item_id"] for item in explained["items"]] == [
+        item["item_id"] for item in answer["items"]
     ]
     assert explained == httpx.get(url.replace(pair.b.url, pair.a.url)).json()
     assert httpx.get(f"{pair.b.url}/explain/unknown").status_code == 404
@@ -182,19 +182,19 @@ def test_one_explains_what_the_other_answered(pair):
 
 def offers(pair: Pair, count: int) -> list[tuple[str, str]]:
     """Return (impression, item) of sponsored slots that `rich` won, of both servers in turn."""
-    found: list[tuple[str, str]] = []
+    offered: list[tuple[str, str]] = []
     moment = now(pair.a)
-    while len(found) < count:
+    while len(offered) < count:
         moment += timedelta(minutes=1)  # pacing moves once a minute
         for server in (pair.a, pair.b):
             now(server, moment.isoformat())
             answer = ask(server, "/ads", slots=1)
-            found += [
+            offered += [
                 (answer["impression_id"], item["item_id"])
                 for item in answer["items"]
                 if item["campaign_id"] == "rich"
             ]
-    return found
+    return offered
 
 
 def click(server: ServedShop, number: int, offer: tuple[str, str]) -> dict:
@@ -203,14 +203,14 @@ def click(server: ServedShop, number: int, offer: tuple[str, str]) -> dict:
 
 def spent(server: ServedShop) -> float:
     states = httpx.get(f"{server.url}/admin/campaigns", headers=ADMIN).json()["campaigns"]
-    return {one["campaign_id"]: one["spent"] for one in states}["rich"]
+    return {state["campaign_id"]: state["spent"] for state in states}["rich"]
 
 
 def prices(pair: Pair) -> dict[str, float]:
     return {
-        one["event_id"]: one["price"]
-        for one in pair.logged("click")
-        if one["campaign_id"] == "rich"
+        event["event_id"]: event["price"]
+        for event in pair.logged("click")
+        if event["campaign_id"] == "rich"
     }
 
 
@@ -220,8 +220,8 @@ BUDGET, PRICE = 1.0, 0.2  # the loser's bid is what a click costs
 def test_a_budget_spent_over_both_is_not_overrun_and_each_offer_is_charged_once(pair):
     row = ask(pair.a, "/recommend", k=2, diversity=0)["items"]
     campaigns = [
-        {"campaign_id": name, "item_ids": [one["item_id"]], "bid": bid, "daily_budget": budget}
-        for one, name, bid, budget in zip(
+        {"campaign_id": name, "item_ids": [item["item_id"]], "bid": bid, "daily_budget": budget}
+        for item, name, bid, budget in zip(
             row, ("rich", "poor"), (0.8, PRICE), (BUDGET, 1000.0), strict=True
         )
     ]
@@ -232,7 +232,7 @@ def test_a_budget_spent_over_both_is_not_overrun_and_each_offer_is_charged_once(
     shown = f"{pair.b.url}/admin/campaigns"
     wait_until(
         lambda: (
-            [one["campaign_id"] for one in httpx.get(shown, headers=ADMIN).json()["campaigns"]]
+            [item["campaign_id"] for item in httpx.get(shown, headers=ADMIN).json()["campaigns"]]
             == ["rich", "poor"]
         ),
         "b has the campaigns",
@@ -240,22 +240,22 @@ def test_a_budget_spent_over_both_is_not_overrun_and_each_offer_is_charged_once(
     noon = (now(pair.a).replace(hour=0) + timedelta(days=1, hours=12)).isoformat()
     now(pair.a, noon)
     wait_until(lambda: now(pair.b).isoformat() >= noon[:19], "one clock")  # one clock
-    found = offers(pair, 24)
-    for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
+    offered = offers(pair, 24)
+    for first, other in ((pair.a, pair.b), (pair.b, pair.a)):
         # What one tells the other arrives in order: who knows the time knows every offer before.
-        later = now(one, (now(one) + timedelta(seconds=1)).isoformat())
+        later = now(first, (now(first) + timedelta(seconds=1)).isoformat())
         wait_until(lambda other=other, later=later: now(other) >= later, "one clock")
     # Every offer is clicked twice at the same moment, once on either server.
     wanted = [(server, click(server, 2 * n + k, offer))
-              for n, offer in enumerate(found)
+              for n, offer in enumerate(offered)
               for k, server in enumerate((pair.a, pair.b))]  # fmt: skip
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda one: send(*one), wanted))
+        answers = list(pool.map(lambda click: send(*click), wanted))
     assert {answer.status_code for answer in answers} == {200}
     charged = prices(pair)
     assert len(charged) == len(wanted)  # each click is logged, most of them for nothing
     assert BUDGET <= sum(charged.values()) < BUDGET + 0.8
-    each = [charged[f"c-{2 * n}"] + charged[f"c-{2 * n + 1}"] for n in range(len(found))]
+    each = [charged[f"c-{2 * n}"] + charged[f"c-{2 * n + 1}"] for n in range(len(offered))]
     assert sum(price > 0 for price in charged.values()) == sum(price > 0 for price in each)
     total = pytest.approx(sum(charged.values()))
     wait_until(
@@ -344,19 +344,19 @@ def test_kill_9_of_one_loses_nothing(pair):
                 lambda user=user, item=item, server=server: bought(server, user) == [item],
                 f"{user} on {server.folder.name}",
             )
-    logged = {one["event_id"] for one in pair.logged("purchase")}
+    logged = {event["event_id"] for event in pair.logged("purchase")}
     assert {f"k-{user}" for user in acknowledged} <= logged
 
 
 def test_a_wrong_address_is_one_line(served_packages, tmp_path):
-    found = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, "-m", "components.server"],
         env=os.environ | {"SHOPFUSION_REDIS_URL": "nowhere", "SHOPFUSION_SPOOL": str(tmp_path)},
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert found.returncode == 1
+    assert finished.returncode == 1
     assert (
-        found.stderr.strip()
+        finished.stderr.strip()
         .splitlines()[-1]
         .startswith("serving: expected redis://host:port/database; found ")
     )

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 START = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-class One:
+class Replica:
     """What one server process has of it."""
 
     def __init__(self, redis: Redis, folder: Path) -> None:
@@ -41,7 +41,7 @@ class One:
         self.replicas.start(START)
 
     def names(self) -> list[str]:
-        return [one.campaign_id for one in self.ads.campaigns()]
+        return [campaign.campaign_id for campaign in self.ads.campaigns()]
 
     def stop(self) -> None:
         self.replicas.stop()
@@ -56,12 +56,14 @@ def redis() -> Iterator[Redis]:
 
 
 @pytest.fixture
-def two(redis: Redis, tmp_path: Path) -> Iterator[tuple[One, One]]:
-    made = One(redis, tmp_path / "a"), One(redis, tmp_path / "b")
-    wait_until(lambda: all(not one.replicas.client.problem for one in made), "Redis answers all")
+def two(redis: Redis, tmp_path: Path) -> Iterator[tuple[Replica, Replica]]:
+    made = Replica(redis, tmp_path / "a"), Replica(redis, tmp_path / "b")
+    wait_until(
+        lambda: all(not server.replicas.client.problem for server in made), "Redis answers all"
+    )
     yield made
-    for one in made:
-        one.stop()
+    for server in made:
+        server.stop()
 
 
 def campaign(name: str) -> Campaign:
@@ -69,7 +71,7 @@ def campaign(name: str) -> Campaign:
 
 
 def test_an_older_one_that_is_read_late_does_not_win(
-    two: tuple[One, One], monkeypatch: pytest.MonkeyPatch
+    two: tuple[Replica, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a, b = two
     read, connected, cut_off = b.replicas.client.read, threading.Event(), threading.Event()
@@ -97,7 +99,7 @@ def test_an_older_one_that_is_read_late_does_not_win(
 
 
 def test_a_redis_that_has_lost_everything_is_told_them_again(
-    redis: Redis, two: tuple[One, One], tmp_path: Path
+    redis: Redis, two: tuple[Replica, Replica], tmp_path: Path
 ) -> None:
     a, b = two
     a.ads.replace([campaign("kept")])
@@ -110,7 +112,7 @@ def test_a_redis_that_has_lost_everything_is_told_them_again(
     a.clock.set(later + timedelta(days=1))
     redis_value = a.replicas.client.value
     wait_until(lambda: redis_value("campaigns") is not None, "Redis has the campaigns again")
-    late = One(redis, tmp_path / "late")
+    late = Replica(redis, tmp_path / "late")
     try:
         assert late.names() == ["kept"]
     finally:

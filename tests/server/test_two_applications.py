@@ -62,6 +62,7 @@ def test_two_owners_of_one_route_are_refused_in_one_line(
     assert f"{owner} and second" in line
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("registry")
 @pytest.mark.parametrize(
     ("version", "why"), [("broken", "items.parquet"), ("older", "train the fusion again")]

@@ -8,10 +8,11 @@ from services import __main__ as command
 from services.demo import let_shoppers_come, show_result
 from services.replay.visits import NoVisitsError
 from services.settings import ServiceSettings
+from tests.registries import new_registry
 
 
 def test_without_a_champion_the_demo_says_so(tmp_path, monkeypatch):
-    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(tmp_path))
     settings.cache_clear()
     with pytest.raises(RegistryError, match="expected a champion of fused-ranker after the run"):
         show_result(tmp_path)

@@ -21,39 +21,45 @@ BY_BOTO3 = {"SHOPFUSION_S3_ACCESS_KEY", "SHOPFUSION_S3_SECRET_KEY"}
 
 def documents(name: str) -> list[dict[str, Any]]:
     """Return the objects of one file, those of a List one by one."""
-    found = [one for one in yaml.safe_load_all((FOLDER / name).read_text()) if one]
-    return [item for one in found for item in (one["items"] if one["kind"] == "List" else [one])]
+    whole = [document for document in yaml.safe_load_all((FOLDER / name).read_text()) if document]
+    return [
+        item
+        for document in whole
+        for item in (document["items"] if document["kind"] == "List" else [document])
+    ]
 
 
 LISTED = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
 OBJECTS = [
-    one
+    document
     for name in LISTED
-    for one in documents(name if name != "secrets.yaml" else "secrets.example.yaml")
+    for document in documents(name if name != "secrets.yaml" else "secrets.example.yaml")
 ]
 PODS = {
-    one["metadata"]["name"]: one["spec"]["template"]["spec"]
-    for one in OBJECTS
-    if "template" in one.get("spec", {})
+    workload["metadata"]["name"]: workload["spec"]["template"]["spec"]
+    for workload in OBJECTS
+    if "template" in workload.get("spec", {})
 }
 CONTAINERS = {name: pod["containers"][0] for name, pod in PODS.items()}
 
 
 def named(kind: str) -> dict[str, dict[str, Any]]:
-    return {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] == kind}
+    return {
+        document["metadata"]["name"]: document for document in OBJECTS if document["kind"] == kind
+    }
 
 
 def environment(name: str) -> set[str]:
     """Return the names of the variables that a container gets."""
-    container, found = CONTAINERS[name], set()
+    container, names = CONTAINERS[name], set()
     for source in container["envFrom"]:
         if "secretRef" in source:
-            found |= set(named("Secret")[source["secretRef"]["name"]]["stringData"])
-        elif (one := source["configMapRef"]["name"]) in FILES:
-            found |= set(dotenv_values(FILES[one]))
+            names |= set(named("Secret")[source["secretRef"]["name"]]["stringData"])
+        elif (config := source["configMapRef"]["name"]) in FILES:
+            names |= set(dotenv_values(FILES[config]))
         else:
-            found |= set(named("ConfigMap")[one]["data"])
-    return found | {one["name"] for one in container.get("env", [])}
+            names |= set(named("ConfigMap")[config]["data"])
+    return names | {variable["name"] for variable in container.get("env", [])}
 
 
 def composed(name: str) -> set[str]:
@@ -64,12 +70,14 @@ def composed(name: str) -> set[str]:
     return (shared | set(service["environment"])) - BY_BOTO3
 
 
-@pytest.mark.parametrize("one", OBJECTS, ids=lambda one: f"{one['kind']}/{one['metadata']['name']}")
-def test_every_object_is_one_of_kubernetes(one: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "document", OBJECTS, ids=lambda document: f"{document['kind']}/{document['metadata']['name']}"
+)
+def test_every_object_is_one_of_kubernetes(document: dict[str, Any]) -> None:
     validator = pytest.importorskip(
         "kubernetes_validate", reason="`make install-scale` installs it"
     )
-    validator.validate(one, VERSION, strict=True)
+    validator.validate(document, VERSION, strict=True)
 
 
 @pytest.mark.parametrize("name", sorted(CONTAINERS))
@@ -112,11 +120,13 @@ def test_images_commands_and_ports_are_those_of_compose(name: str) -> None:
 
 def test_what_answers_is_probed_and_reached_by_its_name() -> None:
     services = named("Service")
-    assert set(services) == {name for name, one in CONTAINERS.items() if one.get("ports")}
+    assert set(services) == {
+        name for name, container in CONTAINERS.items() if container.get("ports")
+    }
     for name, service in services.items():
         assert service["spec"]["selector"] == {"app": name}
         port = CONTAINERS[name]["ports"][0]["containerPort"]
-        assert [one["port"] for one in service["spec"]["ports"]] == [port]
+        assert [port_of["port"] for port_of in service["spec"]["ports"]] == [port]
         assert {"readinessProbe", "livenessProbe"} <= set(CONTAINERS[name])
     probes = CONTAINERS["serving"]
     assert probes["livenessProbe"]["httpGet"] == {"path": "/health", "port": 8090}
@@ -137,9 +147,9 @@ def test_every_pod_has_resources_and_is_not_root() -> None:
 
 
 def test_no_secret_stands_in_a_manifest() -> None:
-    secret = {key for one in named("Secret").values() for key in one["stringData"]}
+    secret = {key for document in named("Secret").values() for key in document["stringData"]}
     for name, container in CONTAINERS.items():
-        assert not secret & {one["name"] for one in container.get("env", [])}, name
+        assert not secret & {variable["name"] for variable in container.get("env", [])}, name
     assert not secret & set(named("ConfigMap")["stores"]["data"])
     assert "docker/kubernetes/secrets.yaml" in (ROOT / ".gitignore").read_text().splitlines()
     assert not (set(LISTED) - {"secrets.yaml"}) - {path.name for path in FOLDER.iterdir()}

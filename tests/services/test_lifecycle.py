@@ -61,26 +61,26 @@ def test_starting_twice_says_so_and_changes_nothing(platform: Platform):
 
 
 def test_status_shows_every_program(platform: Platform):
-    found = platform.run("status")
-    assert found.returncode == 0
-    assert len(re.findall("running$", found.stdout, re.MULTILINE)) == 8
+    status = platform.run("status")
+    assert status.returncode == 0
+    assert len(re.findall("running$", status.stdout, re.MULTILINE)) == 8
 
 
 def test_env_lets_a_shell_reach_the_store(platform: Platform):
     exports = platform.run("env").stdout
     script = f"{exports}\n{sys.executable} -c 'from components.platform import storage; {LIST}'"
-    found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert "shopfusion" in found.stdout
+    printed = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert "shopfusion" in printed.stdout
 
 
 def test_a_shell_with_other_ports_reaches_the_services_that_run(platform: Platform):
     """As `make demo` does in a shell that has forgotten the ports of `make up`."""
     elsewhere = {"SHOPFUSION_MLFLOW_PORT": "5999", "SHOPFUSION_AIRFLOW_PORT": "5998"}
-    found = run_services(platform.environment | elsewhere, "status")
-    assert found.returncode == 0
-    assert platform.settings.mlflow_url in found.stdout
-    assert platform.settings.airflow_url in found.stdout
-    assert ":599" not in found.stdout
+    status = run_services(platform.environment | elsewhere, "status")
+    assert status.returncode == 0
+    assert platform.settings.mlflow_url in status.stdout
+    assert platform.settings.airflow_url in status.stdout
+    assert ":599" not in status.stdout
 
 
 LIST = 'print([b["Name"] for b in storage.client().list_buckets()["Buckets"]])'

@@ -44,10 +44,10 @@ needs_broker = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def other_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """An S3 store that the platform did not start, with keys of its own."""
-    found = Store(tmp_path_factory.mktemp("other-store"))
-    found.start()
-    yield found
-    found.kill()
+    started = Store(tmp_path_factory.mktemp("other-store"))
+    started.start()
+    yield started
+    started.kill()
 
 
 @pytest.fixture(scope="module")
@@ -122,19 +122,21 @@ def test_a_celery_worker_runs_the_tasks(scaled: Platform, shop: PromotionShop) -
 def test_a_broker_that_does_not_answer_is_one_line_without_its_password() -> None:
     pytest.importorskip("kombu", reason="Celery is not installed (make install-scale)")
     broker = f"redis://:secret@127.0.0.1:{free_port()}/0"
-    found = ServiceSettings(database="postgresql+psycopg2://127.0.0.1", broker=broker)
+    settings = ServiceSettings(database="postgresql+psycopg2://127.0.0.1", broker=broker)
     with pytest.raises(ServiceError, match="expected the broker of SHOPFUSION_BROKER") as said:
-        require_broker(found)
+        require_broker(settings)
     assert "\n" not in str(said.value)
     assert "secret" not in str(said.value)
 
 
 def test_no_password_is_on_a_command_line_or_in_a_log(scaled: Platform) -> None:
-    found = scaled.settings
-    secrets = [urlsplit(address).password for address in (found.database, found.broker) if address]
+    settings = scaled.settings
+    secrets = [
+        urlsplit(address).password for address in (settings.database, settings.broker) if address
+    ]
     lines = str(scaled.processes())
-    logs = "".join(path.read_text() for path in found.logs.iterdir())
-    for secret in filter(None, [*secrets, found.s3_secret_key]):
+    logs = "".join(path.read_text() for path in settings.logs.iterdir())
+    for secret in filter(None, [*secrets, settings.s3_secret_key]):
         assert secret not in lines
         assert secret not in logs
 
@@ -208,5 +210,5 @@ def send_event(platform: Platform, mark: str) -> None:
 
 def stored(store: Store, prefix: str) -> list[str]:
     """Return keys of the bucket, asked of the other store itself."""
-    found = store.client().list_objects_v2(Bucket=BUCKET, Prefix=prefix)
-    return [one["Key"] for one in found.get("Contents", [])]
+    listed = store.client().list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+    return [stored["Key"] for stored in listed.get("Contents", [])]

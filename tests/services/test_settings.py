@@ -53,8 +53,8 @@ def test_celery_without_postgresql_is_one_line_that_names_both(monkeypatch):
 def test_a_server_of_databases_has_one_for_each(monkeypatch):
     assert service_settings().database_of("mlflow").endswith("/mlflow/mlflow.db")
     monkeypatch.setenv("SHOPFUSION_DATABASE", "postgresql+psycopg2://a:b@host:5432?sslmode=require")
-    found = service_settings()
-    assert found.database_of("airflow") == (
+    settings = service_settings()
+    assert settings.database_of("airflow") == (
         "postgresql+psycopg2://a:b@host:5432/airflow?sslmode=require"
     )
 
@@ -63,6 +63,6 @@ def test_the_store_that_a_shell_was_told_of_is_our_own(monkeypatch):
     monkeypatch.setenv("SHOPFUSION_S3_ENDPOINT", service_settings().s3_url)
     assert service_settings().own_store
     monkeypatch.setenv("SHOPFUSION_S3_ENDPOINT", "https://s3.eu-central-1.amazonaws.com")
-    found = service_settings()
-    assert not found.own_store
-    assert len(found.ports()) == 4
+    settings = service_settings()
+    assert not settings.own_store
+    assert len(settings.ports()) == 4

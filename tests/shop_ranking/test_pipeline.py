@@ -83,7 +83,7 @@ def _is_plumbing(name: str) -> bool:
         "platform.feedback",
     }
     packages |= {"shop_ranking.engine.towers", "platform.encoders"}
-    return name in packages or any(f"{name}.".startswith(f"{one}.") for one in PLUMBING)
+    return name in packages or any(f"{name}.".startswith(f"{plumbing}.") for plumbing in PLUMBING)
 
 
 @pytest.mark.parametrize("stage", [name for name in STAGES if "always_changed" not in DVC[name]])
@@ -110,9 +110,9 @@ def test_code_that_a_stage_imports_is_among_its_deps(stage):
 def test_the_params_of_a_stage_exist(stage):
     values = Params().model_dump()
     for path in DVC[stage]["params"]:
-        found = values
+        value = values
         for part in path.split("."):
-            found = found[part]
+            value = value[part]
 
 
 def test_params_yaml_is_valid():

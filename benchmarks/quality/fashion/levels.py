@@ -44,20 +44,23 @@ def read_pictures(
     base: EfficientNetLite, pictures: list[bytes], seed: int
 ) -> tuple[States, States]:
     """Run the frozen blocks over pictures and over views of them; all pictures are readable."""
-    found: list[list[States]] = []
+    by_batch: list[list[States]] = []
     device, generator = next(base.parameters()).device, torch.Generator().manual_seed(seed)
     with torch.inference_mode():
         for begin in track(range(0, len(pictures), AT_ONCE), "frozen blocks"):
             square = decode_all(pictures[begin : begin + AT_ONCE], TALL)[0].float()
             pixels = functional.interpolate(square, (TALL, WIDE), mode="bilinear", antialias=True)
             shown = [pixels, *(augmented(pixels, generator) for _ in range(VIEWS))]
-            found.append([_below(base, one.to(device)) for one in shown])
+            by_batch.append([_below(base, outputs.to(device)) for outputs in shown])
     whole = [
-        States(torch.cat([one.last for one in same]), torch.cat([one.early for one in same]))
-        for same in zip(*found, strict=True)
+        States(
+            torch.cat([level.last for level in same]), torch.cat([level.early for level in same])
+        )
+        for same in zip(*by_batch, strict=True)
     ]
     views = States(
-        torch.stack([one.last for one in whole[1:]]), torch.stack([one.early for one in whole[1:]])
+        torch.stack([level.last for level in whole[1:]]),
+        torch.stack([level.early for level in whole[1:]]),
     )
     return whole[0], views
 

@@ -88,5 +88,7 @@ def centred(vectors: Floats, rows: Ints) -> Floats:
 
 def unit(vectors: Floats) -> Floats:
     """Return vectors of length one."""
-    found: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    return found
+    unit_vectors: Floats = vectors / np.maximum(
+        np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9
+    )
+    return unit_vectors

@@ -76,9 +76,9 @@ def _labels(folder: Path, ids: list[str]) -> dict[str, Ints]:
         columns = {name: at for at, name in enumerate(next(table))}
         places = {name: columns[name] for name in LABELS}
         rows = {row[0]: row for row in table if len(row) > max(places.values())}
-    found = {}
+    codes_by_column = {}
     for name, column in places.items():
-        values = pa.array([rows[one][column] or None if one in rows else None for one in ids])
+        values = pa.array([rows[item][column] or None if item in rows else None for item in ids])
         codes = values.cast(pa.string()).dictionary_encode().indices
-        found[name] = codes.fill_null(-1).to_numpy().astype(np.int64)
-    return found
+        codes_by_column[name] = codes.fill_null(-1).to_numpy().astype(np.int64)
+    return codes_by_column

@@ -85,7 +85,7 @@ def _directions(
 ) -> list[float]:
     """Add both directions; return recall@10 of text to image: least squares, ridge, tower."""
     test, rows = photographs.part["test"], photographs.part["train"]
-    found: list[float] = []
+    shares: list[float] = []
     for direction in ("text to image", "image to text"):
         step = -1 if direction == "text to image" else 1
         asked, offered = (learnt.frozen_NF, sentences_NW)[::step]
@@ -97,13 +97,15 @@ def _directions(
             "aligned tower": learnt.aligned[::step],
             "all depths and words, ridge map": learnt.linear[::step],
         }
-        reached = {name: recalls(one[test], other[test]) for name, (one, other) in lines.items()}
-        found += [float(at[10].mean()) for at in reached.values()]
+        reached = {
+            name: recalls(forth[test], other[test]) for name, (forth, other) in lines.items()
+        }
+        shares += [float(at[10].mean()) for at in reached.values()]
         reached["ceiling: names known"] = matched_names([photographs.names[row] for row in test])
         for name, at in reached.items():
-            table.add(direction, name, *(with_interval(one, seed, 3) for one in at.values()))
+            table.add(direction, name, *(with_interval(values, seed, 3) for values in at.values()))
             say(f"{direction}, {name}: {short(at[10].mean(), 3)}")
-    return found[:3]
+    return shares[:3]
 
 
 def _learn(photographs: Photographs, sentences_NW: Floats, task: Task) -> Learnt:
@@ -111,7 +113,7 @@ def _learn(photographs: Photographs, sentences_NW: Floats, task: Task) -> Learnt
     rows, held = photographs.part["train"], photographs.part["validation"]
     base, read = _base(), read_pictures(_base(), photographs.pictures, task.seed)
     standard = Standard.of(read[0].early, rows)
-    plain, views = (one.standardised(standard) for one in read)
+    plain, views = (vectors.standardised(standard) for vectors in read)
     with torch.inference_mode():
         parts = [base.above(part.to(best_device())).cpu() for part in plain.last.split(256)]
     frozen = torch.cat(parts)
@@ -140,11 +142,11 @@ def _base() -> EfficientNetLite:
     return base.to(best_device())
 
 
-def _beside(one: Pair, other: Pair, weight: float) -> Pair:
+def _beside(own: Pair, other: Pair, weight: float) -> Pair:
     """Return vectors whose dot product is that of one plus weight times that of the other."""
     share = np.float32(np.sqrt(weight))
     first, second = (
         unit(np.concatenate([left, share * right], 1))
-        for left, right in zip(one, other, strict=True)
+        for left, right in zip(own, other, strict=True)
     )
     return first, second

@@ -156,4 +156,4 @@ def train(
 def mean_recall(pictures_ND: Floats, names_ND: Floats) -> float:
     """Return the mean of recall@1, 5 and 10 in both directions: less noise than one of them."""
     both = (recalls(pictures_ND, names_ND), recalls(names_ND, pictures_ND))
-    return float(np.mean([one[k].mean() for one in both for k in one]))
+    return float(np.mean([values_by_k[k].mean() for values_by_k in both for k in values_by_k]))

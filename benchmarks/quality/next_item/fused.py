@@ -32,7 +32,7 @@ class Fused:
             gains.append(made.item == data.validation_target[batch][made.owner])
             parts.append((made.owner + queries, made.item, made.features))
             queries += len(batch)
-        owner, item, features = (np.concatenate(one) for one in zip(*parts, strict=True))
+        owner, item, features = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
         self.stacking.fit(Candidates(owner, item, features), np.concatenate(gains))
 
     def scorer(self, scores: list[Score], counts_I: Ints) -> Score:
@@ -40,9 +40,9 @@ class Fused:
 
         def score(histories: Orders, rows: Ints) -> Floats:
             made = _candidates(scores, histories, rows, counts_I)
-            found = np.full((len(rows), histories.items), -1e9, np.float32)
-            found[made.owner, made.item] = self.stacking.score(made)
-            return found
+            scores_UI = np.full((len(rows), histories.items), -1e9, np.float32)
+            scores_UI[made.owner, made.item] = self.stacking.score(made)
+            return scores_UI
 
         return score
 

@@ -67,8 +67,8 @@ class Ranks:
 
     def recall(self, view: str) -> npt.NDArray[np.float64]:
         """Recall@10 of each shopper with one target, (N,)."""
-        found: npt.NDArray[np.float64] = (getattr(self, view) < K).astype(np.float64)
-        return found
+        hits: npt.NDArray[np.float64] = (getattr(self, view) < K).astype(np.float64)
+        return hits
 
     @property
     def choice(self) -> float:
@@ -92,7 +92,7 @@ def read_orders(source: Path, share: float, seed: int) -> LeaveOneOut:
     with layout(files[0], "lines 'shopper item item ...' of whole numbers", told) as lines:
         lists = [[int(word) for word in line.split()[1:]] for line in lines]
     read = len(lists)
-    lists = [one for one in lists if len(one) >= LEAST_ITEMS]
+    lists = [items for items in lists if len(items) >= LEAST_ITEMS]
     if len(lists) < LEAST_SHOPPERS:
         expected = f"{LEAST_SHOPPERS} lines of {LEAST_ITEMS} items or more in {files[0]}"
         raise DataError(expected, f"{len(lists)} of {read} lines", told)
@@ -113,8 +113,8 @@ def order_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     for folder in (source / FOLDER, source):
-        found = [file for pattern in PATTERNS for file in folder.glob(pattern)]
-        if files := sorted(file for file in found if "_sample.txt" not in file.name):
+        matching = [file for pattern in PATTERNS for file in folder.glob(pattern)]
+        if files := sorted(file for file in matching if "_sample.txt" not in file.name):
             return files
     return []
 

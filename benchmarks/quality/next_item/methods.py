@@ -76,7 +76,7 @@ class SequenceKnn:
             return known[config]
 
         for _, (name, values) in itertools.product(range(2), self.grid.items()):
-            options = [replace(self.config, **{name: one}) for one in values]
+            options = [replace(self.config, **{name: value}) for value in values]
             self.config = best([self.config, *options], value)
         return ", ".join(f"{name} {getattr(self.config, name):g}" for name in self.grid)
 
@@ -106,8 +106,8 @@ class LastItem:
 
         def score(histories: Orders, rows: np.ndarray) -> Floats:
             last = histories.last()[rows]
-            found: Floats = weights[last].toarray()
-            return found
+            scores: Floats = weights[last].toarray()
+            return scores
 
         return score
 
@@ -126,8 +126,8 @@ class _Linear:
         """Return a scorer."""
 
         def score(histories: Orders, rows: np.ndarray) -> Floats:
-            found = histories.profile(decay, rows) @ weights
-            return found.toarray() if isinstance(found, csr_array) else np.asarray(found)
+            scores = histories.profile(decay, rows) @ weights
+            return scores.toarray() if isinstance(scores, csr_array) else np.asarray(scores)
 
         return score
 
@@ -251,7 +251,7 @@ class Als:
         def score(histories: Orders, rows: np.ndarray) -> Floats:
             asked = csr_matrix(histories.profile(1.0, rows))
             shoppers = model.recalculate_user(np.arange(len(rows)), asked)
-            found: Floats = np.asarray(shoppers) @ np.asarray(model.item_factors).T
-            return found
+            scores: Floats = np.asarray(shoppers) @ np.asarray(model.item_factors).T
+            return scores
 
         return score

@@ -82,8 +82,10 @@ def _grids(knn: SequenceKnn, tower: Tower) -> str:
     options |= {f"{tower.name} start's shrink": SHRINKS, f"{tower.name} rate": tower.rates}
     options |= {"ItemKNN neighbours": ItemKnn().grid, "EASE l2": Ease().grid}
     options["EASE history_decay"] = DECAYS
-    said = [f"{name} {', '.join(f'{one:g}' for one in values)}" for name, values in options.items()]
-    als = " or ".join("/".join(f"{one:g}" for one in option) for option in Als().grid)
+    said = [
+        f"{name} {', '.join(f'{value:g}' for value in values)}" for name, values in options.items()
+    ]
+    als = " or ".join("/".join(f"{value:g}" for value in option) for option in Als().grid)
     return "; ".join([*said, f"ALS factors/regularization/alpha {als}"])
 
 
@@ -101,7 +103,7 @@ def _fuse(name: str, parts: list[Fitted], data: LeaveOneOut, seed: int) -> Fitte
     fused.learn([part.score["train"] for part in parts], data)
     score = {
         part: fused.scorer(
-            [one.score[part] for one in parts],
+            [scored.score[part] for scored in parts],
             (data.train if part == "train" else data.known).counts,
         )
         for part in PARTS
@@ -119,11 +121,13 @@ def _report(data: LeaveOneOut, fitted: dict[str, Fitted], task: Task) -> Report:
     cost = report.table("Choices and time", "method", "chosen on validation", "fit s", "rank s")
     for method in fitted.values():
         started = time.perf_counter()
-        found = {part: _ranks(method.score[part], data, part) for part in PARTS}
+        ranks = {part: _ranks(method.score[part], data, part) for part in PARTS}
         ranked = time.perf_counter() - started
-        cells = [(found[part], view) for view in VIEWS for part in PARTS]
-        ndcg.add(method.name, *(with_interval(one.ndcg(view), seed) for one, view in cells))
-        recall.add(method.name, *(with_interval(one.recall(view), seed) for one, view in cells))
+        cells = [(ranks[part], view) for view in VIEWS for part in PARTS]
+        ndcg.add(method.name, *(with_interval(ranked.ndcg(view), seed) for ranked, view in cells))
+        recall.add(
+            method.name, *(with_interval(ranked.recall(view), seed) for ranked, view in cells)
+        )
         cost.add(method.name, method.chosen, in_seconds(method.seconds), in_seconds(ranked / 2))
         say(f"{method.name}: {ndcg.rows[-1][1:]}")
     report.notes += [

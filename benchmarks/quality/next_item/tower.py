@@ -41,10 +41,10 @@ class Tower:
             self.transitions = config
             return tried(data, self._started(data.train).score, seed)
 
-        options = [replace(self.transitions, shrink=one) for one in SHRINKS]
+        options = [replace(self.transitions, shrink=shrink) for shrink in SHRINKS]
         self.transitions = max(options, key=untrained)
-        found = [self._trained(data, replace(self.plan, lr=rate)) for rate in self.rates]
-        _, self.epochs, self.plan, tower = max(found, key=lambda one: one[0])
+        trained = [self._trained(data, replace(self.plan, lr=rate)) for rate in self.rates]
+        _, self.epochs, self.plan, tower = max(trained, key=lambda outcome: outcome[0])
         self._kept = {len(data.train.item): tower}
         shrink = self.transitions.shrink
         return f"start's shrink {shrink:g}, rate {self.plan.lr:g}, {self.epochs} epochs"

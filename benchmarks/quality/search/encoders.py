@@ -40,14 +40,14 @@ def query_encoders(tower: TextTower) -> dict[str, Encode]:
         vectors: Floats = pooled(batch["input_ids"], batch["attention_mask"])[0].numpy()
         return vectors
 
-    found = {"PyTorch, fp32": torch.inference_mode()(plain)}
+    encoders = {"PyTorch, fp32": torch.inference_mode()(plain)}
     with tempfile.TemporaryDirectory() as folder:
         whole, small = Path(folder, "encoder.onnx"), Path(folder, "encoder-int8.onnx")
         export(pooled, tower.batch(tower.tokens(["a query of some words"])), whole)
         quantise(whole, small)
         for name, path in {"ONNX, fp32": whole, SMALL: small}.items():
-            found[name] = _from_onnx(path.read_bytes(), tower)
-    return found
+            encoders[name] = _from_onnx(path.read_bytes(), tower)
+    return encoders
 
 
 def _from_onnx(model: bytes, tower: TextTower) -> Encode:

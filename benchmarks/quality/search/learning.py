@@ -96,8 +96,8 @@ def both(learners: Sequence[Learner]) -> Learner:
         models = [learner(candidates, grade) for learner in learners]
 
         def score(asked: Candidates) -> Floats:
-            found = np.stack([model(asked) for model in models], 1)
-            scaled: Floats = _by_query(found, asked.owner).mean(1)
+            predicted = np.stack([model(asked) for model in models], 1)
+            scaled: Floats = _by_query(predicted, asked.owner).mean(1)
             return scaled
 
         return score
@@ -126,7 +126,7 @@ class Chosen:
             for name, learner in self.learners.items():
                 scores = learner(_rows(candidates, ~held), grade[~held])(shown)
                 reached[name] += self._worth(shown, scores)
-        name = max(reached, key=lambda one: reached[one])
+        name = max(reached, key=lambda candidate: reached[candidate])
         self.picked[name] += 1
         return self.learners[name](candidates, grade)
 
@@ -210,5 +210,5 @@ def _list_net(lists: _Lists, penalty: float) -> Floats:
         return loss + penalty * float(weight @ weight) / count, slope + 2 * penalty * weight / count
 
     start = np.zeros(lists.x.shape[1])
-    found = scipy.optimize.minimize(objective, start, jac=True, method="L-BFGS-B")
-    return np.asarray(found.x)
+    minimum = scipy.optimize.minimize(objective, start, jac=True, method="L-BFGS-B")
+    return np.asarray(minimum.x)

@@ -49,7 +49,7 @@ class Shop:
 
     def relevant(self) -> Ints:
         """Queries with a relevant document, ascending."""
-        return np.flatnonzero([any(one.values()) for one in self.judged])
+        return np.flatnonzero([any(grades.values()) for grades in self.judged])
 
 
 def read_shop(folder: Path, share: float, seed: int) -> Shop:
@@ -65,26 +65,28 @@ def read_shop(folder: Path, share: float, seed: int) -> Shop:
     if share < 1:
         asked = {document for _, document, _ in judgments}
         rng = np.random.default_rng(seed)
-        kept = [one for one in products if one.name in asked and rng.random() < 10 * share]
-        products = kept + [
-            one for one in products if one.name not in asked and rng.random() < share
+        kept = [
+            product for product in products if product.name in asked and rng.random() < 10 * share
         ]
-    row = {one.name: number for number, one in enumerate(products)}
+        products = kept + [
+            product for product in products if product.name not in asked and rng.random() < share
+        ]
+    row = {product.name: number for number, product in enumerate(products)}
     judged: dict[str, dict[int, int]] = {}
     for query, document, grade in judgments:
         if document in row:
             judged.setdefault(query, {})[row[document]] = grade
-    titles = [one.title for one in products]
-    brand = [str(one.whole.get("supplier") or "") for one in products]
-    model = [str(one.whole.get("name") or "") for one in products]
+    titles = [product.title for product in products]
+    brand = [str(product.whole.get("supplier") or "") for product in products]
+    model = [str(product.whole.get("name") or "") for product in products]
     fields = {
         "title": titles,
         "kind": list(map(product_type, titles, brand, model)),
         "brand": brand,
-        "description": [str(one.whole.get("short_description") or "") for one in products],
-        "attributes": [_attributes(one.whole) for one in products],
+        "description": [str(product.whole.get("short_description") or "") for product in products],
+        "attributes": [_attributes(product.whole) for product in products],
     }
-    price = np.array([one.price for one in products], np.float32)
+    price = np.array([product.price for product in products], np.float32)
     shop = Shop(fields, price, list(judged), list(judged.values()))
     if len(shop.relevant()) < LEAST_QUERIES:
         raise DataError(
@@ -108,12 +110,12 @@ def _products(path: Path) -> list[_Product]:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
-            one = json.loads(line)
-            if one["id"] is None or not one["title"]:
-                raise ValueError(f"line {number} lacks {'title' if one['id'] else 'id'}")
-            given = one.get("price")
+            row = json.loads(line)
+            if row["id"] is None or not row["title"]:
+                raise ValueError(f"line {number} lacks {'title' if row['id'] else 'id'}")
+            given = row.get("price")
             price = float(given) if given else np.nan  # 0 is what is not known
-            products.append(_Product(str(one["id"]), str(one["title"]), price, one))
+            products.append(_Product(str(row["id"]), str(row["title"]), price, row))
     return products
 
 
@@ -121,8 +123,8 @@ def _judgments(path: Path) -> list[tuple[str, str, int]]:
     expected = f"query, docid and rating, a whole number from 0 to {MOST},"
     with layout(path, expected, TOLD) as lines:
         rows = [
-            (str(one["query"]), str(one["docid"]), int(one["rating"]))
-            for one in csv.DictReader(lines)
+            (str(row["query"]), str(row["docid"]), int(row["rating"]))
+            for row in csv.DictReader(lines)
         ]
         wrong = [grade for _, _, grade in rows if not 0 <= grade <= MOST]
         if wrong:

@@ -68,7 +68,7 @@ def run(task: Task) -> Report:
         f"judged@{K}", "judged products only", f"mean ± deviation over {SPLITS} splits",
     )  # fmt: skip
     for name, weights in METHODS.items():
-        _add(table, name, shop, [[fused(one, weights) for one in asked.signals]], task.seed)
+        _add(table, name, shop, [[fused(signals, weights) for signals in asked.signals]], task.seed)
     _best_untrained(table, shop, asked, task.seed)
     picked = _learnt(table, shop, asked, task.seed)
     whole = whole_queries(shop.queries, small, asking, _claimed(shop, asked, picked, task.seed))
@@ -112,26 +112,26 @@ def _time_encoders(
 
 def _best_untrained(table: Table, shop: Shop, asked: Asked, seed: int) -> None:
     """Add the best of some weighted rank fusions, which these very queries choose."""
-    found = {}
+    by_weight = {}
     for weight in DENSE_WEIGHTS:
         weights = {"whole": 1.0, "dense text": weight}
-        found[weight] = [fused(one, weights) for one in asked.signals]
-    reached = {weight: float(_ndcg(shop, scores).mean()) for weight, scores in found.items()}
+        by_weight[weight] = [fused(signals, weights) for signals in asked.signals]
+    reached = {weight: float(_ndcg(shop, scores).mean()) for weight, scores in by_weight.items()}
     best = max(reached, key=lambda weight: reached[weight])
     name = f"best untrained hybrid (dense {best:g}), chosen on these queries"
-    _add(table, name, shop, [found[best]], seed)
+    _add(table, name, shop, [by_weight[best]], seed)
 
 
 def _learners(shop: Shop, seed: int) -> tuple[dict[str, Learner], Chosen]:
-    one, other = remembered(linear(seed)), remembered(trees(seed))
-    learners = {"linear": one, "trees": other, "both": both([one, other])}
+    straight, other = remembered(linear(seed)), remembered(trees(seed))
+    learners = {"linear": straight, "trees": other, "both": both([straight, other])}
     return learners, Chosen(learners, shop.ndcg, seed)
 
 
 def _learnt(table: Table, shop: Shop, asked: Asked, seed: int) -> Counter[str]:
     """Add the learnt rankers; return how often each learner was picked inside a fold."""
     learners, chosen = _learners(shop, seed)
-    lines: dict[str, Learner] = {f"learnt: {name}": one for name, one in learners.items()}
+    lines: dict[str, Learner] = {f"learnt: {name}": learner for name, learner in learners.items()}
     for name, learner in {**lines, CLAIM: chosen}.items():
         splits = []
         for split in track(range(SPLITS), name):
@@ -153,24 +153,27 @@ def _times(picked: Counter[str]) -> str:
 
 def _everywhere(shop: Shop, asked: Asked, scores: Floats) -> list[Floats]:
     """Spread candidates' scores over all products of each query; the others come last."""
-    found = [np.full(len(shop.texts), -np.inf, np.float32) for _ in shop.queries]
+    by_query = [np.full(len(shop.texts), -np.inf, np.float32) for _ in shop.queries]
     known = np.flatnonzero(~np.isnan(scores))
     owner = asked.candidates.owner[known]
     for query in np.unique(owner):
         rows = known[owner == query]
-        found[query][asked.candidates.item[rows]] = scores[rows]
-    return found
+        by_query[query][asked.candidates.item[rows]] = scores[rows]
+    return by_query
 
 
 def _add(table: Table, name: str, shop: Shop, splits: list[list[Floats]], seed: int) -> None:
     """Add a line: each query's mean over the splits, and how the splits differ."""
     relevant = shop.relevant()
     ndcg = np.stack([_ndcg(shop, scores) for scores in splits])
-    ranked = [[np.argsort(-one, kind="stable")[:K] for one in scores] for scores in splits]
+    ranked = [[np.argsort(-scored, kind="stable")[:K] for scored in scores] for scores in splits]
     judged = np.array(
-        [[np.isin(r, list(shop.judged[q])).mean() for q, r in enumerate(one)] for one in ranked]
+        [
+            [np.isin(r, list(shop.judged[q])).mean() for q, r in enumerate(rankings)]
+            for rankings in ranked
+        ]
     )
-    only = np.array([[_judged_only(shop, q, s) for q, s in enumerate(one)] for one in splits])
+    only = np.array([[_judged_only(shop, q, s) for q, s in enumerate(scored)] for scored in splits])
     means = ndcg.mean(1)
     spread = f"{short(means.mean(), 3)} ± {short(means.std(ddof=1), 3)}" if len(means) > 1 else ""
     table.add(
@@ -182,7 +185,7 @@ def _add(table: Table, name: str, shop: Shop, splits: list[list[Floats]], seed: 
 
 def _ndcg(shop: Shop, scores: list[Floats]) -> Floats:
     """Return NDCG@K of every query, (Q,)."""
-    ranked = [np.argsort(-one, kind="stable")[:K] for one in scores]
+    ranked = [np.argsort(-scored, kind="stable")[:K] for scored in scores]
     return np.array([shop.ndcg(query, rows) for query, rows in enumerate(ranked)])
 
 

@@ -47,10 +47,10 @@ class Asking:
 
     def candidates(self, query: str, vectors: Mapping[str, Floats]) -> tuple[Ints, Floats]:
         """Return the candidate documents of a query and their features, (N,) and (N, F)."""
-        found = self.search.find(query, vectors)
-        words = np.full(len(found.rows), len(query.split()))
-        about = np.stack([self.log_price[found.rows], self.length[found.rows], words], 1)
-        return found.rows, np.concatenate([found.features, about], 1).astype(np.float32)
+        candidates = self.search.find(query, vectors)
+        words = np.full(len(candidates.rows), len(query.split()))
+        about = np.stack([self.log_price[candidates.rows], self.length[candidates.rows], words], 1)
+        return candidates.rows, np.concatenate([candidates.features, about], 1).astype(np.float32)
 
 
 def by_document(prefixed: Mapping[str, Floats], names: Iterable[str]) -> dict[str, Floats]:
@@ -89,7 +89,7 @@ def ask(shop: Shop, asking: Asking, queries_QD: Mapping[str, Floats]) -> Asked:
         grades.append(np.array([shop.judged[number].get(int(row), 0) for row in rows], np.int64))
         by_words = {name: index.scores(words_of(query)) for name, index in plain.items()}
         signals.append({**asking.search.everything(query, vectors), **by_words})
-    owner, item, features = (np.concatenate(one) for one in zip(*parts, strict=True))
+    owner, item, features = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
     milliseconds = 1000 * spent / max(len(shop.queries), 1)
     return Asked(signals, Candidates(owner, item, features), np.concatenate(grades), milliseconds)
 
@@ -97,7 +97,9 @@ def ask(shop: Shop, asking: Asking, queries_QD: Mapping[str, Floats]) -> Asked:
 def plain_words(shop: Shop) -> dict[str, Postings]:
     """Return BM25 of fields written one after another, without any understanding of a query."""
     joined = {
-        name: [" ".join(parts) for parts in zip(*(shop.fields[one] for one in fields), strict=True)]
+        name: [
+            " ".join(parts) for parts in zip(*(shop.fields[field] for field in fields), strict=True)
+        ]
         for name, fields in JOINED.items()
     }
     return {name: Postings.of([words_of(t) for t in texts]) for name, texts in joined.items()}

@@ -107,11 +107,11 @@ def _lines(
     scores["text tower"] = taste_in_texts(shop, text_ID, asked, params.text.half_life_days)
     # Equal scores in a random order: the catalogue's own order knows what was bought most.
     order = np.random.default_rng(params.seed).permutation(len(shop.cold)).astype(np.int32)
-    found = {}
-    for name, one in scores.items():
-        found[name] = shopper_metrics(top_k(one, order, K), wanted)
-        say(f"{shop.cut['name']}, {name}: {found[name]['ndcg'].mean():.4f}")
-    return found
+    measured = {}
+    for name, scored in scores.items():
+        measured[name] = shopper_metrics(top_k(scored, order, K), wanted)
+        say(f"{shop.cut['name']}, {name}: {measured[name]['ndcg'].mean():.4f}")
+    return measured
 
 
 def _towers(
@@ -127,7 +127,7 @@ def _towers(
         "semantic ids": blank.set_column(1, "title", ids),
         "ids alone": blank,
     }
-    found: dict[str, dict[str, tuple[pa.Table, Floats]]] = {cut: {} for cut in shops}
+    tables: dict[str, dict[str, tuple[pa.Table, Floats]]] = {cut: {} for cut in shops}
     for name, worded in contents.items():
         seed_everything(params.seed)
         model = BehaviourTower(tower_config(params.behaviour), worded).to(best_device())
@@ -136,9 +136,9 @@ def _towers(
             for cut, shop in shops.items():
                 sessions = Sessions.of(shop.histories)
                 training.up_to(shop.cut, sessions)
-                found[cut][name] = worded, _taste(model, sessions, shop.cold)
+                tables[cut][name] = worded, _taste(model, sessions, shop.cold)
         training.checkpoints.remove()
-    return found
+    return tables
 
 
 @torch.no_grad()

@@ -46,9 +46,9 @@ class Shop:
         folder = shop.PREPARED / "cuts" / self.cut["name"]
         table = read_table(folder / "targets.parquet")
         user, item = (table[name].to_numpy() for name in ("user_index", "item_index"))
-        row_of = {int(one): row for row, one in enumerate(self.user)}
+        row_of = {int(user): row for row, user in enumerate(self.user)}
         kept = np.isin(item, self.cold) & np.isin(user, self.user)
-        rows = np.array([row_of[int(one)] for one in user[kept]], np.int64)
+        rows = np.array([row_of[int(name)] for name in user[kept]], np.int64)
         asked, place = np.unique(rows, return_inverse=True)
         wanted = np.zeros((len(asked), len(self.cold)), bool)
         wanted[place, np.searchsorted(self.cold, item[kept])] = True
@@ -82,7 +82,7 @@ def read_without_cold(task: Task, cut: str = "test") -> Shop:
         user[some].astype(np.int64),
         Histories(start, **left),
         cold[np.isin(cold, read_candidates(shop.PREPARED, cut).order)],
-        next(one for one in cuts if one["name"] == cut),
+        next(described for described in cuts if described["name"] == cut),
     )
 
 

@@ -73,6 +73,6 @@ def _repro(command: list[str], environment: dict[str, str]) -> list[str]:
             say(line.rstrip())
             ran += RUNNING.findall(line)
     if process.returncode:
-        found = f"exit {process.returncode}"
-        raise ModelError(f"dvc repro {LAST} to succeed", found, "see above")
+        ended = f"exit {process.returncode}"
+        raise ModelError(f"dvc repro {LAST} to succeed", ended, "see above")
     return ran

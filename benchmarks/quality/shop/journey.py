@@ -39,12 +39,12 @@ def run(task: Task) -> Report:
     rows = read_test_rows(shop.PREPARED, "test", params.evaluation)
     chosen = json.loads((shop.FUSED / "chosen.json").read_text())["method"]
     files = [*shop.FUSED.glob(TEST_RANKINGS), *shop.BASELINES.glob(TEST_RANKINGS)]
-    found = {params.seed: _measured(sorted(files), rows, params)}
+    by_seed = {params.seed: _measured(sorted(files), rows, params)}
     for seed in range(params.seed + 1, params.seed + (SEEDS if task.sample >= 1 else 2)):
-        found[seed] = _trained(_of_seed(params, seed, task), chosen, rows)
-    report = Report(f"3. The main job, seeds {', '.join(map(str, found))}")
-    _seeds_table(report, found)
-    _paired_table(report, params, chosen, found[params.seed])
+        by_seed[seed] = _trained(_of_seed(params, seed, task), chosen, rows)
+    report = Report(f"3. The main job, seeds {', '.join(map(str, by_seed))}")
+    _seeds_table(report, by_seed)
+    _paired_table(report, params, chosen, by_seed[params.seed])
     towers = dict(shop.TOWER_FOLDERS)
     table = report.table(
         f"Ablation on validation, {chosen} of the finished run",
@@ -81,9 +81,9 @@ def _trained(params: Params, method: str, rows: TestRows) -> pd.DataFrame:
             baselines=shop.BASELINES, fused=fused, methods=[method],
         )  # fmt: skip
         files = [fused / f"rankings/test/{model}.npz" for model in ("behaviour", method)]
-        found = _measured(files, rows, params)
+        measured = _measured(files, rows, params)
     say(f"seed {params.seed}: {time.perf_counter() - started:.0f} s")
-    return found
+    return measured
 
 
 def _measured(files: Iterable[Path], rows: TestRows, params: Params) -> pd.DataFrame:
@@ -92,22 +92,23 @@ def _measured(files: Iterable[Path], rows: TestRows, params: Params) -> pd.DataF
     return pd.concat(parts, ignore_index=True)
 
 
-def _seeds_table(report: Report, found: dict[int, pd.DataFrame]) -> None:
+def _seeds_table(report: Report, by_seed: dict[int, pd.DataFrame]) -> None:
     table = report.table(
         "NDCG@10, test: first seed with its interval, then mean and deviation over seeds",
         "model", *VIEWS, *(f"{view}, over seeds" for view in VIEWS),
     )  # fmt: skip
-    first = next(iter(found))
-    wide = {seed: _wide(shoppers) for seed, shoppers in found.items()}
+    first = next(iter(by_seed))
+    wide = {seed: _wide(shoppers) for seed, shoppers in by_seed.items()}
     means = {
-        view: pd.DataFrame({seed: one[view].mean() for seed, one in wide.items()}) for view in VIEWS
+        view: pd.DataFrame({seed: table[view].mean() for seed, table in wide.items()})
+        for view in VIEWS
     }
     for model in means["all"][first].sort_values(ascending=False).index:
         own = [with_interval(wide[first][view][model].dropna(), first) for view in VIEWS]
         over = [means[view].loc[model] for view in VIEWS]
         spread = [
-            f"{short(one.mean())} ± {short(one.std(ddof=1))}" if one.notna().all() else ""
-            for one in over
+            f"{short(values.mean())} ± {short(values.std(ddof=1))}" if values.notna().all() else ""
+            for values in over
         ]
         table.add(str(model), *own, *spread)
 

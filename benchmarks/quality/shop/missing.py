@@ -89,7 +89,7 @@ def _measured(
         test = without_vectors(test, tower, order < share * items)
     scores = fusion.score(test)
     values = [shopper_ndcg(test, scores, view) for view in ("all", "novel")]
-    return [with_interval(one[~np.isnan(one)], seed) for one in values]
+    return [with_interval(row[~np.isnan(row)], seed) for row in values]
 
 
 def _sampled(candidates: CandidateSet, task: Task) -> CandidateSet:

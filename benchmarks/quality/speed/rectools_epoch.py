@@ -69,9 +69,11 @@ def main(file: str, settings: dict[str, Any]) -> None:
     )  # fmt: skip
     model.fit(Dataset.construct(table))
     # The model trains a copy of the trainer, callbacks included.
-    clock = next(one for one in model.fit_trainer.callbacks if isinstance(one, Clock))
-    found = {name: version(name) for name in ("rectools", "pytorch-lightning", "numpy", "torch")}
-    print(json.dumps({"seconds": clock.seconds[-1] * batches / passed, "versions": found}))
+    clock = next(
+        callback for callback in model.fit_trainer.callbacks if isinstance(callback, Clock)
+    )
+    versions = {name: version(name) for name in ("rectools", "pytorch-lightning", "numpy", "torch")}
+    print(json.dumps({"seconds": clock.seconds[-1] * batches / passed, "versions": versions}))
 
 
 if __name__ == "__main__":

@@ -128,6 +128,6 @@ def _rectools(python: Path, data: LeaveOneOut, training: dict[str, Any]) -> tupl
         raise ServiceError(
             "an epoch of RecTools", " ".join(done.stderr.split())[-300:], "see its environment"
         )
-    found = json.loads(done.stdout.strip().splitlines()[-1])
-    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
-    return float(found["seconds"]), versions
+    measured = json.loads(done.stdout.strip().splitlines()[-1])
+    versions = ", ".join(f"{name} {number}" for name, number in measured["versions"].items())
+    return float(measured["seconds"]), versions

@@ -63,8 +63,10 @@ def read_questions(folder: Path, share: float, seed: int) -> dict[str, Questions
 
     """
     rows = {name: _read(folder / f"{name}.csv.gz") for name in ("train", "test")}
-    codes = {name: code for code, name in enumerate(dict.fromkeys(one for _, one in rows["train"]))}
-    found = {
+    codes = {
+        name: code for code, name in enumerate(dict.fromkeys(intent for _, intent in rows["train"]))
+    }
+    parts = {
         part: Questions(
             [text for text, _ in lines],
             np.array([codes.get(intent, UNKNOWN) for _, intent in lines], np.int64),
@@ -80,9 +82,9 @@ def read_questions(folder: Path, share: float, seed: int) -> dict[str, Questions
         train, held = (min(n, max(int(share * n), 2 * len(codes))) for n in (train, held))
     test = rng.permutation(len(rows["test"]))
     return {
-        "train": found["train"].take(order[:train]),
-        "validation": found["train"].take(order[train : train + held]),
-        "test": found["test"].take(test[: max(int(share * len(test)), len(codes))]),
+        "train": parts["train"].take(order[:train]),
+        "validation": parts["train"].take(order[train : train + held]),
+        "test": parts["test"].take(test[: max(int(share * len(test)), len(codes))]),
     }
 
 
@@ -90,7 +92,7 @@ def _read(path: Path) -> list[tuple[str, str]]:
     """Read the texts and intents of a file."""
     told = "bring data in the layout of banking77: packed text, a header, a question a line"
     with layout(path, "columns text and category", told) as lines:
-        rows = [(one["text"], one["category"]) for one in csv.DictReader(lines)]
+        rows = [(row["text"], row["category"]) for row in csv.DictReader(lines)]
     rows = [(text, intent) for text, intent in rows if text and intent]
     if len(rows) < LEAST:
         raise DataError(f"{LEAST} questions with their intents in {path}", f"{len(rows)}", told)
@@ -137,8 +139,8 @@ class Classifier(nn.Module):
     def logits(self, questions: Questions) -> Floats:
         """Return the logits of questions, (N, intents)."""
         vectors = torch.from_numpy(self.tower.base_vectors(questions.texts))
-        found: Floats = self.head(vectors.to(self.head.weight.device)).cpu().numpy()
-        return found
+        scores: Floats = self.head(vectors.to(self.head.weight.device)).cpu().numpy()
+        return scores
 
 
 def tune(model: Classifier, questions: Questions, rate: float, *, epochs: int, seed: int) -> Fitted:

@@ -72,10 +72,10 @@ class Tuned:
 def run(task: Task) -> Report:
     """Tune in every way, each in a process of its own, and test each at its best rate."""
     epochs = EPOCHS if task.sample >= 1 else 1
-    found: dict[str, Tuned] = {}
+    by_method: dict[str, Tuned] = {}
     for name in WAYS:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-            found[name] = process.submit(tuned, name, task, epochs).result()
+            by_method[name] = process.submit(tuned, name, task, epochs).result()
     parts = read_questions(task.data / "banking77", task.sample, task.seed)
     train = parts["train"]
     report = Report(
@@ -86,16 +86,16 @@ def run(task: Task) -> Report:
         "Accuracy on test", "way", "accuracy", "of full", "trained parameters", "of full",
         "rate", "s a training", "peak MB",
     )  # fmt: skip
-    full = found[FULL]
-    for name, one in found.items():
+    full = by_method[FULL]
+    for name, outcome in by_method.items():
         table.add(
-            name, with_interval(one.right, task.seed, 3),
-            short(one.right.mean() / full.right.mean(), 3), f"{one.trainable:,}",
-            f"{one.trainable / full.trainable:.1%}", f"{one.rate:g}", seconds(one.seconds),
-            f"{one.megabytes:,.0f}",
+            name, with_interval(outcome.right, task.seed, 3),
+            short(outcome.right.mean() / full.right.mean(), 3), f"{outcome.trainable:,}",
+            f"{outcome.trainable / full.trainable:.1%}", f"{outcome.rate:g}",
+            seconds(outcome.seconds), f"{outcome.megabytes:,.0f}",
         )  # fmt: skip
-    _searched(report, found)
-    difference = found[ADALORA].right - full.right
+    _searched(report, by_method)
+    difference = by_method[ADALORA].right - full.right
     report.notes += [
         f"AdaLoRA less full fine-tuning, paired: {with_interval(difference, task.seed, 4)}; "
         f"within 1% of full is above {short(-0.01 * full.right.mean())}.",
@@ -107,16 +107,16 @@ def run(task: Task) -> Report:
     return report
 
 
-def _searched(report: Report, found: dict[str, Tuned]) -> None:
+def _searched(report: Report, by_method: dict[str, Tuned]) -> None:
     """Add what every rate reached on validation, and say where an edge won to the end."""
     table = report.table(
         "Accuracy on validation by rate", "way", "search", "rates tried", "chosen, whole training"
     )
-    for name, one in found.items():
+    for name, outcome in by_method.items():
         length = "whole trainings" if WAYS[name].whole else "a quarter of a training"
-        tried = ", ".join(f"{rate:g}: {short(value, 3)}" for rate, value in one.tried.items())
-        table.add(name, length, tried, short(one.validation, 3))
-    open_ended = [name for name, one in found.items() if at_edge(one.tried)]
+        tried = ", ".join(f"{rate:g}: {short(value, 3)}" for rate, value in outcome.tried.items())
+        table.add(name, length, tried, short(outcome.validation, 3))
+    open_ended = [name for name, outcome in by_method.items() if at_edge(outcome.tried)]
     if open_ended:
         report.notes.append(f"At an edge of the rates tried: {', '.join(open_ended)}.")
 

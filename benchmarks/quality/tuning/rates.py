@@ -19,25 +19,25 @@ def bracketed(
         most: rates tried at most.
 
     """
-    found = {rate: value(rate) for rate in sorted(start)}
-    while len(found) < most:
-        rates = sorted(found)
-        best = best_rate(found)
+    reached = {rate: value(rate) for rate in sorted(start)}
+    while len(reached) < most:
+        rates = sorted(reached)
+        best = best_rate(reached)
         if best == rates[0]:
             following = rates[0] * rates[0] / rates[1]
         elif best == rates[-1]:
             following = rates[-1] * rates[-1] / rates[-2]
         else:
             break
-        found[following] = value(following)
-    return dict(sorted(found.items()))
+        reached[following] = value(following)
+    return dict(sorted(reached.items()))
 
 
-def best_rate(found: dict[float, float]) -> float:
+def best_rate(reached: dict[float, float]) -> float:
     """Return the rate of the highest value, the lowest of equal ones."""
-    return max(sorted(found), key=lambda rate: found[rate])
+    return max(sorted(reached), key=lambda rate: reached[rate])
 
 
-def at_edge(found: dict[float, float]) -> bool:
+def at_edge(reached: dict[float, float]) -> bool:
     """Tell whether the best rate is the lowest or the highest tried: there may be a better one."""
-    return best_rate(found) in (min(found), max(found))
+    return best_rate(reached) in (min(reached), max(reached))

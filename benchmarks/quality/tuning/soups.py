@@ -64,7 +64,7 @@ def run(task: Task) -> Report:
     }
     table = report.table("Accuracy", "model", "validation", "test", "test loss")
     for name, which in soups.items():
-        _load(model, _average([members[one] for one in which], named))
+        _load(model, _average([members[member] for member in which], named))
         held = accuracy(model.logits(parts["validation"]), parts["validation"])
         logits = model.logits(parts["test"])
         table.add(
@@ -93,7 +93,7 @@ def greedy(
     chosen = [order[0]]
     best = _validation(model, members[order[0]], parts)
     for name in order[1:]:
-        tried = [members[one] for one in [*chosen, name]]
+        tried = [members[member] for member in [*chosen, name]]
         value = _validation(model, _average(tried, start), parts)
         if value >= best:
             chosen, best = [*chosen, name], value
@@ -114,16 +114,16 @@ def _lines(report: Report, model: Classifier, members: dict[str, State], held: Q
         return cross_entropy(model.logits(held), held)
 
     ends = {name: loss_of(state) for name, state in members.items()}
-    for one, other in itertools.combinations(members, 2):
-        pair = [members[one], members[other]]
+    for start, other in itertools.combinations(members, 2):
+        pair = [members[start], members[other]]
         inside = [
             loss_of(dict(average(pair, [1 - alpha, alpha], ["one", "one"])))
             for alpha in ALPHAS[1:-1]
         ]
-        losses = [ends[one], *inside, ends[other]]
+        losses = [ends[start], *inside, ends[other]]
         barrier = barrier_of(losses)
-        table.add(one, other, *(f"{loss:.3f}" for loss in losses), f"{barrier:.3f}")
-        hills += [f"{one} and {other}"] if barrier > HILL else []
+        table.add(start, other, *(f"{loss:.3f}" for loss in losses), f"{barrier:.3f}")
+        hills += [f"{start} and {other}"] if barrier > HILL else []
     report.notes.append(
         f"Barriers above {HILL:g}: " + ("; ".join(hills) or "none") + ". Averages across one are "
         "worse than their members; where there is none, averaging is safe."

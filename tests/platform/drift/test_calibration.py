@@ -44,19 +44,19 @@ def means(rng: np.random.Generator, changed: tuple[int, ...] = ()) -> Means:
 
 
 def alarms(judged: list[Judgement]) -> list[int]:
-    return [one.number for one in judged if one.alarm]
+    return [judgement.number for judgement in judged if judgement.alarm]
 
 
 def test_without_drift_the_share_of_weeks_with_an_alarm_is_near_the_asked_one():
-    found = judged = 0
+    alarmed = judged = 0
     for seed in range(12):
         rng = np.random.default_rng(seed)
         statistics: list[Statistic] = [histogram(rng, name=f"column {k}") for k in range(4)]
         lines = judge_weeks([*statistics, means(rng)], WEEKS, NO_FLOOR)
-        judged += len({one.week for one in lines if one.threshold is not None})
-        found += len({one.week for one in lines if one.alarm})
+        judged += len({judgement.week for judgement in lines if judgement.threshold is not None})
+        alarmed += len({judgement.week for judgement in lines if judgement.alarm})
     assert judged == 12 * (len(WEEKS) - DriftParams().fewest_weeks)
-    assert 0.01 < found / judged < 0.09  # asked: 0.05
+    assert 0.01 < alarmed / judged < 0.09  # asked: 0.05
 
 
 @pytest.mark.parametrize("make", [histogram, means])
@@ -80,7 +80,9 @@ def test_a_week_of_few_rows_needs_a_larger_change():
 def test_nothing_below_the_floor_is_an_alarm():
     statistic = histogram(np.random.default_rng(1), rows=2_000_000, spread=1e9, changed=(30,))
     judged = judge_weeks([statistic], WEEKS, NO_FLOOR)
-    value = next(one.value for one in judged if one.alarm and one.number == 30)
+    value = next(
+        judgement.value for judgement in judged if judgement.alarm and judgement.number == 30
+    )
     assert alarms(judge_weeks([statistic], WEEKS, DriftParams(psi_floor=value * 1.01))) == []
     assert alarms(judge_weeks([statistic], WEEKS, DriftParams(psi_floor=value * 0.99))) == [30]
 
@@ -88,7 +90,7 @@ def test_nothing_below_the_floor_is_an_alarm():
 def test_a_week_that_raised_an_alarm_is_no_reference_unless_it_lasts():
     rng = np.random.default_rng(5)
     once = judge_weeks([histogram(rng, changed=(20,))], WEEKS, DriftParams())
-    assert 20 not in {number for one in once for number in one.reference}
+    assert 20 not in {number for judgement in once for number in judgement.reference}
     lasting = tuple(range(20, 40))
     judged = judge_weeks([histogram(rng, changed=lasting)], WEEKS, DriftParams())
     assert alarms(judged)[0] == 20
@@ -99,8 +101,10 @@ def test_the_reference_ends_where_the_champion_learnt():
     judged = judge_weeks(
         [histogram(np.random.default_rng(2))], WEEKS, DriftParams(), champion_day=WEEKS[20]
     )
-    assert {one.reference[-1] for one in judged if one.number > 20} == {19}
-    assert {one.reference[-1] for one in judged if 12 < one.number <= 20} == set(range(12, 20))
+    assert {judgement.reference[-1] for judgement in judged if judgement.number > 20} == {19}
+    assert {judgement.reference[-1] for judgement in judged if 12 < judgement.number <= 20} == set(
+        range(12, 20)
+    )
 
 
 def test_a_share_of_bad_rows_above_the_floor_and_beyond_noise_is_an_alarm():

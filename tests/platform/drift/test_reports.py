@@ -30,7 +30,7 @@ def results(board: Board, week: date) -> dict[str, dict]:
     """Return metric name -> its stored result."""
     path = board.folder / str(board.project) / "snapshots" / f"{board.report_of(week)}.json"
     stored = json.loads(path.read_text())["metric_results"].values()
-    return {one["display_name"]: one for one in stored}
+    return {result["display_name"]: result for result in stored}
 
 
 def test_reports_are_replaced_and_the_project_is_made_once(statistics, tmp_path):
@@ -38,7 +38,11 @@ def test_reports_are_replaced_and_the_project_is_made_once(statistics, tmp_path)
     judged = judge_weeks(statistics, WEEKS, DriftParams())
     board.write(statistics, judged, "fused-ranker/1")
     files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
-    board.write(statistics, [one for one in judged if one.week == WEEKS[9]], "fused-ranker/2")
+    board.write(
+        statistics,
+        [judgement for judgement in judged if judgement.week == WEEKS[9]],
+        "fused-ranker/2",
+    )
     again = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
     assert files == again
     assert len(list((tmp_path / "evidently").glob("*/snapshots/*.json"))) == len(WEEKS)
@@ -47,16 +51,20 @@ def test_reports_are_replaced_and_the_project_is_made_once(statistics, tmp_path)
         "Alarms a week", "input: category", "quality: ndcg@10",
     ]  # fmt: skip
 
-    found = results(board, WEEKS[9])
-    ours = next(one for one in judged if one.week == WEEKS[9] and one.name == "category")
-    assert ours.alarm
-    theirs = found["Value drift for category values"]
-    assert theirs["value"] == pytest.approx(ours.value, rel=1e-6)
-    assert found["Mean value of 'category'"]["value"] == pytest.approx(ours.value)
-    assert found["Mean value of 'alarms'"]["value"] == sum(
-        one.alarm for one in judged if one.week == WEEKS[9]
+    shown = results(board, WEEKS[9])
+    ours = next(
+        judgement
+        for judgement in judged
+        if judgement.week == WEEKS[9] and judgement.name == "category"
     )
-    statuses = [test["status"] for test in found["Mean value of 'category'"]["tests"]]
+    assert ours.alarm
+    theirs = shown["Value drift for category values"]
+    assert theirs["value"] == pytest.approx(ours.value, rel=1e-6)
+    assert shown["Mean value of 'category'"]["value"] == pytest.approx(ours.value)
+    assert shown["Mean value of 'alarms'"]["value"] == sum(
+        judgement.alarm for judgement in judged if judgement.week == WEEKS[9]
+    )
+    statuses = [test["status"] for test in shown["Mean value of 'category'"]["tests"]]
     assert statuses == ["FAIL"]
     calm = results(board, WEEKS[8])["Mean value of 'category'"]["tests"]
     assert [test["status"] for test in calm] == ["SUCCESS"]

@@ -88,8 +88,8 @@ def test_a_tower_on_a_folder_is_saved_read_and_exported(vit: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["efficientnet-lite9", "/no/such/folder"])
 def test_an_unknown_name_is_one_line(name: str) -> None:
-    found = rf"called '{name}': efficientnet-lite0, a folder.*; found none; correct image\.base"
-    with pytest.raises(ModelError, match=found):
+    said = rf"called '{name}': efficientnet-lite0, a folder.*; found none; correct image\.base"
+    with pytest.raises(ModelError, match=said):
         load_image_base(name, SIZE)
 
 

@@ -88,4 +88,4 @@ def test_an_adapter_with_matrices_of_rank_0_is_read_as_it_was_written(
     again = TextTower.load(tmp_path, trainable=True)
     with torch.inference_mode():
         assert torch.equal(again.pooled(batch), tower.eval().pooled(batch))
-    assert not [str(one.message) for one in recwarn if "peft" in one.filename]
+    assert not [str(warning.message) for warning in recwarn if "peft" in warning.filename]

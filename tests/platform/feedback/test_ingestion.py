@@ -21,7 +21,6 @@ from components.platform.feedback.partitions import (
     put_table,
 )
 from components.platform.serving.segments import PREFIX, framed, shipped_form
-from components.platform.settings import settings
 from components.shop_ranking.params import Params
 
 DAY = date(2017, 11, 5)
@@ -161,7 +160,7 @@ def test_an_event_counts_once_however_often_and_wherever_it_was_sent(bucket):
 
 
 def objects() -> dict[str, bytes]:
-    return {one.key: storage.get(one.key) for one in storage.stored("feedback/")}
+    return {item.key: storage.get(item.key) for item in storage.stored("feedback/")}
 
 
 def test_again_backwards_or_all_at_once_gives_the_same_bytes(bucket):
@@ -194,9 +193,9 @@ def test_online_metrics_of_a_day(bucket):
     rows += [record("purchase", "milk", 6, "p", impression_id="h0", value=2, price=2.5)]
     ship("s-0", rows)
     run(Params())
-    found = read("metrics.parquet")
-    assert found.schema == schemas.ONLINE_METRICS
-    by_place = {(r["surface"], r["position"]): r for r in found.to_pylist()}
+    metrics = read("metrics.parquet")
+    assert metrics.schema == schemas.ONLINE_METRICS
+    by_place = {(r["surface"], r["position"]): r for r in metrics.to_pylist()}
     assert set(by_place) == {("home", 1), ("home", None), ("ads", 1), ("ads", None)}
     home = by_place["home", None]
     assert (home["impressions"], home["clicks"], home["purchases"]) == (100, 10, 1)
@@ -221,8 +220,8 @@ def test_clicks_on_good_scores_calibrate_the_server_s_click_model(bucket):
     run(Params(), TODAY)  # the nightly run beside a replay of the past
     assert json.loads(storage.get(KEY)) == models
     model = ClickModel.from_json(models["fused-ranker/3"])
-    at, one = np.array([-1.0, 1.0]), np.ones(2)
-    low, high = model.probability(at, at, one * 3, one * 0)
+    at, ones = np.array([-1.0, 1.0]), np.ones(2)
+    low, high = model.probability(at, at, ones * 3, ones * 0)
     assert low == pytest.approx(1 / (1 + np.exp(2)), abs=0.05)
     assert high == pytest.approx(0.5, abs=0.06)
 
@@ -242,12 +241,12 @@ def test_a_search_and_a_row_have_scales_of_their_own(bucket):
     ship("s-0", rows)
     run(Params())
     model = ClickModel.from_json(json.loads(storage.get(KEY))["fused-ranker/3"])
-    one, nothing = np.ones(2), np.full(2, np.nan)
-    found = model.probability(np.array([0.004, 0.016]), nothing, one, one * 0)
-    assert found == pytest.approx([0.05, 0.5], abs=0.03)
+    ones, nothing = np.ones(2), np.full(2, np.nan)
+    probability = model.probability(np.array([0.004, 0.016]), nothing, ones, ones * 0)
+    assert probability == pytest.approx([0.05, 0.5], abs=0.03)
     home = np.array([-3.0, 3.0])
     expected = 1 / (1 + np.exp(2 - 0.5 * home))
-    assert model.probability(home, home, one, one * 0) == pytest.approx(expected, abs=0.03)
+    assert model.probability(home, home, ones, ones * 0) == pytest.approx(expected, abs=0.03)
 
 
 def test_a_partition_from_before_fused_scores_were_logged_still_counts(bucket):
@@ -261,9 +260,9 @@ def test_a_partition_from_before_fused_scores_were_logged_still_counts(bucket):
     put_table(old, key_of(DAY - timedelta(days=3), "labelled.parquet"))
     put_table(read("metrics.parquet"), key_of(DAY - timedelta(days=3), "metrics.parquet"))
     run(Params())
-    found = latest_labelled(5)
-    assert found is not None
-    assert found["fused_score"].to_pylist() == [None, None, 0.5]
+    labelled = latest_labelled(5)
+    assert labelled is not None
+    assert labelled["fused_score"].to_pylist() == [None, None, 0.5]
 
 
 def test_the_latest_days_are_counted_from_the_last_one_on_which_anything_was_shown(bucket):
@@ -276,17 +275,16 @@ def test_the_latest_days_are_counted_from_the_last_one_on_which_anything_was_sho
     assert latest_labelled(3).num_rows == 3
 
 
-def test_the_command_says_what_is_wrong_in_one_line(bucket, monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    settings.cache_clear()
+def test_the_command_says_of_which_day_it_was(bucket, own_mlflow, capsys):
     ship("s-0", SHOWN)
     assert main(["feedback", "--day", "2017-11-05"]) == 0
     assert "2017-11-05" in capsys.readouterr().out
-    monkeypatch.setenv("SHOPFUSION_S3_ENDPOINT", "http://127.0.0.1:9")
-    settings.cache_clear()
+
+
+def test_the_command_says_what_is_wrong_in_one_line(no_store, capsys):
     assert main(["feedback"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "expected an S3 store at http://127.0.0.1:9" in line
+    assert f"expected an S3 store at {no_store}" in line
 
 
 def answer_counterfactually(version: str, item_of_slot: dict[int, str], answers: int) -> None:
@@ -315,11 +313,11 @@ def test_a_challenger_is_judged_by_what_the_logs_know_and_no_further(bucket):
     answer_counterfactually("fused-ranker/4", {1: "eggs"}, 1500)
     answer_counterfactually("fused-ranker/5", {1: "unicorn"}, 1500)
     answer_counterfactually("fused-ranker/6", {1: "eggs"}, 150)
-    found = judge(Params())
+    judged = judge(Params())
     run(Params(), TODAY)  # the nightly run beside a replay of the past
-    assert judge(Params()) == found
-    assert json.loads(storage.get("feedback/off_policy.json")) == found
-    good, unknown, few = (found[f"fused-ranker/{n}"] for n in (4, 5, 6))
+    assert judge(Params()) == judged
+    assert json.loads(storage.get("feedback/off_policy.json")) == judged
+    good, unknown, few = (judged[f"fused-ranker/{n}"] for n in (4, 5, 6))
     for estimate in (good["snips"], good["doubly_robust"]):
         assert estimate["low"] < 0.4 < estimate["high"]
     assert "better" in good["conclusion"]
@@ -331,5 +329,5 @@ def test_a_challenger_is_judged_by_what_the_logs_know_and_no_further(bucket):
         assert part in good["conclusion"]
     assert unknown["snips"] is None
     assert few["conclusion"].startswith("nothing is concluded")
-    for one in (few, unknown):
-        assert f"answers worth {one['effective_samples']:,.0f}: " in one["conclusion"]
+    for value in (few, unknown):
+        assert f"answers worth {value['effective_samples']:,.0f}: " in value["conclusion"]

@@ -39,36 +39,36 @@ def logs(answers: int, seed: int, target: np.ndarray = TARGET) -> dict[str, np.n
 def test_95_of_100_intervals_hold_the_true_value(name):
     held, middle = 0, []
     for seed in range(300):
-        found = getattr(off_policy_value(**logs(600, seed), min_effective_samples=100), name)
-        held += found.low <= TRUE <= found.high
-        middle.append(found.value)
+        estimate = getattr(off_policy_value(**logs(600, seed), min_effective_samples=100), name)
+        held += estimate.low <= TRUE <= estimate.high
+        middle.append(estimate.value)
     assert 0.91 <= held / 300 <= 0.985
     assert np.mean(middle) == pytest.approx(TRUE, abs=0.003)
 
 
 def test_the_policy_that_logged_gets_its_own_mean():
     given = logs(500, 0, LOGGING)
-    found = off_policy_value(**given, min_effective_samples=100)
-    assert found.snips.value == pytest.approx(given["reward"].mean())
-    assert found.effective_samples == pytest.approx(500)
-    assert found.mean_weight == pytest.approx(1)
+    value = off_policy_value(**given, min_effective_samples=100)
+    assert value.snips.value == pytest.approx(given["reward"].mean())
+    assert value.effective_samples == pytest.approx(500)
+    assert value.mean_weight == pytest.approx(1)
 
 
 def test_below_the_floor_nothing_is_concluded():
     given = logs(60, 0)
-    found = off_policy_value(**given, min_effective_samples=100)
-    assert found.snips is None
-    assert found.doubly_robust is None
-    assert "fewer than 100" in found.refused
+    value = off_policy_value(**given, min_effective_samples=100)
+    assert value.snips is None
+    assert value.doubly_robust is None
+    assert "fewer than 100" in value.refused
     assert off_policy_value(**given, min_effective_samples=30).refused is None
 
 
 def test_what_was_never_tried_is_not_guessed_at():
     given = logs(2000, 0)
     given["target"] = given["target"] * 0.6  # the rest goes to items that nobody was shown
-    found = off_policy_value(**given, min_effective_samples=100)
-    assert found.snips is None
-    assert "the logs cover 60%" in found.refused or "never tried" in found.refused
+    value = off_policy_value(**given, min_effective_samples=100)
+    assert value.snips is None
+    assert "the logs cover 60%" in value.refused or "never tried" in value.refused
 
 
 def test_no_logs_conclude_nothing():
@@ -110,9 +110,9 @@ def test_tables_lead_to_the_same_value():
             "probability": np.ones(len(name)),
         }
     ).cast(schemas.COUNTERFACTUAL)
-    found = challenger_value(labelled, counterfactual, FeedbackParams())
+    value = challenger_value(labelled, counterfactual, FeedbackParams())
     true = float(np.mean(APPEAL[:3] * EXAMINED))
-    for estimate in (found.snips, found.doubly_robust):
+    for estimate in (value.snips, value.doubly_robust):
         assert estimate.low <= true <= estimate.high
         assert estimate.high - estimate.low < 0.03
     nothing = challenger_value(labelled.slice(0, 0), counterfactual, FeedbackParams())

@@ -102,9 +102,9 @@ def test_feedback_adds_what_happened_after_the_raw_data(shop, tmp_path):
         served(event_id="new", timestamp=later + timedelta(days=1), user_id="b" * 32),
     )
     tables = ingest(tmp_path / "run", feedback)
-    found = read_table(tables / "events.parquet")
-    added = found.filter(pc.is_in(found["event_id"], pa.array(["shown", "seen", "bought", "new"])))
-    assert found.num_rows == events.num_rows + 3
+    after = read_table(tables / "events.parquet")
+    added = after.filter(pc.is_in(after["event_id"], pa.array(["shown", "seen", "bought", "new"])))
+    assert after.num_rows == events.num_rows + 3
     assert added["event_type"].to_pylist() == ["purchase", "click", "purchase"]  # by id in time
     assert set(added["user_id"].to_pylist()) == {user, "b" * 32}  # not hashed a second time
     sold = read_table(tables / "orders.parquet")
@@ -124,9 +124,9 @@ def test_ingesting_twice_gives_the_same_bytes(tmp_path):
 def test_an_event_from_before_the_servers_first_record_is_left_out(tmp_path):
     """A wrong clock, or a time that the raw data tell of: it would count twice, or move the cut."""
     early = served(event_id="early", timestamp=START - timedelta(days=900), received_at=START)
-    found = read_feedback(write(tmp_path, early, served(event_id="right")))
-    assert found.since == START
-    assert found.events["event_id"].to_pylist() == ["right"]
+    feedback = read_feedback(write(tmp_path, early, served(event_id="right")))
+    assert feedback.since == START
+    assert feedback.events["event_id"].to_pylist() == ["right"]
 
 
 def test_the_same_event_in_two_partitions_counts_once(tmp_path):

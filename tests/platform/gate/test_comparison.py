@@ -47,29 +47,29 @@ def verdict(challenger: Measured, *references: Measured) -> Verdict:
     return judge(challenger, references or (measured("champion"),), GATE, seed=0)
 
 
-def failing(found: Verdict) -> set[tuple[str, str]]:
-    return {(line.rule, line.measure) for line in found.lines if not line.passed}
+def failing(judged: Verdict) -> set[tuple[str, str]]:
+    return {(line.rule, line.measure) for line in judged.lines if not line.passed}
 
 
 def test_clearly_better_passes():
-    found = verdict(measured(everything=0.48, novel=0.07))
-    assert found.outcome == "passed"
-    assert found.reasons == ()
-    assert all(line.better for line in found.lines if line.rule == "primary")
+    judged = verdict(measured(everything=0.48, novel=0.07))
+    assert judged.outcome == "passed"
+    assert judged.reasons == ()
+    assert all(line.better for line in judged.lines if line.rule == "primary")
 
 
 def test_clearly_worse_is_rejected_with_the_line_that_failed():
-    found = verdict(measured(everything=0.40))
-    assert found.outcome == "rejected"
-    assert ("primary", "ndcg/all/all") in failing(found)
-    assert "ndcg/all/all against champion" in found.reasons[0]
+    judged = verdict(measured(everything=0.40))
+    assert judged.outcome == "rejected"
+    assert ("primary", "ndcg/all/all") in failing(judged)
+    assert "ndcg/all/all against champion" in judged.reasons[0]
 
 
 def test_tie_is_not_worse_but_not_better_either():
-    found = verdict(measured("champion"))
-    assert failing(found) == set()
-    assert found.outcome == "rejected"
-    assert found.reasons == ("better on none of the primary measures",)
+    judged = verdict(measured("champion"))
+    assert failing(judged) == set()
+    assert judged.outcome == "rejected"
+    assert judged.reasons == ("better on none of the primary measures",)
 
 
 def test_better_on_one_primary_line_and_within_the_margin_on_the_other_passes():
@@ -77,8 +77,8 @@ def test_better_on_one_primary_line_and_within_the_margin_on_the_other_passes():
 
 
 def test_better_on_one_primary_line_does_not_pay_for_a_loss_on_the_other():
-    found = verdict(measured(everything=0.48, novel=0.04))
-    assert failing(found) == {("primary", "ndcg/novel/all")}
+    judged = verdict(measured(everything=0.48, novel=0.04))
+    assert failing(judged) == {("primary", "ndcg/novel/all")}
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_better_on_one_primary_line_does_not_pay_for_a_loss_on_the_other():
     ],
 )
 def test_a_better_ranking_that_loses_elsewhere_is_rejected(worse, rule):
-    found = verdict(measured(everything=0.48, novel=0.07, **worse))
-    assert failing(found) == {rule}
-    assert found.outcome == "rejected"
+    judged = verdict(measured(everything=0.48, novel=0.07, **worse))
+    assert failing(judged) == {rule}
+    assert judged.outcome == "rejected"
 
 
 @pytest.mark.parametrize("within", [{"coverage": 0.28}, {"bias": 0.54}, {"latency": 49.0}])
@@ -102,8 +102,8 @@ def test_a_loss_within_the_margin_passes(within):
 
 def test_slice_vetoes_a_sure_loss_and_only_that():
     better = {"everything": 0.48, "novel": 0.07}
-    found = verdict(measured(new_shoppers=0.38, **better))
-    assert failing(found) == {("slice", "ndcg/all/new shoppers")}
+    judged = verdict(measured(new_shoppers=0.38, **better))
+    assert failing(judged) == {("slice", "ndcg/all/new shoppers")}
     unsure = verdict(measured(new_shoppers=0.43, noise=0.5, **better))
     assert ("slice", "ndcg/all/new shoppers") not in failing(unsure)
 
@@ -111,12 +111,12 @@ def test_slice_vetoes_a_sure_loss_and_only_that():
 def test_against_baselines_each_primary_line_meets_its_own_best():
     best_at_all = measured("frequency", everything=0.43, novel=0.02, latency=None)
     best_at_novel = measured("ease", everything=0.42, novel=0.055, latency=None)
-    found = verdict(measured(), best_at_novel, best_at_all)
-    against = {line.measure: line.reference for line in found.lines}
+    judged = verdict(measured(), best_at_novel, best_at_all)
+    against = {line.measure: line.reference for line in judged.lines}
     assert against["ndcg/all/all"] == "frequency"
     assert against["ndcg/novel/all"] == "ease"
     assert against["coverage"] == "frequency"
-    assert found.outcome == "passed"
+    assert judged.outcome == "passed"
 
 
 def test_without_a_packaged_reference_only_the_longest_time_counts():

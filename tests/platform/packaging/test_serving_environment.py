@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.shop_ranking.model_registration.handmade import ITEMS, ROOT
-from tests.shop_ranking.model_registration.test_component import Shop
+from tests.shop_ranking.model_registration.shop import Shop
 
 # One MLflow server for both files, also where tests run in several processes.
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("registry")]
@@ -73,15 +73,15 @@ def answers(mlflow, serving_python, tmp_path, monkeypatch) -> dict:
     shop = Shop(tmp_path)
     shop.train()
     shop.register()
-    found = subprocess.run(
+    finished = subprocess.run(
         [serving_python, "-I", "-c", ASK, mlflow, shop.fused],
         capture_output=True,
         text=True,
         check=False,
         cwd=serving_python.parents[3],
     )
-    assert found.returncode == 0, found.stderr
-    return json.loads(found.stdout.splitlines()[-1])
+    assert finished.returncode == 0, finished.stderr
+    return json.loads(finished.stdout.splitlines()[-1])
 
 
 def test_answers_known_and_unknown_shoppers(answers):

@@ -11,10 +11,19 @@ from components.platform.serving.activity import Activity
 from components.platform.serving.batching import BATCH_SIZE, ENOUGH, Batching
 from components.shop_ranking.serving.api import RecommendRequest, SearchRequest
 from tests.shop_ranking.serving.shop import user_ids
+from tests.waiting import wait_until
+
+SECONDS = 60  # that an event is waited for at most
 
 
 def nothing_to_read(request):
     return None
+
+
+async def turns():
+    """Let the event loop do what is due."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def test_what_waits_together_is_one_batch():
@@ -36,36 +45,42 @@ def test_a_batch_that_fails_lets_each_answer_alone():
         raise ValueError("no batch today")
 
     asyncio.run(
-        asyncio.wait_for(Batching(fail, nothing_to_read, Activity()).ready(RecommendRequest()), 5)
+        asyncio.wait_for(
+            Batching(fail, nothing_to_read, Activity()).ready(RecommendRequest()), SECONDS
+        )
     )
 
 
 def test_queries_are_read_before_their_batch_and_beside_it():
     """A batch waits for queries that are being read, but not for all where several are ready."""
-    read, batches, held = [], [], threading.Event()
+    read, batches, begun, held = [], [], threading.Event(), threading.Event()
 
     def reading(request):
         if not request.query:
             return None
-        return lambda: (
-            held.wait(5) if request.query == "slow" else None,
-            read.append(request.query),
-        )
+        return lambda: (hold() if request.query == "slow" else None, read.append(request.query))
+
+    def hold():
+        begun.set()
+        held.wait(SECONDS)
 
     async def ask():
         batching = Batching(
-            lambda requests: batches.append([one.query for one in requests]), reading, Activity()
+            lambda requests: batches.append([request.query for request in requests]),
+            reading,
+            Activity(),
         )
         slow = asyncio.create_task(batching.ready(SearchRequest(query="slow")))
-        await asyncio.sleep(0.05)
+        await asyncio.to_thread(begun.wait, SECONDS)
         few = [asyncio.create_task(batching.ready(SearchRequest(query=f"{n}"))) for n in range(2)]
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(wait_until, lambda: len(read) == 2, "two queries are read")
+        await turns()
         assert batches == []  # they wait for the slow one
         more = [asyncio.create_task(batching.ready(SearchRequest())) for _ in range(ENOUGH - 2)]
-        await asyncio.wait_for(asyncio.gather(*few, *more), 5)
+        await asyncio.wait_for(asyncio.gather(*few, *more), SECONDS)
         assert [sorted(batch) for batch in batches] == [["", "", "0", "1"]]
         held.set()
-        await asyncio.wait_for(slow, 5)
+        await asyncio.wait_for(slow, SECONDS)
         assert batches[1:] == [["slow"]]
 
     asyncio.run(ask())
@@ -73,19 +88,29 @@ def test_queries_are_read_before_their_batch_and_beside_it():
 
 
 def test_nobody_waits_for_a_client_that_has_gone_or_a_query_that_cannot_be_read():
-    held, batches = threading.Event(), []
+    begun, held, failed, batches = threading.Event(), threading.Event(), threading.Event(), []
+
+    def hold():
+        begun.set()
+        held.wait(SECONDS)
+
+    def fail():
+        failed.set()
+        raise ZeroDivisionError
 
     def reading(request):
-        return {"held": lambda: held.wait(5), "bad": lambda: 1 / 0}[request.query]
+        return {"held": hold, "bad": fail}[request.query]
 
     async def ask():
         batching = Batching(lambda requests: batches.append(len(requests)), reading, Activity())
         gone = asyncio.create_task(batching.ready(SearchRequest(query="held")))
         bad = asyncio.create_task(batching.ready(SearchRequest(query="bad")))
-        await asyncio.sleep(0.2)
+        for event in (begun, failed):
+            await asyncio.to_thread(event.wait, SECONDS)
+        await turns()
         assert not bad.done()
         gone.cancel()
-        await asyncio.wait_for(bad, 5)
+        await asyncio.wait_for(bad, SECONDS)
         held.set()
 
     asyncio.run(ask())
@@ -114,22 +139,22 @@ def test_a_batch_leaves_the_very_scores_of_shoppers_alone(champion):
     home = [RecommendRequest(user_id=user) for user in users]
     words = [SearchRequest(user_id=user, query=title) for user in users]
     later = now + timedelta(days=1)
-    alone = [champion.shopper(one, now) for one in home]
+    alone = [champion.shopper(request, now) for request in home]
     champion.prepare([*home, *words], later)
     misses = champion.shoppers.states.misses + champion.recommender.rankings.misses
-    for one, shopper in zip(home, alone, strict=True):
-        again = champion.shopper(one, later)
-        found = champion.recommender.ranked(again)
+    for asked, shopper in zip(home, alone, strict=True):
+        again = champion.shopper(asked, later)
+        ranked = champion.recommender.ranked(again)
         if not shopper.has_history:
             continue
         # On its own at the same moment: the states and the scores of the batch, to the last bit.
-        own = champion.shoppers.at(pseudonym_of(one.user_id), (), later)
+        own = champion.shoppers.at(pseudonym_of(asked.user_id), (), later)
         assert np.array_equal(own.state.pairs, again.state.pairs, equal_nan=True)
         assert np.array_equal(own.state.numbers, again.state.numbers, equal_nan=True)
         single = champion.ranker.ranked(own.state)[0]
-        assert np.array_equal(single.items, found.items)
-        assert np.abs(single.scores - found.scores).max() < 1e-5
-        assert len(found.items) > 0
+        assert np.array_equal(single.items, ranked.items)
+        assert np.abs(single.scores - ranked.scores).max() < 1e-5
+        assert len(ranked.items) > 0
     assert champion.shoppers.states.misses + champion.recommender.rankings.misses == misses
     for request in words:
         shopper = champion.shopper(request, later)

@@ -5,6 +5,7 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from components.platform.training.checkpoints import Checkpoints, fingerprint, seed_everything
@@ -12,7 +13,7 @@ from components.shop_ranking.towers.behaviour import BehaviourParams
 
 DRIVER = textwrap.dedent(
     """
-    import multiprocessing, os, signal, time
+    import itertools, multiprocessing, os, signal, time
     from pathlib import Path
     import torch
     from torch import nn
@@ -30,44 +31,53 @@ DRIVER = textwrap.dedent(
         generator = torch.Generator().manual_seed(epoch)
         return [torch.randn(4, 8, generator=generator) for _ in range(10)]
 
-    def train(folder, pause):
+    def train(folder, pause, most):
+        # Take `most` steps and wait to be killed, or go on to the end.
         os.chdir(folder)
+        own = itertools.count(1)
+        def after_step(step):
+            time.sleep(pause)
+            if next(own) == most:
+                Path("paused").touch()
+                signal.pause()
         seed_everything(0)
         objective = Noisy()
         optimizer = torch.optim.Adam(objective.parameters())
         fitted = fit(
             objective, optimizer, batches, Plan(epochs=12, lr=0.01), name="noisy",
             checkpoints=Checkpoints("toy", "print", every_seconds=0.05),
-            after_step=lambda step: time.sleep(pause),
+            after_step=after_step,
         )
         torch.save([fitted.steps, fitted.loss, objective.state_dict()], "result.pt")
 
-    def start(folder, pause):
-        process = fork.Process(target=train, args=(folder, pause))
+    def start(folder, pause=0.0, most=None):
+        process = fork.Process(target=train, args=(folder, pause, most))
         process.start()
         return process
 
     torch.optim.Adam([nn.Parameter(torch.zeros(1))])  # slow imports once, before the forks
     fork = multiprocessing.get_context("fork")
-    start("whole", 0).join()
-    snapshot = Path("killed/.checkpoints/toy/noisy.pt")
+    start("whole").join()
+    snapshot, paused = Path("killed/.checkpoints/toy/noisy.pt"), Path("killed/paused")
     seen = None
     for kill in range(2):
-        process = start("killed", 0.02)
-        while not snapshot.exists() or snapshot.stat().st_mtime_ns == seen:
+        process = start("killed", 0.02, most=20)  # 0.4 s: several snapshots, the last one older
+        while not paused.exists():
             assert process.is_alive()
             time.sleep(0.01)
-        time.sleep(0.3)
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert process.exitcode == -signal.SIGKILL
         assert not Path("killed/result.pt").exists()
+        assert snapshot.stat().st_mtime_ns != seen
         seen = snapshot.stat().st_mtime_ns
-    start("killed", 0).join()
+        paused.unlink()
+    start("killed").join()
     """
 )
 
 
+@pytest.mark.long
 def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(tmp_path):
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()

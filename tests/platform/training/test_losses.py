@@ -39,16 +39,16 @@ def test_own_negatives_join_the_softmax_and_rows_without_any_have_derivatives():
     own = torch.tensor([[0.5, -math.inf], [-math.inf, -math.inf], [1.0, 2.0], [0.0, 0.0]])
     loss, derivatives = {}, {}
     for way in ("ours", "exact"):
-        queries, items = (one.clone().requires_grad_() for one in (QUERIES, ITEMS))
+        queries, items = (vectors.clone().requires_grad_() for vectors in (QUERIES, ITEMS))
         if way == "ours":
-            found = sampled_softmax(queries, items[FIRST], items, hits=own_hits(FIRST), own_BK=own)[
-                :, 0
-            ]
+            losses = sampled_softmax(
+                queries, items[FIRST], items, hits=own_hits(FIRST), own_BK=own
+            )[:, 0]
         else:
             logits = torch.cat([queries @ items.T, own], dim=1)
-            found = functional.cross_entropy(logits, FIRST[:, 0], reduction="none")
-        found.sum().backward()
-        loss[way], derivatives[way] = found.detach(), (queries.grad, items.grad)
+            losses = functional.cross_entropy(logits, FIRST[:, 0], reduction="none")
+        losses.sum().backward()
+        loss[way], derivatives[way] = losses.detach(), (queries.grad, items.grad)
     torch.testing.assert_close(loss["ours"], loss["exact"])
     for ours, exact in zip(derivatives["ours"], derivatives["exact"], strict=True):
         torch.testing.assert_close(ours, exact)

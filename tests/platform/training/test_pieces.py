@@ -40,6 +40,7 @@ class Encoder:
         return np.arange(first, last, dtype=np.float32)[:, None]
 
 
+@pytest.mark.long
 def test_after_kill_9_no_piece_is_encoded_twice() -> None:
     done = subprocess.run([sys.executable, "-c", KILLED], env=os.environ.copy(), check=False)
     assert done.returncode == -signal.SIGKILL

@@ -18,6 +18,7 @@ from components.platform.training.loop import fit
 from components.shop_ranking.params import Params
 from tests.platform.training.together import PLAN, Line, batches
 from tests.ports import free_port
+from tests.registries import new_registry
 from tests.running import ROOT
 from tests.shop_ranking.behaviour_pretraining.chain import CUT_DAYS, chosen, events, write_chain
 
@@ -45,8 +46,9 @@ def reached(folder: Path) -> list[dict[str, object]]:
     return [json.loads((folder / f"out.{rank}").read_text()) for rank in range(2)]
 
 
+@pytest.mark.long
 def test_two_processes_take_the_steps_of_one_with_batches_twice_as_large(tmp_path):
-    assert [one.wait(120) for one in pair(tmp_path)] == [0, 0]
+    assert [process.wait(120) for process in pair(tmp_path)] == [0, 0]
     first, second = reached(tmp_path)
     assert first == second
     assert first["steps"] == 9  # three a epoch: (0, 1), (2, 3), (4, 0)
@@ -66,13 +68,13 @@ def test_two_processes_take_the_steps_of_one_with_batches_twice_as_large(tmp_pat
 @pytest.mark.long
 def test_killed_together_they_go_on_together_and_end_the_same(tmp_path):
     (tmp_path / "whole").mkdir()
-    assert [one.wait(120) for one in pair(tmp_path / "whole")] == [0, 0]
+    assert [process.wait(120) for process in pair(tmp_path / "whole")] == [0, 0]
     first, second = pair(tmp_path, "5")
     assert first.wait(120) == -9
     second.kill()
     second.wait()
     assert (tmp_path / FOLDER / "together" / "line.pt").exists()
-    assert [one.wait(120) for one in pair(tmp_path)] == [0, 0]
+    assert [process.wait(120) for process in pair(tmp_path)] == [0, 0]
     assert reached(tmp_path)[0]["weights"] == reached(tmp_path / "whole")[0]["weights"]
 
 
@@ -82,7 +84,7 @@ def stage(folder: Path, behaviour: dict[str, object]) -> subprocess.CompletedPro
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
     more = {
         "SHOPFUSION_TRAINING_PROCESSES": "2",
-        "SHOPFUSION_MLFLOW_URI": f"sqlite:///{folder}/mlflow.db",
+        "SHOPFUSION_MLFLOW_URI": new_registry(folder),
     }
     command = [sys.executable, "-m", "components", "behaviour_pretraining"]
     return subprocess.run(
@@ -100,10 +102,10 @@ def test_a_stage_in_two_processes_learns_writes_once_and_has_one_run(tmp_path):
         users, items = (np.load(tower / cut / f"{name}_vectors.npy") for name in ("user", "item"))
         right = chosen(np.arange(len(users)), np.full(len(users), day))
         assert ((users @ items.T).argmax(1) == right).mean() > 0.9, cut
-    assert [one.name for one in tower.parent.iterdir()] == ["behaviour"]
+    assert [folder.name for folder in tower.parent.iterdir()] == ["behaviour"]
     assert not (tmp_path / FOLDER / "behaviour_pretraining").exists()
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    experiments = [one.experiment_id for one in client.search_experiments()]
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     assert len(client.search_runs(experiments)) == 1
     assert done.stdout.count("validation: {") == 1
 

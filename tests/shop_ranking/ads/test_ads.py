@@ -45,15 +45,15 @@ def campaign(name: str = "c", items: tuple[str, ...] = ("i",), **values: object)
 
 def test_each_slot_pays_what_would_just_have_kept_it():
     won = auction(BIDDERS, [True] * 4, 3, RESERVE)
-    assert [one.bidder.campaign_id for one in won] == ["a", "b", "c"]
+    assert [slot.bidder.campaign_id for slot in won] == ["a", "b", "c"]
     # .06/.1, .04/.2, .02/.05
-    assert [one.price for one in won] == pytest.approx([0.6, 0.2, 0.4])
+    assert [slot.price for slot in won] == pytest.approx([0.6, 0.2, 0.4])
 
 
 def test_a_throttled_bidder_neither_wins_nor_sets_a_price():
     won = auction(BIDDERS, [False, True, False, True], 3, RESERVE)
-    assert [one.bidder.campaign_id for one in won] == ["a", "d"]
-    assert [one.price for one in won] == pytest.approx([0.2, RESERVE])  # .02/.1, then nobody
+    assert [slot.bidder.campaign_id for slot in won] == ["a", "d"]
+    assert [slot.price for slot in won] == pytest.approx([0.2, RESERVE])  # .02/.1, then nobody
 
 
 bidders = st.builds(
@@ -71,9 +71,9 @@ bidders = st.builds(
 @given(st.lists(bidders, max_size=8), st.integers(1, 10))
 def test_nobody_pays_more_than_the_bid_or_less_than_the_reserve(asked, slots):
     won = auction(asked, [True] * len(asked), slots, RESERVE)
-    assert len(won) == min(slots, sum(one.bid >= RESERVE for one in asked))
-    for one in won:
-        assert RESERVE <= one.price <= one.bidder.bid
+    assert len(won) == min(slots, sum(bidder.bid >= RESERVE for bidder in asked))
+    for slot in won:
+        assert RESERVE <= slot.price <= slot.bidder.bid
 
 
 def test_places_have_the_probability_of_every_way_the_coins_can_fall():
@@ -89,14 +89,14 @@ def test_places_have_the_probability_of_every_way_the_coins_can_fall():
 def test_spending_follows_the_day_and_stops_within_one_click_of_the_budget():
     """Even requests for a hundred times the budget: unpaced, it is gone by 00:15."""
     rng = np.random.default_rng(0)
-    one, pacer = campaign(daily_budget=50.0), Pacer()
+    paced, pacer = campaign(daily_budget=50.0), Pacer()
     start = datetime(2017, 11, 5, tzinfo=UTC)
     spent = []
     for second in np.linspace(0, 86_399, 20_000):
         now = start + timedelta(seconds=float(second))
-        if rng.random() < pacer.probability(one, now) and rng.random() < 0.5:
+        if rng.random() < pacer.probability(paced, now) and rng.random() < 0.5:
             pacer.spend(0.5, now)
-        spent.append((planned(one, now), pacer.spent / 50))
+        spent.append((planned(paced, now), pacer.spent / 50))
     plan, share = np.array(spent).T
     assert np.abs(plan - share)[2000:].max() < 0.1
     assert 0.95 <= share[-1] <= 1.01
@@ -134,7 +134,7 @@ def test_the_budget_is_never_exceeded_by_more_than_one_click_whatever_was_offere
         charged = ads.enrich([click(f"i{n}", "i", str(n))], NOON)
         ads.observe(charged)
         log += charged
-    costs = [one["price"] for one in log if one["event_type"] == "click"]
+    costs = [event["price"] for event in log if event["event_type"] == "click"]
     assert costs == [0.3] * 4 + [0.0] * 6
     assert ads.spent("c") == pytest.approx(1.2)
     again = Ads(tmp_path)  # after a restart, from the log, read twice as after a crash
@@ -151,7 +151,7 @@ def test_a_batch_cannot_outrun_the_budget_either(tmp_path: Path):
     ads.replace([campaign(daily_budget=1.0)])
     ads.observe([shown(f"i{n}", "i", 0.3) for n in range(10)])
     charged = ads.enrich([click(f"i{n}", "i", str(n)) for n in range(10)], NOON)
-    assert sum(one["price"] for one in charged) == pytest.approx(1.2)
+    assert sum(click["price"] for click in charged) == pytest.approx(1.2)
 
 
 def test_one_offer_is_charged_once_and_a_click_on_anything_else_never(tmp_path: Path):
@@ -160,8 +160,8 @@ def test_one_offer_is_charged_once_and_a_click_on_anything_else_never(tmp_path: 
     ads.observe([shown("imp", "i", 0.3)])
     batch = [click("imp", "i", "1"), click("imp", "i", "2"), click("imp", "other", "3")]
     first = ads.enrich(batch, NOON)
-    assert [one["price"] for one in first] == [0.3, 0.0, None]
-    assert [one["campaign_id"] for one in first] == ["c", "c", None]
+    assert [event["price"] for event in first] == [0.3, 0.0, None]
+    assert [event["campaign_id"] for event in first] == ["c", "c", None]
     ads.observe(first)
     assert ads.enrich([click("imp", "i", "4")], NOON)[0]["price"] == 0.0
     assert ads.spent("c") == pytest.approx(0.3)
@@ -201,8 +201,8 @@ def test_logged_propensities_are_the_frequencies_of_the_slots(tmp_path: Path):
     same = dict.fromkeys("ab", Scored(1.0, 1.0))
     for _ in range(4000):
         _, won = ads.choose(AdsRequest(slots=2), same, "v", NOON)
-        for slot, one in enumerate(won):
-            seen.setdefault((one.bidder.item_id, slot), []).append(one.propensity)
+        for slot, winner in enumerate(won):
+            seen.setdefault((winner.bidder.item_id, slot), []).append(winner.propensity)
     said = {key: p[0] for key, p in seen.items()}
     assert said == pytest.approx({("a", 0): 0.6, ("b", 0): 0.12, ("b", 1): 0.18})
     for key, p in seen.items():
@@ -237,12 +237,12 @@ def test_the_click_model_finds_the_probabilities_that_made_the_clicks():
     model = fit(score, fused, position, ad, clicked, PARAMS)
     assert model is not None
     assert model.calibrated
-    found = model.probability(score, fused, position, ad)
-    assert np.abs(found - truth).mean() < 0.01
-    assert calibration_error(found, clicked) < 0.01
+    predicted = model.probability(score, fused, position, ad)
+    assert np.abs(predicted - truth).mean() < 0.01
+    assert calibration_error(predicted, clicked) < 0.01
     for kind in (search & stranger, search & ~stranger, ~search):
-        assert np.abs(found - truth)[kind].mean() < 0.015
-    assert calibration_error(found * 2, clicked) > 0.05  # and the measure would notice
+        assert np.abs(predicted - truth)[kind].mean() < 0.015
+    assert calibration_error(predicted * 2, clicked) > 0.05  # and the measure would notice
     assert ClickModel.from_json(model.as_json()) == model
 
 
@@ -256,9 +256,9 @@ def test_on_a_search_the_auction_knows_which_item_is_clicked(
     score = np.where(search, np.where(good, 0.016, 0.004), home)
     chance = np.where(search, np.where(good, 0.5, 0.05), 1 / (1 + np.exp(2 - 0.5 * home)))
     clicked = (rng.random(8000) < chance).astype(float)
-    fused, one = np.where(search, np.nan, home), np.ones(8000)
+    fused, ones = np.where(search, np.nan, home), np.ones(8000)
     ads = Ads(tmp_path)
-    models = json.dumps({"v": fit(score, fused, one, one, clicked, PARAMS).as_json()}).encode()
+    models = json.dumps({"v": fit(score, fused, ones, ones, clicked, PARAMS).as_json()}).encode()
     monkeypatch.setattr(
         storage, "stored", lambda key: [storage.Stored(key, len(models), NOON, "etag")]
     )
@@ -270,8 +270,8 @@ def test_on_a_search_the_auction_knows_which_item_is_clicked(
         ads.pacer(name).participation = 1.0
     relevant = {"good": Scored(0.016, np.nan), "bad": Scored(0.004, np.nan)}
     _, won = ads.choose(AdsRequest(surface="search", query="q"), relevant, "v", NOON)
-    assert [one.bidder.campaign_id for one in won] == ["cheap", "dear"]
-    assert [one.bidder.pctr for one in won] == pytest.approx([0.5, 0.05], abs=0.03)
+    assert [slot.bidder.campaign_id for slot in won] == ["cheap", "dear"]
+    assert [slot.bidder.pctr for slot in won] == pytest.approx([0.5, 0.05], abs=0.03)
     assert won[0].price == pytest.approx(0.9 * 0.05 / 0.5, rel=0.3)
 
 
@@ -282,10 +282,10 @@ def test_it_is_calibrated_on_days_of_the_simulated_shop_that_it_has_not_seen():
     catalogue = rendered(size, rng)
     truth = make_shoppers(catalogue, size, rng)
     visits = make_visits(truth, catalogue, size, rng)
-    found = show(visits, truth, catalogue, np.zeros((size.days // 7 + 1, 100), bool), rng)
-    user, day = visits.user[found.visit], visits.day[found.visit]
-    score = (truth.text + truth.picture + APPEAL_WEIGHT * truth.appeal)[user, found.item]
-    position, clicked = found.position + 1.0, found.clicked.astype(float)
+    shown = show(visits, truth, catalogue, np.zeros((size.days // 7 + 1, 100), bool), rng)
+    user, day = visits.user[shown.visit], visits.day[shown.visit]
+    score = (truth.text + truth.picture + APPEAL_WEIGHT * truth.appeal)[user, shown.item]
+    position, clicked = shown.position + 1.0, shown.clicked.astype(float)
     zeros, early = np.zeros(len(score)), day < 50
     model = fit(*(x[early] for x in (score, score, position, zeros, clicked)), PARAMS)
     assert model is not None

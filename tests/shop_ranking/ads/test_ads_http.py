@@ -30,7 +30,7 @@ def offered(client: TestClient, server: ShopServer):
     }
     states = client.put("/admin/campaigns", json=sent, headers=ADMIN)
     assert states.status_code == 200, states.text
-    campaigns = {one.campaign_id: one for one in server.ads.campaigns()}
+    campaigns = {campaign.campaign_id: campaign for campaign in server.ads.campaigns()}
     for name in ("rich", "poor"):  # pacing begins a day with a coin that is mostly tails
         pacer = server.ads.pacer(name)
         pacer.probability(campaigns[name], server.clock.now())
@@ -49,9 +49,9 @@ def advertise(
     ]
     answer = client.put("/admin/campaigns", json={"campaigns": made}, headers=ADMIN)
     assert answer.status_code == 200, answer.text
-    for one in server.ads.campaigns():
-        pacer = server.ads.pacer(one.campaign_id)
-        pacer.probability(one, server.clock.now())
+    for campaign in server.ads.campaigns():
+        pacer = server.ads.pacer(campaign.campaign_id)
+        pacer.probability(campaign, server.clock.now())
         pacer.participation = 1.0
 
 
@@ -99,22 +99,22 @@ def test_a_bad_campaign_is_one_line_and_those_so_far_stay(
     assert "; found " in line
     assert "\n" not in line
     kept = client.get("/admin/campaigns", headers=ADMIN).json()["campaigns"]
-    assert {one["campaign_id"] for one in kept} == {"rich", "poor"}
+    assert {campaign["campaign_id"] for campaign in kept} == {"rich", "poor"}
 
 
 def test_what_was_put_is_what_is_shown(client: TestClient, offered: list[dict]):
     shown = client.get("/admin/campaigns", headers=ADMIN).json()
     assert shown["campaigns"] == [
         {
-            "campaign_id": one["campaign_id"],
+            "campaign_id": campaign["campaign_id"],
             "items": 1,
-            "bid": one["bid"],
-            "daily_budget": one["daily_budget"],
+            "bid": campaign["bid"],
+            "daily_budget": campaign["daily_budget"],
             "spent": 0.0,
             "running": True,
             "simulated": False,
         }
-        for one in offered
+        for campaign in offered
     ]
     assert shown["click_probability"] == "a prior by position, not measured"
 
@@ -124,8 +124,8 @@ def test_a_campaign_that_has_ended_is_not_running(
 ):
     over = (server.clock.now() - timedelta(hours=1)).isoformat()
     sent = {"campaigns": [offered[0] | {"ends_at": over}]}
-    (one,) = client.put("/admin/campaigns", json=sent, headers=ADMIN).json()["campaigns"]
-    assert not one["running"]
+    (stored,) = client.put("/admin/campaigns", json=sent, headers=ADMIN).json()["campaigns"]
+    assert not stored["running"]
     assert client.post("/ads", json={"slots": 2}).json()["items"] == []
 
 
@@ -169,7 +169,7 @@ def test_a_click_costs_the_second_price_once(
         assert taken.status_code == 200, taken.text
         assert taken.json()["rejected"] == []
     states = client.get("/admin/campaigns", headers=ADMIN).json()["campaigns"]
-    spent = {one["campaign_id"]: one["spent"] for one in states}
+    spent = {state["campaign_id"]: state["spent"] for state in states}
     assert spent == {"rich": pytest.approx(0.2), "poor": 0.0}
 
 
@@ -248,16 +248,16 @@ def test_relevant_is_what_a_slate_shows_with_both_its_scores(server: ShopServer)
     user = next(iter(champion.shoppers.row))
     ids = champion.catalogue.item_id
     row = champion.slate(RecommendRequest(user_id=user, k=3), server.clock.now())
-    found = relevant(champion, row)
-    assert list(found) == [ids[item] for item in row.items[:3].tolist()]
-    assert all(one.score == one.fused for one in found.values())
+    bids = relevant(champion, row)
+    assert list(bids) == [ids[item] for item in row.items[:3].tolist()]
+    assert all(bid.score == bid.fused for bid in bids.values())
     page = champion.slate(SearchRequest(query="tea", page_size=4), server.clock.now())
     strangers = relevant(champion, page)
     assert len(strangers) == 4
-    assert all(math.isnan(one.fused) for one in strangers.values())
+    assert all(math.isnan(bid.fused) for bid in strangers.values())
     page = champion.slate(SearchRequest(user_id=user, query="tea"), server.clock.now())
     expected = [
         Scored(*pair) for pair in zip(page.scores.tolist(), page.fused_scores.tolist(), strict=True)
     ]
     assert list(relevant(champion, page).values()) == expected
-    assert all(0 < one.score < 0.1 and math.isfinite(one.fused) for one in expected)
+    assert all(0 < bid.score < 0.1 and math.isfinite(bid.fused) for bid in expected)

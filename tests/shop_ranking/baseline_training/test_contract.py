@@ -18,14 +18,14 @@ PARAMS = Params.model_validate(
     {"baselines": {"als_factors": 4, "als_regularization": 0.1, "ease_l2": 10.0,
                    "tifu_neighbours": 20, "lambdamart_trees": 20, "lambdamart_new_items": 11}}
 )  # fmt: skip
-NAMES = [one.name for one in every_baseline(PARAMS)]
+NAMES = [baseline.name for baseline in every_baseline(PARAMS)]
 # EASE gives an item no weight for itself; how much own purchases add is chosen on an earlier cut.
 PERSONAL = [name for name in NAMES if name not in {"popularity", "ease"}]
 COLLABORATIVE = ["tifu-knn", "item-knn", "ease", "als", "lambdamart"]
 
 
 def named(name: str) -> Baseline:
-    return next(one for one in every_baseline(PARAMS) if one.name == name)
+    return next(baseline for baseline in every_baseline(PARAMS) if baseline.name == name)
 
 
 def ranking(camps: Camps, name: str, at: str = "test") -> Rankings:
@@ -39,11 +39,11 @@ def test_the_issue_names_eight_baselines() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_ranks_eligible_items_once_and_novel_ones_never_bought(camps: Camps, name: str) -> None:
-    found = ranking(camps, name)
+    ranked = ranking(camps, name)
     bought = camps.cuts()["test"].candidates.bought.toarray()
-    assert found.users.tolist() == list(range(SHOPPERS))
+    assert ranked.users.tolist() == list(range(SHOPPERS))
     for user in range(SHOPPERS):
-        whole, novel = (row[row >= 0] for row in (found.all[user], found.novel[user]))
+        whole, novel = (row[row >= 0] for row in (ranked.all[user], ranked.novel[user]))
         assert sorted(whole) == list(range(ITEMS - 1))  # the ineligible item never
         assert len(set(novel)) == len(novel)
         assert not bought[user, novel].any()

@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 
 from components.platform.settings import settings
+from tests.registries import new_registry
 
 
 @pytest.fixture(scope="session")
 def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+    return new_registry(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture(autouse=True)

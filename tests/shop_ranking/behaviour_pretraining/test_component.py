@@ -90,6 +90,7 @@ def test_an_interrupted_stage_goes_on_and_ends_the_same(run_folder, monkeypatch,
         )
 
 
+@pytest.mark.long
 def test_goes_on_after_kill_9_within_a_phase(run_folder):
     prepared, quick = write_chain(run_folder / "prepared", events()), params(epochs=2)
     component.run(quick, prepared, run_folder / "whole")
@@ -99,8 +100,10 @@ def test_goes_on_after_kill_9_within_a_phase(run_folder):
     assert steps > 1  # step 1 is within the phase
     made = killed_and_resumed(component.STAGE, quick, prepared, folder, training="fit_2", step=1)
     for cut in CUT_DAYS:
-        for one, other in zip(vectors(made, cut), vectors(run_folder / "whole", cut), strict=True):
-            np.testing.assert_allclose(one, other, atol=1e-5)
+        for resumed, other in zip(
+            vectors(made, cut), vectors(run_folder / "whole", cut), strict=True
+        ):
+            np.testing.assert_allclose(resumed, other, atol=1e-5)
 
 
 def test_mlflow_has_the_curve_and_the_throughput(run_folder):
@@ -109,11 +112,12 @@ def test_mlflow_has_the_curve_and_the_throughput(run_folder):
     )
     client = mlflow.MlflowClient(settings().mlflow_uri)
     (experiment,) = [
-        one.experiment_id for one in client.search_experiments(filter_string="name = 'training'")
+        experiment.experiment_id
+        for experiment in client.search_experiments(filter_string="name = 'training'")
     ]
     newest = client.search_runs([experiment], order_by=["start_time DESC"], max_results=1)[0]
     about = json.loads((run_folder / "t/tower.json").read_text())
-    steps = sum(one["steps"] for one in about["phases"].values())
+    steps = sum(phase["steps"] for phase in about["phases"].values())
     for metric in ("loss", "tokens_per_second"):
         points = client.get_metric_history(newest.info.run_id, metric)
         assert len({point.step for point in points}) >= 5  # two epochs, then each refresh
@@ -135,6 +139,7 @@ def test_a_reused_tower_encodes_every_cut_without_training(run_folder):
         component.run(params(reuse=str(prepared)), prepared, run_folder / "not_a_tower")
 
 
+@pytest.mark.long
 def test_a_warm_start_reaches_the_cold_ones_loss_in_fewer_steps(run_folder):
     """The window moves: the champion learnt on earlier cuts, the new tower starts from it."""
     table = events()
@@ -150,10 +155,10 @@ def test_a_warm_start_reaches_the_cold_ones_loss_in_fewer_steps(run_folder):
         name: json.loads((run_folder / name / "tower.json").read_text())
         for name in ("warm", "cold_and_short", "cold")
     }
-    phases = {name: one["phases"] for name, one in about.items()}
+    phases = {name: described["phases"] for name, described in about.items()}
     up_to = ("fit_1", "fit_2", "validation")
-    steps = {name: sum(one[cut]["steps"] for cut in up_to) for name, one in phases.items()}
-    loss = {name: one["validation"]["loss"] for name, one in phases.items()}
+    steps = {name: sum(cuts[cut]["steps"] for cut in up_to) for name, cuts in phases.items()}
+    loss = {name: cuts["validation"]["loss"] for name, cuts in phases.items()}
     assert about["warm"]["metrics"]["ndcg_at_10_all"] > 0.95
     assert steps["warm"] <= steps["cold_and_short"] < phases["cold"]["fit_1"]["steps"]
     assert loss["warm"] < phases["cold"]["fit_1"]["loss"] + 1e-3  # after more steps than all these
@@ -168,15 +173,15 @@ def shifted(table: pa.Table, days: int) -> pa.Table:
 def test_a_start_takes_only_weights_that_have_not_seen_the_first_cut(run_folder):
     prepared = write_chain(run_folder / "prepared", events())
     component.run(params(epochs=2), prepared, run_folder / "champion")
-    found = snapshots(str(run_folder / "champion"))
+    by_cut = snapshots(str(run_folder / "champion"))
     first = np.datetime64("2024-01-01") + np.array(list(CUT_DAYS.values()))
-    assert [str(one.day) for one in found] == [str(day) for day in first]
-    for cut, snapshot in zip(CUT_DAYS, found, strict=True):
+    assert [str(snapshot.day) for snapshot in by_cut] == [str(day) for day in first]
+    for cut, snapshot in zip(CUT_DAYS, by_cut, strict=True):
         expected = vectors(run_folder / "champion", cut)[1]
         np.testing.assert_array_equal(snapshot.load().encode_items(), expected)
-    assert latest_before(found, str(first[2] + 1), "it").day == found[2].day
+    assert latest_before(by_cut, str(first[2] + 1), "it").day == by_cut[2].day
     with pytest.raises(ModelError, match="learnt from nothing after the cut of 2024-01-10"):
-        latest_before(found, "2024-01-10", "it")
+        latest_before(by_cut, "2024-01-10", "it")
     other = params(start_from=str(run_folder / "champion"), dim=16)
     with pytest.raises(ModelError, match="a tower of the shape"):
         component.run(other, prepared, run_folder / "tower")

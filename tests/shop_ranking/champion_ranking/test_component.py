@@ -28,6 +28,7 @@ from components.shop_ranking.engine.towers import content_tower
 from components.shop_ranking.engine.trained_with import TrainedWith
 from components.shop_ranking.model_registration.packages import ranker_package, tower_package
 from components.shop_ranking.params import Params
+from tests.registries import new_registry
 from tests.world import TinyWorld, make_world, tiny_params
 
 NEW, BOUGHT = 10, 10
@@ -53,7 +54,7 @@ def champion(
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        patch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(folder))
         settings.cache_clear()
         shutil.copy(Path(__file__).parents[3] / "requirements-serving.lock", folder)
         prepared = tiny_world.prepared
@@ -122,13 +123,13 @@ def test_it_ranks_another_preparation_with_other_items_and_later_histories(
     )
     out = tmp_path / "champion"
     run(champion.params, prepared=world.prepared, champion=out, policy=champion.policy)
-    found, evaluated = Rankings.load(out / "rankings/test/champion.npz"), world.prepared
-    np.testing.assert_array_equal(found.users, read_candidates(evaluated, "test").users)
+    ranked, evaluated = Rankings.load(out / "rankings/test/champion.npz"), world.prepared
+    np.testing.assert_array_equal(ranked.users, read_candidates(evaluated, "test").users)
     targets = read_table(evaluated / "cuts/test/targets.parquet")
     wanted_pairs = set(
         zip(targets["user_index"].to_pylist(), targets["item_index"].to_pylist(), strict=True)
     )
-    top = [(u, i) for u, row in zip(found.users, found.all[:, :10], strict=True) for i in row]
+    top = [(u, i) for u, row in zip(ranked.users, ranked.all[:, :10], strict=True) for i in row]
     hits = np.mean([(int(u), int(i)) in wanted_pairs for u, i in top])
     shifted = np.mean([(int(u), int(i + 7)) in wanted_pairs for u, i in top])
     assert hits > 1.5 * shifted

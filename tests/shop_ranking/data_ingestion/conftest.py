@@ -125,7 +125,7 @@ def shared_data() -> Path:
     named = os.environ.get("SHOPFUSION_TEST_DATA")
     parents = Path(__file__).resolve().parents
     folders = [Path(named)] if named else [parent / "shared/data" for parent in parents[3:]]
-    found = next((folder for folder in folders if folder.is_dir()), None)
-    if found is None:
+    present = next((folder for folder in folders if folder.is_dir()), None)
+    if present is None:
         pytest.skip("no sample data: set SHOPFUSION_TEST_DATA or put it in ../shared/data")
-    return found
+    return present

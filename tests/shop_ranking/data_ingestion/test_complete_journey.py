@@ -42,6 +42,7 @@ def query(shop: Shop, sql: str) -> list[tuple]:
     return con.execute(sql).fetchall()
 
 
+@pytest.mark.long
 def test_the_published_protocol_is_met(whole: Shop) -> None:
     """Items with at least 20 baskets before T2, households with history and a target after it."""
     eligible = """with eligible as (select item_id from events where timestamp < '2017-11-01'
@@ -54,6 +55,7 @@ def test_the_published_protocol_is_met(whole: Shop) -> None:
     assert query(whole, households) == [(1_997,)]
 
 
+@pytest.mark.long
 def test_every_line_is_kept_and_every_sold_product_described(whole: Shop) -> None:
     assert query(
         whole,
@@ -65,6 +67,7 @@ def test_every_line_is_kept_and_every_sold_product_described(whole: Shop) -> Non
     assert query(whole, "select count(*) from quarantine") == [(0,)]
 
 
+@pytest.mark.long
 def test_every_sold_product_with_a_row_has_a_rendered_picture(whole: Shop) -> None:
     assert query(
         whole,
@@ -78,6 +81,7 @@ def test_every_sold_product_with_a_row_has_a_rendered_picture(whole: Shop) -> No
     ) == [(0,)]
 
 
+@pytest.mark.long
 def test_prices_titles_and_campaigns_are_filled(whole: Shop) -> None:
     assert query(
         whole, "select count(*), sum(len(item_ids)), min(starts_at)::date::varchar from campaigns"
@@ -96,6 +100,7 @@ def test_prices_titles_and_campaigns_are_filled(whole: Shop) -> None:
     )
 
 
+@pytest.mark.long
 def test_households_coupons_and_who_got_a_campaign_are_read_under_pseudonyms(whole: Shop) -> None:
     assert query(
         whole,
@@ -125,6 +130,7 @@ def test_households_coupons_and_who_got_a_campaign_are_read_under_pseudonyms(who
     ) == [(2_102, "2017-01-01", True, 2_102)]
 
 
+@pytest.mark.long
 def test_promotions_are_shares_of_the_stores_in_a_week_of_the_till(whole: Shop) -> None:
     assert query(
         whole,
@@ -174,6 +180,7 @@ def few_households(tmp_path: Path) -> Shop:
     return Shop(tmp_path / "source", tmp_path / "run", "complete-journey")
 
 
+@pytest.mark.long
 def test_bad_promotions_and_coupons_are_set_aside(few_households: Shop) -> None:
     changes = {  # of a column: the rows that lose it
         "promotions": ("week", "store_id = 316 and week = 3"),
@@ -199,6 +206,7 @@ def test_bad_promotions_and_coupons_are_set_aside(few_households: Shop) -> None:
         few_households.ingest()
 
 
+@pytest.mark.long
 def test_merchandise_leaves_out_returns_fuel_coupons_and_miscellaneous(
     few_households: Shop,
 ) -> None:

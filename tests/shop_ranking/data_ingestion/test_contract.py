@@ -165,8 +165,8 @@ def reason_of(table: str, changes: dict[str, object]) -> str | None:
     ],
 )
 def test_rules(table: str, changes: dict[str, object], reason: str | None) -> None:
-    found = reason_of(table, changes)
-    assert found == reason or (reason and found and found.startswith(reason))
+    given = reason_of(table, changes)
+    assert given == reason or (reason and given and given.startswith(reason))
 
 
 @pytest.mark.parametrize(

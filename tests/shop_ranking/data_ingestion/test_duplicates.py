@@ -23,8 +23,8 @@ def table_of(name: str, columns: list[str], rows: Rows) -> pa.Table:
 
 def resolve(name: str, columns: list[str], files: list[Rows]) -> tuple[pa.Table, int, int]:
     parts = [(f"file {i}", table_of(name, columns, rows)) for i, rows in enumerate(files)]
-    found = distinct(name, [(source, t.cast(nullable(name))) for source, t in parts])
-    return found.rows, found.repeated, sum(t.num_rows for t in found.quarantined)
+    table = distinct(name, [(source, t.cast(nullable(name))) for source, t in parts])
+    return table.rows, table.repeated, sum(t.num_rows for t in table.quarantined)
 
 
 def nullable(name: str) -> pa.Schema:
@@ -60,7 +60,7 @@ def test_order_lines_are_the_same_by_their_whole_content(files: list[Rows]) -> N
     times = pa.array([0], schemas.UTC)
     files = [[(*row, "u", times[0]) for row in rows] for rows in files]
     rows, repeated, quarantined = resolve("orders", [*columns, "user_id", "timestamp"], files)
-    found = list(zip(*(rows[c].to_pylist() for c in columns), strict=True))
-    assert found == sorted({row[:3] for rows in files for row in rows})
-    assert repeated == sum(map(len, files)) - len(found)
+    kept = list(zip(*(rows[c].to_pylist() for c in columns), strict=True))
+    assert kept == sorted({row[:3] for rows in files for row in rows})
+    assert repeated == sum(map(len, files)) - len(kept)
     assert quarantined == 0

@@ -84,8 +84,8 @@ def test_a_bad_row_is_set_aside_with_its_reason(rich: Shop, name: str) -> None:
     write_csv(rich.source / f"{name}-bad.csv", HEADERS[name], [row])
     account = rich.ingest(max_quarantined_share=0.6)
     assert rich.table(name).equals(first)
-    [(found, count)] = account["quarantined"][name].items()
-    assert found.startswith(reason)
+    [(said, count)] = account["quarantined"][name].items()
+    assert said.startswith(reason)
     assert count == 1
 
 

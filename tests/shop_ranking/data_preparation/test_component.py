@@ -43,13 +43,13 @@ def test_the_order_of_the_rows_changes_no_byte(tiny_world: TinyWorld, tmp_path: 
 
 
 def test_every_table_keeps_its_schema(tiny_world: TinyWorld) -> None:
-    found = {
+    schemas_of = {
         "items": schemas.ITEMS,
         "users": schemas.USERS,
         "images": schemas.ITEM_IMAGES,
         **{f"cuts/{cut}/{name}": s for cut in CUTS for name, s in schemas.CUT_TABLES.items()},
     }
-    for name, schema in found.items():
+    for name, schema in schemas_of.items():
         rows = read_table(tiny_world.prepared / f"{name}.parquet")
         assert rows.schema.equals(schema), name
         assert rows.num_rows > 0, name

@@ -80,15 +80,15 @@ def written(tiny_world: TinyWorld, cut: str, table: str) -> pd.DataFrame:
     return frame
 
 
-def assert_same(found: pd.DataFrame, expected: pd.DataFrame, keys: list[str]) -> None:
+def assert_same(written: pd.DataFrame, expected: pd.DataFrame, keys: list[str]) -> None:
     assert len(expected) > 0
-    found = found.set_index(keys).sort_index()
+    written = written.set_index(keys).sort_index()
     expected = expected.set_index(keys).sort_index()
-    assert found.index.equals(expected.index)
-    assert set(found) == set(expected)
+    assert written.index.equals(expected.index)
+    assert set(written) == set(expected)
     for column in expected:
         np.testing.assert_allclose(
-            found[column].to_numpy(float), expected[column].to_numpy(float),
+            written[column].to_numpy(float), expected[column].to_numpy(float),
             rtol=2e-6, atol=2e-6, err_msg=column,
         )  # fmt: skip
 
@@ -164,10 +164,10 @@ def test_item_stats(naive: Naive, tiny_world: TinyWorld, name: str) -> None:
     prices = money(naive.orders, ["item_id"]).drop(columns="spend")
     expected = pd.DataFrame(rows).merge(prices, on="item_id", how="left")
     expected["discounted_share_28"] = expected.discounted_share_28.fillna(0.0)
-    found = written(tiny_world, name, "item_stats")
-    assert set(found.item_id[found.eligible]) == naive.eligible
-    assert_same(found[found.eligible], expected, ["item_id"])
-    assert (found[~found.eligible].sessions == 0).all()
+    stats = written(tiny_world, name, "item_stats")
+    assert set(stats.item_id[stats.eligible]) == naive.eligible
+    assert_same(stats[stats.eligible], expected, ["item_id"])
+    assert (stats[~stats.eligible].sessions == 0).all()
 
 
 def test_user_stats(naive: Naive, tiny_world: TinyWorld, name: str) -> None:
@@ -195,11 +195,11 @@ def test_user_stats(naive: Naive, tiny_world: TinyWorld, name: str) -> None:
 def test_sequences(naive: Naive, tiny_world: TinyWorld, name: str) -> None:
     items = read_table(tiny_world.prepared / "items.parquet")["item_id"].to_pandas()
     users = read_table(tiny_world.prepared / "users.parquet")["user_id"].to_pandas()
-    found = written(tiny_world, name, "sequences")
-    found.index = pd.Index(users.loc[found.user_index])
-    assert set(found.index) == set(naive.lines.user_id)
+    sequences = written(tiny_world, name, "sequences")
+    sequences.index = pd.Index(users.loc[sequences.user_index])
+    assert set(sequences.index) == set(naive.lines.user_id)
     for user, mine in naive.lines.groupby("user_id"):
-        row = found.loc[user]
+        row = sequences.loc[user]
         order = mine.sort_values("timestamp", kind="stable")
         day = (naive.cut - order.timestamp) / DAY
         np.testing.assert_allclose(row["day"], day, rtol=1e-6)
@@ -232,20 +232,20 @@ def test_item_pairs(naive: Naive, tiny_world: TinyWorld, name: str) -> None:
         for pair in combinations(basket, 2):
             together[pair] = together.get(pair, 0) + 1
     alone = baskets.explode().value_counts()
-    found = read_table(tiny_world.prepared / "cuts" / name / "item_pairs.parquet").to_pandas()
+    pairs = read_table(tiny_world.prepared / "cuts" / name / "item_pairs.parquet").to_pandas()
     items = read_table(tiny_world.prepared / "items.parquet")["item_id"].to_pandas()
-    found["a"], found["b"] = items.loc[found.item_index].array, items.loc[found.other_index].array
+    pairs["a"], pairs["b"] = items.loc[pairs.item_index].array, items.loc[pairs.other_index].array
     kept = {pair: count for pair, count in together.items() if count >= 3}
     partners = pd.Series([item for pair in kept for item in pair]).value_counts()
     assert partners.max() <= 20  # so that every pair is kept
-    assert len(found) == 2 * len(kept) > 0
-    for row in found.itertuples():
+    assert len(pairs) == 2 * len(kept) > 0
+    for row in pairs.itertuples():
         pair = (min(row.a, row.b), max(row.a, row.b))
         assert row.sessions == kept[pair]
         lift = kept[pair] * len(baskets) / (alone[row.a] * alone[row.b])
         assert row.lift == pytest.approx(lift, rel=1e-6)
-    strength = found.lift * np.sqrt(found.sessions)
-    drop = strength.groupby(found.item_index).diff().dropna()
+    strength = pairs.lift * np.sqrt(pairs.sessions)
+    drop = strength.groupby(pairs.item_index).diff().dropna()
     assert (drop <= 1e-6).all()
 
 

@@ -107,8 +107,8 @@ def test_an_event_at_the_cut_is_a_target_and_one_before_it_is_history(tmp_path: 
     assert set(bought) == {("u0", "i0"), ("u1", "i0"), ("u2", "i0"), ("u0", "i1"), ("u2", "i1")}
     assert 0 < bought["u0", "i1"]["days_since_last"] < 2 / 86400
     wanted = read_table(prepared / "cuts/test/targets.parquet").to_pylist()
-    found = {(users[r["user_index"]], items[r["item_index"]]): r["is_repeat"] for r in wanted}
-    assert found == {
+    targets = {(users[r["user_index"]], items[r["item_index"]]): r["is_repeat"] for r in wanted}
+    assert targets == {
         ("u0", "i0"): True,
         ("u1", "i0"): True,
         ("u2", "i0"): True,

@@ -87,16 +87,16 @@ def assert_equal(left: pa.Table, right: pa.Table, name: str) -> None:
     assert left.schema == right.schema, name
     assert left.num_rows == right.num_rows, name
     for field in left.schema:
-        one, other = left[field.name], right[field.name]
+        ours, other = left[field.name], right[field.name]
         if pa.types.is_list(field.type):
-            assert one.combine_chunks().offsets == other.combine_chunks().offsets, (name, field)
-            one, other = one.combine_chunks().flatten(), other.combine_chunks().flatten()
-        if pa.types.is_floating(one.type):
-            assert one.is_null().equals(other.is_null()), (name, field)
+            assert ours.combine_chunks().offsets == other.combine_chunks().offsets, (name, field)
+            ours, other = ours.combine_chunks().flatten(), other.combine_chunks().flatten()
+        if pa.types.is_floating(ours.type):
+            assert ours.is_null().equals(other.is_null()), (name, field)
             close = {"rtol": 1e-6, "atol": 1e-6}
-            np.testing.assert_allclose(one.to_numpy(), other.to_numpy(), **close, err_msg=name)
+            np.testing.assert_allclose(ours.to_numpy(), other.to_numpy(), **close, err_msg=name)
         else:
-            assert one.to_pylist() == other.to_pylist(), (name, field)
+            assert ours.to_pylist() == other.to_pylist(), (name, field)
 
 
 def test_every_expression_compiles_for_spark(

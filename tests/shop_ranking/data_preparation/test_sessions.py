@@ -44,8 +44,8 @@ def sessions(events: list[tuple[str, int, str | None]]) -> list[str]:
         ],
     )
     named = with_sessions(ibis.memtable(made), GAP_MINUTES)
-    found: pa.Table = CON.to_pyarrow(named.order_by("event_id"))
-    return list(found["session_id"].to_pylist())
+    assigned: pa.Table = CON.to_pyarrow(named.order_by("event_id"))
+    return list(assigned["session_id"].to_pylist())
 
 
 @settings(max_examples=25, deadline=None)
@@ -53,14 +53,14 @@ def sessions(events: list[tuple[str, int, str | None]]) -> list[str]:
 def test_a_pause_and_nothing_else_starts_a_session(
     events: list[tuple[str, int, str | None]],
 ) -> None:
-    found = sessions(events)
-    for (_, _, session), name in zip(events, found, strict=True):
+    assigned = sessions(events)
+    for (_, _, session), name in zip(events, assigned, strict=True):
         assert name == session if session else name is not None
     for shopper in "ab":
         order = sorted((s, n) for n, (user, s, _) in enumerate(events) if user == shopper)
         for (early, a), (late, b) in itertools.pairwise(order):
             if events[a][2] is None and events[b][2] is None:
-                assert (found[a] == found[b]) == (late - early <= GAP_MINUTES * 60)
+                assert (assigned[a] == assigned[b]) == (late - early <= GAP_MINUTES * 60)
 
 
 @settings(max_examples=15, deadline=None)

@@ -101,15 +101,15 @@ def _moved(
     vectors = {name: np.nan_to_num(ranker.items.vectors[name]).astype(float) for name in TOWERS}
     others = np.hstack([vectors[name] for name in TOWERS if name != tower])
     _, _, direction = np.linalg.svd(vectors[tower] - usual @ vectors[tower], full_matrices=False)
-    found = linprog(
+    optimum = linprog(
         -vectors[tower] @ direction[0],
         A_eq=np.vstack([others.T, np.ones(len(whole))]),
         b_eq=np.append(usual @ others, 1.0),
-        bounds=[(0, max(MOST, usual.max()) if one else 0) for one in whole],
+        bounds=[(0, max(MOST, usual.max()) if complete else 0) for complete in whole],
     )
-    assert found.success, found.message
-    count = np.floor(found.x * VISITS * LINES).astype(int)
-    count[np.argsort(-found.x)[: VISITS * LINES - count.sum()]] += 1
+    assert optimum.success, optimum.message
+    count = np.floor(optimum.x * VISITS * LINES).astype(int)
+    count[np.argsort(-optimum.x)[: VISITS * LINES - count.sum()]] += 1
     pool = np.repeat(np.arange(len(whole)), count)  # dealt out: no basket has an item twice
     return pool.reshape(LINES, VISITS).T
 

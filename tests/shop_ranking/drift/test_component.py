@@ -2,12 +2,11 @@
 
 import json
 import threading
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -24,10 +23,7 @@ from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.drift.predictions import ndcg_of_shown, online_statistics
 from components.shop_ranking.drift.rows import data_quality_statistics, input_statistics, read_rows
 from components.shop_ranking.params import Params
-
-FIRST = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday
-WEEKS = 12
-CATEGORIES = ("FOOD > CHEESE", "FOOD > BREAD", "HOME > CANDLES")
+from tests.shop_ranking.drift.shop import FIRST, WEEKS, write_shop
 
 
 @pytest.fixture
@@ -36,39 +32,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settings.cache_clear()
     yield tmp_path / "home"
     settings.cache_clear()
-
-
-def write_shop(folder: Path, feast: int | None = None) -> Path:
-    """Twelve weeks of 40 baskets a day; in the week of the feast everybody buys candles."""
-    rng = np.random.default_rng(0)
-    at = np.repeat(np.arange(WEEKS * 7), 40)
-    candles = np.where(at // 7 == feast, 0.8, 0.1)
-    kind = np.where(rng.random(len(at)) < candles, 2, rng.integers(0, 2, len(at)))
-    minutes = rng.integers(9 * 60, 20 * 60, len(at))
-    orders = pd.DataFrame(
-        {
-            "order_id": [f"o{n}" for n in range(len(at))],
-            "user_id": [f"u{n % 50}" for n in range(len(at))],
-            "timestamp": pd.Timestamp(FIRST) + pd.to_timedelta(at * 1440 + minutes, unit="min"),
-            "item_id": [f"i{n}" for n in kind],
-            "quantity": 1.0,
-            "unit_price": rng.uniform(1, 9, len(at)),
-            "discount": 0.0,
-        }
-    )
-    products = pd.DataFrame(
-        {"item_id": ["i0", "i1", "i2"], "title": "thing", "category": CATEGORIES, "brand": "own"}
-    )
-    tables = {name: schemas.TABLES[name].empty_table() for name in ("events", "quarantine")}
-    tables["orders"] = pa.Table.from_pandas(orders, schema=schemas.ORDERS, preserve_index=False)
-    known = {field.name: None for field in schemas.PRODUCTS} | products.to_dict("list")
-    tables["products"] = pa.table(
-        {k: v if v is not None else pa.nulls(3, schemas.PRODUCTS.field(k).type)
-         for k, v in known.items()}
-    )  # fmt: skip
-    for name, table in tables.items():
-        write_table(table, folder / f"{name}.parquet")
-    return folder
 
 
 def judge(tables: Path, weeks: list[date] | None = None) -> list[Judgement]:
@@ -84,14 +47,14 @@ def params(**drift: object) -> Params:
 def test_the_week_of_the_feast_raises_the_alarm_and_others_do_not(home, tmp_path):
     tables = write_shop(tmp_path / "tables", feast=10)
     judged = judge(tables, [])
-    found = {(one.week, one.name) for one in judged if one.alarm}
-    assert found == {(date(2024, 3, 11), "category")}
+    alarmed = {(judgement.week, judgement.name) for judgement in judged if judgement.alarm}
+    assert alarmed == {(date(2024, 3, 11), "category")}
     (line,) = alarms(judged)
     assert line.startswith("2024-03-11 ALARM input: category 2.")
     only = judge(tables, [date(2024, 3, 14)])  # any day of the week
     assert alarms(only) == [line]
     assert len(list(home.rglob("snapshots/*.json"))) == WEEKS  # one a week, though one ran twice
-    assert {one.week for one in judge(tables)} == {date(2024, 3, 18)}  # the last
+    assert {judgement.week for judgement in judge(tables)} == {date(2024, 3, 18)}  # the last
 
 
 def test_a_week_that_is_not_over_is_refused(home, tmp_path):
@@ -111,9 +74,9 @@ def test_hours_are_those_of_the_shop(tmp_path):
     tables = write_shop(tmp_path / "tables")
     hours = {
         zone: next(
-            one
-            for one in input_statistics(read_rows(tables, None, zone), DriftParams())
-            if one.name == "hour"
+            statistic
+            for statistic in input_statistics(read_rows(tables, None, zone), DriftParams())
+            if statistic.name == "hour"
         ).labels
         for zone in ("UTC", "America/New_York")
     }
@@ -150,7 +113,11 @@ def test_feedback_takes_over_and_its_labels_are_ranking_quality(tmp_path):
         path = feedback / f"day={day.date()}" / "labelled.parquet"
         write_table(labelled(day, hit), path)
     rows = read_rows(tables, feedback, "UTC")
-    (category,) = (one for one in input_statistics(rows, DriftParams()) if one.name == "category")
+    (category,) = (
+        statistic
+        for statistic in input_statistics(rows, DriftParams())
+        if statistic.name == "category"
+    )
     assert category.counts_WB.sum(axis=1)[8:].tolist() == [280, 280, 1, 1]
     shown, quality = online_statistics(rows, DriftParams())
     assert shown.name == "shown score"
@@ -167,10 +134,13 @@ def test_bad_rows_are_counted_in_their_week(tmp_path):
         schema=schemas.QUARANTINE,
     )
     write_table(bad, tables / "quarantine.parquet")
-    found = {one.name: one for one in data_quality_statistics(read_rows(tables, None, "UTC"))}
-    assert found["quarantined rows"].bad_W.tolist() == [0, 5, *[0] * 10]
-    assert found["missing values"].value(0) == 0
-    assert found["repeated lines"].value(0) == 0
+    by_name = {
+        statistic.name: statistic
+        for statistic in data_quality_statistics(read_rows(tables, None, "UTC"))
+    }
+    assert by_name["quarantined rows"].bad_W.tolist() == [0, 5, *[0] * 10]
+    assert by_name["missing values"].value(0) == 0
+    assert by_name["repeated lines"].value(0) == 0
 
 
 def test_ndcg_against_what_was_bought():

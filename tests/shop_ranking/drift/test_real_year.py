@@ -15,6 +15,8 @@ from components.shop_ranking.data_ingestion.contract import connect
 from components.shop_ranking.drift.rows import input_statistics, read_rows
 from components.shop_ranking.params import load_params
 
+pytestmark = pytest.mark.long  # a year of real receipts
+
 ROOT = Path(__file__).resolve().parents[3]
 CHAMPION_DAY = date(2017, 11, 1)  # of the published comparison
 STATISTICS = 14  # of a week beside a champion, which share the level of false alarms
@@ -48,9 +50,11 @@ def test_stable_weeks_are_quiet_and_the_feasts_are_caught(tables: Path):
     shared = drift.model_copy(update={"false_alarms": level})
     judged = judge_weeks(statistics, rows.weeks, shared, CHAMPION_DAY)
     alarms: dict[int, set[str]] = {}
-    for one in judged:
-        if one.alarm:
-            alarms.setdefault((one.week - date(2016, 12, 26)).days // 7 + 1, set()).add(one.name)
+    for judgement in judged:
+        if judgement.alarm:
+            alarms.setdefault((judgement.week - date(2016, 12, 26)).days // 7 + 1, set()).add(
+                judgement.name
+            )
     assert len(alarms.keys() & set(STABLE)) <= 1, alarms
     assert "category" in alarms.get(THANKSGIVING, ())
     assert "category" in alarms.get(BEFORE_CHRISTMAS, ())

@@ -27,8 +27,8 @@ def scores_of_all(shoppers, items):
     scores = {tower: shoppers.vectors[tower] @ items.vectors[tower].T for tower in TOWERS}
     for name, weights in ease_weights(shoppers).items():
         owned = csr_array((weights, shoppers.item, shoppers.ptr), shape=(count, width))
-        found = (owned @ items.ease.astype(np.float64)).toarray()
-        scores[name] = np.where(found > 0, found, np.nan)
+        ease = (owned @ items.ease.astype(np.float64)).toarray()
+        scores[name] = np.where(ease > 0, ease, np.nan)
     decayed = np.zeros((count, width))
     decayed[shoppers.owner, shoppers.item] = shoppers.pair_column("decayed_120")
     popularity = np.log1p(items.column("sessions_28"))

@@ -81,8 +81,8 @@ def test_features_do_not_depend_on_the_batch(states):
 
 def test_candidates_are_eligible_and_labelled_bought_as_they_were(states):
     items, shoppers = states
-    found = candidates(shoppers, items)
-    assert items.eligible[found.items].all()
+    proposed = candidates(shoppers, items)
+    assert items.eligible[proposed.items].all()
     owned = {
         (int(b), int(i))
         for b, i, n in zip(
@@ -92,14 +92,16 @@ def test_candidates_are_eligible_and_labelled_bought_as_they_were(states):
     }
     marked = {
         (int(b), int(i))
-        for b, i, yes in zip(found.owner, found.items, found.bought, strict=True)
+        for b, i, yes in zip(proposed.owner, proposed.items, proposed.bought, strict=True)
         if yes
     }
     assert marked <= owned
     assert (
         not {
             (int(b), int(i))
-            for b, i in zip(found.owner[~found.bought], found.items[~found.bought], strict=True)
+            for b, i in zip(
+                proposed.owner[~proposed.bought], proposed.items[~proposed.bought], strict=True
+            )
         }
         & owned
     )
@@ -107,9 +109,9 @@ def test_candidates_are_eligible_and_labelled_bought_as_they_were(states):
 
 def test_a_missing_picture_is_missing_not_zero(states):
     items, shoppers = states
-    found = candidates(shoppers, items)
-    column = found.features[:, list(FEATURES).index("image")]
-    without_picture = np.isnan(items.vectors["image"][found.items]).any(1)
+    proposed = candidates(shoppers, items)
+    column = proposed.features[:, list(FEATURES).index("image")]
+    without_picture = np.isnan(items.vectors["image"][proposed.items]).any(1)
     assert without_picture.any()
     assert np.isnan(column[without_picture]).all()
     assert not np.isnan(column[~without_picture]).any()

@@ -27,10 +27,10 @@ SCORES = st.lists(
 def test_the_largest_are_those_of_a_stable_sort(values, k, seed, kind):
     scores = np.array(values, kind)
     usable = np.random.default_rng(seed).random(len(scores)) < 0.7
-    found = largest(scores, usable, k)
+    rows = largest(scores, usable, k)
     allowed = np.flatnonzero(usable & ~np.isnan(scores))
     expected = allowed[np.argsort(-scores[allowed], kind="stable")][:k]
-    assert sorted(found.tolist()) == sorted(expected.tolist())
+    assert sorted(rows.tolist()) == sorted(expected.tolist())
 
 
 def by_hand(scores, vectors, k, diversity):
@@ -51,9 +51,9 @@ def test_a_list_is_made_less_alike(diversity):
     vectors = rng.standard_normal((30, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     scores = np.sort(rng.random(30).astype(np.float32))[::-1].copy()
-    found = diversified(scores, vectors, 12, diversity).tolist()
-    assert found == by_hand(scores, vectors, 12, diversity)
-    assert found != list(range(12))
+    chosen = diversified(scores, vectors, 12, diversity).tolist()
+    assert chosen == by_hand(scores, vectors, 12, diversity)
+    assert chosen != list(range(12))
 
 
 def test_ease_is_the_sparse_product(champion):
@@ -67,16 +67,16 @@ def test_ease_is_the_sparse_product(champion):
     state = stacked([champion.shoppers.of(user, (), champion.as_of).state for user in users])
     ptr = np.arange(len(users) + 1) * width
     everything = np.tile(np.arange(width, dtype=np.int32), len(users))
-    found = ease.at(state, ptr, everything, scratch_of(width))
+    pairs = ease.at(state, ptr, everything, scratch_of(width))
     for k, name in enumerate(EASE):
         own = csr_array((ease_weights(state)[name], state.item, state.ptr), (len(users), width))
         expected = (own @ thin.astype(np.float64)).toarray()
         assert (expected == 0).any()
-        np.testing.assert_allclose(found.at[:, k].reshape(expected.shape), expected, rtol=1e-6)
+        np.testing.assert_allclose(pairs.at[:, k].reshape(expected.shape), expected, rtol=1e-6)
         if name == "ease":
             eligible = expected[:, items.eligible]
             z = (expected - eligible.mean(1)[:, None]) / eligible.std(1)[:, None]
-            np.testing.assert_allclose(found.z.reshape(z.shape), z, rtol=1e-3, atol=1e-4)
+            np.testing.assert_allclose(pairs.z.reshape(z.shape), z, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("merged", [0, 12])

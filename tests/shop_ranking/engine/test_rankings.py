@@ -24,8 +24,8 @@ SCORES = hnp.arrays(
 @given(SCORES, st.permutations(range(ITEMS)), st.integers(1, ITEMS), st.integers(1, 20))
 def test_top_k_equals_a_stable_sort_of_everything(scores, permutation, eligible, k):
     order = np.array(permutation[:eligible], np.int32)
-    found = top_k(scores, order, k)
-    for row, ranked in zip(scores, found, strict=True):
+    ranked_rows = top_k(scores, order, k)
+    for row, ranked in zip(scores, ranked_rows, strict=True):
         stable = order[np.argsort(-row[order], kind="stable")]
         expected = [item for item in stable if row[item] > -np.inf][:k]
         assert ranked.tolist() == expected + [-1] * (k - len(expected))
@@ -41,25 +41,25 @@ def test_top_k_refuses_nan_of_an_eligible_item_only():
 def test_novel_ranking_removes_what_was_bought_and_all_keeps_it():
     bought = csr_array((np.ones(2, bool), ([0, 2], [3, 1])), shape=(3, 4))
     candidates = Candidates(np.array([0, 2], np.int32), np.array([3, 1, 0], np.int32), bought)
-    found = rank(
+    ranking = rank(
         lambda users: np.tile(np.arange(4.0, dtype=np.float32), (len(users), 1)),
         candidates,
         "index",
         5.0,
     )
-    assert found.all[:, :4].tolist() == [[3, 1, 0, -1], [3, 1, 0, -1]]
-    assert found.novel[:, :4].tolist() == [[1, 0, -1, -1], [3, 0, -1, -1]]
-    assert found.seconds > 5.0
+    assert ranking.all[:, :4].tolist() == [[3, 1, 0, -1], [3, 1, 0, -1]]
+    assert ranking.novel[:, :4].tolist() == [[1, 0, -1, -1], [3, 0, -1, -1]]
+    assert ranking.seconds > 5.0
 
 
 def test_ranking_file_comes_back_as_written(tmp_path: Path):
     grid = np.arange(2 * LENGTH, dtype=np.int32).reshape(2, LENGTH)
     Rankings(np.array([4, 7], np.int32), grid, grid + 1, 2.5).save(tmp_path / "m.npz")
-    found = Rankings.load(tmp_path / "m.npz")
-    assert found.users.tolist() == [4, 7]
-    assert np.array_equal(found.all, grid)
-    assert np.array_equal(found.novel, grid + 1)
-    assert found.seconds == 2.5
+    loaded = Rankings.load(tmp_path / "m.npz")
+    assert loaded.users.tolist() == [4, 7]
+    assert np.array_equal(loaded.all, grid)
+    assert np.array_equal(loaded.novel, grid + 1)
+    assert loaded.seconds == 2.5
 
 
 @pytest.mark.parametrize("case", ["absent", "text", "lacks a key", "short rows", "unsorted"])

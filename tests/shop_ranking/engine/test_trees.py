@@ -15,9 +15,9 @@ def test_served_trees_score_as_the_stacking(champion):
     everything = np.arange(len(champion.catalogue), dtype=np.int32)
     for user in user_ids(champion, 20):
         state = champion.shoppers.of(user, (), champion.as_of).state
-        found = champion.engine.rows(state, [everything])
-        gone = rng.random(found.features.shape) < 0.2  # any feature may be missing
-        for given in (found, replace(found, features=np.where(gone, np.nan, found.features))):
+        rows = champion.engine.rows(state, [everything])
+        gone = rng.random(rows.features.shape) < 0.2  # any feature may be missing
+        for given in (rows, replace(rows, features=np.where(gone, np.nan, rows.features))):
             assert given.bought.any()
             assert not given.bought.all()
             expected = fusion.score(given)

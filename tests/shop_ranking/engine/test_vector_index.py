@@ -33,8 +33,8 @@ def test_the_nearest_of_many_are_those_of_each(index):
     made, vectors = index
     asked = np.random.default_rng(1).standard_normal((5, DIM), np.float32)
     without = [np.arange(n * 20, dtype=np.int32) for n in range(5)]
-    found = made.nearest_of_all(asked, 30, without=without, among=[None] * 5)
-    for vector, left, (items, scores) in zip(asked, without, found, strict=True):
+    nearest = made.nearest_of_all(asked, 30, without=without, among=[None] * 5)
+    for vector, left, (items, scores) in zip(asked, without, nearest, strict=True):
         assert items.tolist() == by_hand(vectors, vector, left, 30)
         alone = made.nearest(vector, 30, without=left)
         assert items.tolist() == alone[0].tolist()
@@ -53,8 +53,8 @@ def test_a_vector_of_nan_finds_nothing_and_troubles_no_other(index):
 
 def test_all_items_are_found_where_more_are_asked_for(index):
     made, vectors = index
-    found, _ = made.nearest(vectors[4], ITEMS, without=np.array([0, 2], np.int32))
-    assert sorted(found.tolist()) == [item for item in range(4, ITEMS, 2) if item != 10]
+    nearest, _ = made.nearest(vectors[4], ITEMS, without=np.array([0, 2], np.int32))
+    assert sorted(nearest.tolist()) == [item for item in range(4, ITEMS, 2) if item != 10]
 
 
 @pytest.mark.parametrize("allowed", [2, ITEMS])

@@ -172,6 +172,7 @@ def test_the_champions_ranking_of_these_rows_is_measured_like_any_other(shop: Pa
     pd.testing.assert_series_equal(board["champion"], board["stacking"])
 
 
+@pytest.mark.long
 def test_a_full_disk_leaves_the_whole_old_evaluation(shop: Path) -> None:
     """The leaderboard is small enough to be written, its picture is not."""
     params, folder = Params(), shop / "run"

@@ -12,15 +12,18 @@ from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.rankings import Rankings
 from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.fusion_training.component import run
-from tests.world import tiny_params
+from tests.registries import new_registry
+from tests.world import QUICK_FUSION, tiny_params
+
+QUICK = tiny_params(fusion=QUICK_FUSION)
 
 
 @pytest.fixture(scope="module")
 def fused(tiny_world, standins, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fused")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{folder}/mlflow.db")
-        run(tiny_params(), prepared=tiny_world.prepared, fused=folder / "fused", **standins)
+        patch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(folder))
+        run(QUICK, prepared=tiny_world.prepared, fused=folder / "fused", **standins)
     return folder / "fused"
 
 
@@ -36,7 +39,7 @@ def test_what_is_wanted_after_the_test_cut_changes_no_ranking(
     fused, tiny_world, standins, tmp_path, monkeypatch
 ):
     """The same shoppers want other items: only what is measured may change."""
-    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(tmp_path))
     shutil.copytree(tiny_world.prepared, tmp_path / "prepared")
     path = tmp_path / "prepared/cuts/test/targets.parquet"
     targets = read_table(path)
@@ -46,7 +49,7 @@ def test_what_is_wanted_after_the_test_cut_changes_no_ranking(
     write_table(targets.set_column(at, targets.schema.field(at), other), path)
     methods = [name for name in METHODS if name != "parameter-averaging"]  # its fit is three others
     paths = {"prepared": tmp_path / "prepared", "fused": tmp_path / "fused", **standins}
-    run(tiny_params(), **paths, methods=methods)
+    run(QUICK, **paths, methods=methods)
     for name in (*methods, *TOWERS):
         ranked, again = (
             Rankings.load(folder / "rankings" / "test" / f"{name}.npz")
@@ -86,7 +89,7 @@ def test_serves_strangers(fused):
 
 
 def test_says_when_there_is_no_fit_cut(tiny_world, standins, tmp_path, monkeypatch):
-    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(tmp_path))
     prepared = tmp_path / "prepared"
     prepared.mkdir()
     cuts = json.loads((tiny_world.prepared / "cuts.json").read_text())
@@ -98,7 +101,7 @@ def test_says_when_there_is_no_fit_cut(tiny_world, standins, tmp_path, monkeypat
 
 
 def test_a_refresh_fits_one_way_and_registers_it(tiny_world, standins, tmp_path, monkeypatch):
-    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(tmp_path))
     params = tiny_params(fusion={"only": "rank-ensemble", "method": "stacking"})
     run(params, prepared=tiny_world.prepared, fused=tmp_path / "fused", **standins)
     assert [name for name in METHODS if (tmp_path / "fused" / name).exists()] == ["rank-ensemble"]

@@ -13,7 +13,7 @@ from components.shop_ranking.image_pretraining.component import run
 from components.shop_ranking.params import Params
 from tests.content import (
     altered,
-    found,
+    correlations,
     killed_and_resumed,
     logged,
     run_in,
@@ -43,7 +43,7 @@ def with_image(prepared: Path) -> np.ndarray:
 
 
 def test_finds_what_only_the_picture_shows(tower: Path, tiny_world: TinyWorld) -> None:
-    share = found(tower, tiny_world)
+    share = correlations(tower, tiny_world)
     assert share["picture"] > 0.15
     assert share["picture"] > share["text"] + 0.1
 
@@ -146,6 +146,7 @@ def test_ready_made_vectors_are_used_instead(tiny_world: TinyWorld, tmp_path: Pa
     np.testing.assert_array_equal(close, groups[kept][:, None] == groups[kept])
 
 
+@pytest.mark.long
 def test_goes_on_after_kill_9(tower: Path, tiny_world: TinyWorld, tmp_path: Path) -> None:
     made = killed_and_resumed("image_pretraining", small(), tiny_world.prepared, tmp_path)
     np.testing.assert_allclose(vectors(made, "item"), vectors(tower, "item"), atol=1e-3)

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import uuid
 from pathlib import Path
 
 import mlflow as client
@@ -18,19 +17,16 @@ from components.platform.registry import registering
 from components.platform.registry.policy import load_policy
 from components.platform.settings import settings
 from components.shop_ranking.application import SHOP_RANKING
-from components.shop_ranking.model_registration.component import run
 from components.shop_ranking.model_registration.provenance import lock_digest
 from components.shop_ranking.params import Params
 from tests.shop_ranking.model_registration.handmade import (
     CHOSEN,
-    PATHS,
-    read_verdict,
     write_evaluation,
-    write_run,
 )
+from tests.shop_ranking.model_registration.shop import Shop
 
 # One MLflow server for both files, also where tests run in several processes.
-pytestmark = pytest.mark.xdist_group("registry")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("registry")]
 
 
 @pytest.fixture
@@ -40,36 +36,7 @@ def shop(tmp_path, monkeypatch):
     return Shop(tmp_path)
 
 
-ALL = Params()
 FEW = Params.model_validate({"baselines": {"ranked": ["popularity"]}})  # as a refresh ranks
-
-
-class Shop:
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.names = folder, f"-{uuid.uuid4().hex[:8]}"
-
-    def train(self, **changes) -> None:
-        write_run(self.folder, names=self.names, **changes)
-
-    def register(self, params: Params = ALL) -> dict:
-        paths = {name: Path(path) for name, path in PATHS.items()}
-        run(params, **paths, verdict=Path("reports/registration.json"))
-        return read_verdict(self.folder)
-
-    @property
-    def fused(self) -> str:
-        return load_policy(SHOP_RANKING).leading
-
-    def aliases(self) -> dict[str, str]:
-        return {
-            alias: found.version
-            for alias in ("champion", "challenger")
-            if (found := tracking.version_at(self.fused, alias))
-        }
-
-    def versions(self) -> list[str]:
-        found = client.MlflowClient().search_model_versions(f"name = '{self.fused}'")
-        return sorted(str(one.version) for one in found)
 
 
 def test_first_model_that_beats_the_baselines_is_champion(mlflow, shop):
@@ -92,8 +59,8 @@ def test_versions_say_where_they_come_from(mlflow, shop, monkeypatch):
     entry = {"cmd": "python -m components fusion_training", "outs": [{"md5": "0123"}]}
     lock.write_text(yaml.safe_dump({"schema": "2.0", "stages": {"fusion_training": entry}}))
     verdict = shop.register()
-    found = tracking.version_at(shop.fused, "champion")
-    tags = found.tags
+    version = tracking.version_at(shop.fused, "champion")
+    tags = version.tags
     assert tags["fusion"] == json.loads(Path("models/fused/chosen.json").read_text())["method"]
     assert tags["parent_text"] == verdict["versions"]["text"]
     assert tags["parent_text"].startswith("text-tower/")
@@ -109,7 +76,7 @@ def test_versions_say_where_they_come_from(mlflow, shop, monkeypatch):
     own["fusion_training"] = entry | {"outs": [{"md5": "4567"}]}
     lock.write_text(yaml.safe_dump({"schema": "2.0", "stages": own}))
     assert tags["dvc_lock"] != lock_digest(lock)
-    made = client.get_run(found.run_id)
+    made = client.get_run(version.run_id)
     assert made.inputs.dataset_inputs[0].dataset.name == "complete-journey"
     model = client.models.get_model_info(f"models:/{shop.fused}@champion")
     assert model.signature.inputs.input_names() == ["user_id", "history", "k"]
@@ -203,10 +170,10 @@ def test_on_other_rows_the_champion_that_ranked_them_is_the_reference(mlflow, sh
         ranked = Path("models/champion/rankings/test/champion.npz")
         ranked.parent.mkdir(parents=True, exist_ok=True)
         ranked.touch()
-        found = shop.register()
-        assert found["gate"] == outcome
-    assert found["against"] == name
-    assert found["lines"]["primary/ndcg/all/all"]["reference_value"] == pytest.approx(0.45)
+        registered = shop.register()
+        assert registered["gate"] == outcome
+    assert registered["against"] == name
+    assert registered["lines"]["primary/ndcg/all/all"]["reference_value"] == pytest.approx(0.45)
 
 
 @pytest.mark.parametrize("why", ["before a tower", "older layout"])

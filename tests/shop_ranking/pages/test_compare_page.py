@@ -17,7 +17,7 @@ from tests.shop_ranking.serving.registered import Family
 from tests.shop_ranking.serving.shop import app_of
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("registry")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("registry")]
 SHOPPER = "shopper-05"
 MOVE = re.compile(r"new|same place|\d+ (up|down)")
 
@@ -45,13 +45,13 @@ def compare(page: Page, mlflow: str, family: Family, tmp_path: Path) -> Iterator
 
 def sides(page: Page, family: Family) -> list[list[str]]:
     """Return the names of the items on each side, once both are there."""
-    found = []
+    sides = []
     for name, version in (("Champion", family.first), ("Challenger", family.second)):
         side = page.get_by_role("region", name=name, exact=True)
         expect(side).to_contain_text(f"{called(version)}, data up to 2017-11-01")
         expect(side.get_by_role("listitem")).to_have_count(10)
-        found.append(side.get_by_role("link").all_inner_texts())
-    return found
+        sides.append(side.get_by_role("link").all_inner_texts())
+    return sides
 
 
 def test_two_models_side_by_side_and_one_above_the_other_on_a_phone(compare: Page, family: Family):
@@ -64,7 +64,7 @@ def test_two_models_side_by_side_and_one_above_the_other_on_a_phone(compare: Pag
     )
     moves = challenger.locator("li .small").all_inner_texts()
     assert len(moves) == 10
-    assert all(MOVE.fullmatch(one) for one in moves)
+    assert all(MOVE.fullmatch(move) for move in moves)
     left, right = champion.bounding_box(), challenger.bounding_box()
     assert left["y"] == right["y"]
     assert left["x"] + left["width"] <= right["x"]

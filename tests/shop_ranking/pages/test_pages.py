@@ -19,6 +19,8 @@ from tests.served import ADMIN_KEY, SCRIPT, ServedShop, scripted
 from tests.shop_ranking.serving.shop import app_of, make_server
 from tests.world import TinyWorld
 
+pytestmark = pytest.mark.xdist_group("browser")  # whose tests ask the same server
+
 
 @pytest.fixture(scope="module")
 def client(shop: ServedShop) -> Iterator[httpx.Client]:
@@ -105,7 +107,7 @@ def test_a_known_shopper_sees_rows_of_their_own(client: httpx.Client, known: str
     mine = row(f"/?shopper={known}")
     assert len(mine) == 12
     others = re.findall(r'<option value="([0-9a-f]{32})"', client.get("/").text)[1:]
-    assert any(row(f"/?shopper={one}") != mine for one in others)
+    assert any(row(f"/?shopper={shopper}") != mine for shopper in others)
     assert "Buy again" in client.get(f"/?shopper={known}").text
     stranger = client.get("/?shopper=never+seen").text
     assert "Nothing is known of this shopper yet" in stranger
@@ -113,9 +115,9 @@ def test_a_known_shopper_sees_rows_of_their_own(client: httpx.Client, known: str
 
 def test_pictures_that_a_page_names_are_there(client: httpx.Client, known: str):
     page = client.get(f"/?shopper={known}").text
-    found = set(re.findall(r'<img src="([^"]+)"', page))
-    assert found
-    for path in found:
+    paths = set(re.findall(r'<img src="([^"]+)"', page))
+    assert paths
+    for path in paths:
         answer = client.get(path)
         assert answer.is_success
         assert answer.headers["content-type"] in {"image/png", "image/jpeg"}
@@ -131,7 +133,7 @@ def test_search_forgives_a_slip_and_narrows(client: httpx.Client):
     kinds = set(re.findall(r'<p class="soft small">(\w+)</p>', narrow))
     assert kinds <= {"soap"}
     dear = client.get("/search", params={"q": "tea", "price_min": "3,50"}).text
-    prices = [float(one) for one in re.findall(r'class="price">([\d.]+)', dear)]
+    prices = [float(price) for price in re.findall(r'class="price">([\d.]+)', dear)]
     assert prices
     assert min(prices) >= 3.5
 
@@ -159,9 +161,9 @@ def test_a_click_is_logged_once_and_only_for_what_was_shown(
         for line in whole_lines(path.read_bytes())
     ]
     clicks = [
-        (one["impression_id"], one["user_id"])
-        for one in records
-        if one["event_type"] == "click" and one["impression_id"] in {impression, "made-up"}
+        (record["impression_id"], record["user_id"])
+        for record in records
+        if record["event_type"] == "click" and record["impression_id"] in {impression, "made-up"}
     ]
     assert clicks == [(impression, known)]
 
@@ -172,7 +174,7 @@ def test_search_by_picture_finds_what_it_shows(
     """With towers that read pictures: the item of a picture is among what looks like it."""
     images = read_table(tiny_world.prepared / "images.parquet")
     items = read_table(tiny_world.prepared / "items.parquet")["item_id"].to_pylist()
-    server, found = make_server(packages, tmp_path), 0
+    server, hits = make_server(packages, tmp_path), 0
     with TestClient(app_of(server)) as own:
         for picture in images.slice(0, 8).to_pylist():
             sent = {"picture": ("it.png", picture["image"], "image/png")}
@@ -180,9 +182,9 @@ def test_search_by_picture_finds_what_it_shows(
             assert answer.status_code == 200
             shown = re.findall(r'class="title" href="/item/([^"?]+)', answer.text)
             assert shown
-            found += items[picture["item_index"]] in shown
+            hits += items[picture["item_index"]] in shown
     server.log.close()
-    assert found >= 6  # equal pictures share places
+    assert hits >= 6  # equal pictures share places
 
 
 def test_a_picture_that_cannot_be_searched_is_told(client: httpx.Client, tiny_world: TinyWorld):
@@ -225,13 +227,11 @@ def test_a_forged_cookie_opens_nothing(shop: ServedShop, forged: str):
 
 
 def test_without_a_champion_the_page_says_so(tmp_path: Path):
-    empty = ServedShop(None, tmp_path)
-    empty.start()
-    try:
-        assert httpx.get(f"{empty.url}/ready").status_code == 503
-        answer = httpx.get(f"{empty.url}/", timeout=30)
+    empty = make_server(None, tmp_path)
+    with TestClient(app_of(empty)) as person:
+        assert person.get("/ready").status_code == 503
+        answer = person.get("/")
         assert answer.status_code == 503
         assert "No model answers yet" in answer.text
-        assert httpx.get(f"{empty.url}/operations", timeout=30).is_success
-    finally:
-        empty.stop()
+        assert person.get("/operations").is_success
+    empty.log.close()

@@ -23,10 +23,10 @@ def items(server: ShopServer) -> list[str]:
 def marked(page: str) -> tuple[list[str], list[str]]:
     """Return the items of cards that are marked as sponsored, and of those that are not."""
     cards = re.findall(r'<li class="card">(.*?)</li>', page, re.DOTALL)
-    found: tuple[list[str], list[str]] = ([], [])
+    items_by_mark: tuple[list[str], list[str]] = ([], [])
     for card in cards:
-        found[MARK not in card].append(re.findall(r'href="/item/([^"?]+)', card)[0])
-    return found
+        items_by_mark[MARK not in card].append(re.findall(r'href="/item/([^"?]+)', card)[0])
+    return items_by_mark
 
 
 @pytest.mark.parametrize(("prefix", "note"), [("", PAID), ("simulated-", SIMULATED)])

@@ -93,11 +93,11 @@ def test_feedback_finds_what_looks_like_the_first_answers() -> None:
     scores = search.everything("laptop", {"text": vectors[1]})
     assert scores["named"].tolist() == [1, 1, 0, 0]
     assert scores["feedback"][2] > scores["feedback"][3]
-    found = search.find("laptop", {"text": vectors[1]})
-    assert found.rows.tolist() == [0, 1, 2]  # two by their words, one by what it means
-    assert found.features.shape == (3, 2 * len(scores))
+    candidates = search.find("laptop", {"text": vectors[1]})
+    assert candidates.rows.tolist() == [0, 1, 2]  # two by their words, one by what it means
+    assert candidates.features.shape == (3, 2 * len(scores))
     named = 2 * list(scores).index("named")
-    assert found.features[:, named].tolist() == [1, 1, 0]
+    assert candidates.features[:, named].tolist() == [1, 1, 0]
 
 
 def test_the_search_takes_its_values_from_params() -> None:

@@ -23,7 +23,7 @@ from components.platform.tracking import Version
 from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.model_registration.packages import ranker_package
 from components.shop_ranking.params import Params
-from tests.shop_ranking.model_registration.test_component import Shop
+from tests.shop_ranking.model_registration.shop import Shop
 from tests.shop_ranking.serving.shop import ShopServer, make_server
 
 

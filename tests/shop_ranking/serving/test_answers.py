@@ -116,9 +116,9 @@ def test_search_finds_titles_with_a_slip_too(client, server, shop):
     word = max((w for w in champion.searcher.lexical.known if w.isascii() and w.isalpha()), key=len)
     straight = search(client, query=word)
     assert straight["corrected"] is None
-    found = champion.catalogue.index[straight["items"][0]["item_id"]]
+    first = champion.catalogue.index[straight["items"][0]["item_id"]]
     fields = (shop.title, shop.brand, shop.category, shop.text)
-    assert word in " ".join(str(column[found]) for column in fields).lower()
+    assert word in " ".join(str(column[first]) for column in fields).lower()
     slipped = search(client, query=word[:2] + word[3:])
     assert slipped["corrected"] == word
     assert slipped["total"] == straight["total"]
@@ -159,12 +159,12 @@ def test_taste_reorders_but_relevance_leads(client, server, shop, user):
 
 
 def test_an_example_picture_finds_its_item(client, shop):
-    found = 0
+    hits = 0
     rows = np.flatnonzero((shop.picture_row >= 0) & shop.eligible)[:10].tolist()
     for row in rows:
         image = base64.b64encode(shop.picture(shop.item_id[row])).decode()
-        found += shop.item_id[row] in ids(search(client, image=image, page_size=10))
-    assert found >= 8  # equal pictures share places
+        hits += shop.item_id[row] in ids(search(client, image=image, page_size=10))
+    assert hits >= 8  # equal pictures share places
     for wrong in ("not base64!", base64.b64encode(b"no picture").decode()):
         answer = client.post("/search", json={"image": wrong})
         assert answer.status_code == 422
@@ -181,7 +181,9 @@ def test_diversity_makes_rows_less_alike(client, server, champion):
         return cosines[~np.eye(10, dtype=bool)].mean()
 
     users = user_ids(champion, 40)
-    plain, diverse = (np.mean([likeness(user, one) for user in users]) for one in (0, 0.9))
+    plain, diverse = (
+        np.mean([likeness(user, diversity) for user in users]) for diversity in (0, 0.9)
+    )
     assert diverse < plain - 0.02
 
 
@@ -204,11 +206,13 @@ def test_impressions_are_logged_as_they_were_shown(client, server, user):
 
 def test_explanations_name_parts_and_history(client, server, user):
     answer = recommend(client, user_id=user, surface="buy_again", k=5)
-    found = client.get(f"/explain/{answer['impression_id']}").json()
-    assert [item["item_id"] for item in found["items"]] == ids(answer)
-    for item in found["items"]:
+    explained = client.get(f"/explain/{answer['impression_id']}").json()
+    assert [item["item_id"] for item in explained["items"]] == ids(answer)
+    for item in explained["items"]:
         assert sum(share["share"] for share in item["shares"]) == pytest.approx(1)
-        assert {"habit", "behaviour", "text", "image"} <= {one["part"] for one in item["shares"]}
+        assert {"habit", "behaviour", "text", "image"} <= {
+            share["part"] for share in item["shares"]
+        }
         assert item["because_of"][0]["tower"] == "history"  # bought before
         assert item["because_of"][0]["item_id"] == item["item_id"]
         assert "ou bought it" in item["sentence"]
@@ -223,9 +227,9 @@ def test_explanations_name_parts_and_history(client, server, user):
 
 def test_pictures_are_served(client, shop):
     row = int(np.flatnonzero(shop.picture_row >= 0)[0])
-    found = client.get(f"/pictures/{shop.item_id[row]}")
-    assert found.content == shop.picture(shop.item_id[row])
-    assert found.headers["content-type"] in {"image/png", "image/jpeg"}
+    picture = client.get(f"/pictures/{shop.item_id[row]}")
+    assert picture.content == shop.picture(shop.item_id[row])
+    assert picture.headers["content-type"] in {"image/png", "image/jpeg"}
     assert client.get("/pictures/none").status_code == 404
 
 

@@ -62,21 +62,21 @@ def logged(packages, folder):
             server.clock.set(clock)
             answer = answering.recommend(server.service, RecommendRequest(user_id=user, k=SLOTS))
             clicked = [
-                one
-                for one in answer.items
-                if one.item_id in favourites[user]
-                and rng.random() < 0.8 * EXAMINED[one.position - 1]
+                item
+                for item in answer.items
+                if item.item_id in favourites[user]
+                and rng.random() < 0.8 * EXAMINED[item.position - 1]
             ]
             # The purchase comes in at the moment of the answer, as a replay's does.
             server.log.append(
-                [did("click", user, answer, one, clock) for one in clicked]
+                [did("click", user, answer, item, clock) for item in clicked]
                 + [did("purchase", user, answer, answer.items[-1], clock)],
                 durable=False,
             )
     answering.recommend(server.service, RecommendRequest(user_id="nobody knows me", k=SLOTS))
-    found = logged_by(server)
+    records = logged_by(server)
     server.log.close()
-    return found, favourites
+    return records, favourites
 
 
 def favourites_of(champion, user):
@@ -121,15 +121,15 @@ def test_the_champion_asked_again_gives_the_propensities_that_were_logged(log, f
     """So the state of every shopper is the one that the server knew, and nothing later."""
     table, _ = chosen_by(packages, feedback)
     shown = {
-        (one["impression_id"], one["position"], one["item_id"]): one["propensity"]
-        for one in log[0]
-        if one["event_type"] == "impression"
+        (record["impression_id"], record["position"], record["item_id"]): record["propensity"]
+        for record in log[0]
+        if record["event_type"] == "impression"
     }
     chances = {
         (row["impression_id"], row["position"], row["item_id"]): row["probability"]
         for row in table.to_pylist()
     }
-    strangers = {one for one in shown if one not in chances}
+    strangers = {shown_item for shown_item in shown if shown_item not in chances}
     assert len(strangers) == SLOTS  # of the one answer whose history is not in the log
     assert len(shown) == DAYS * 60 * SLOTS + SLOTS
     for key in shown.keys() - strangers:
@@ -143,12 +143,12 @@ def test_of_too_many_answers_a_part_is_asked_the_same_at_every_run(feedback, pac
         update={"feedback": PARAMS.feedback.model_copy(update={"judged_answers": 50})}
     )
     model = Champion.load(packages, few, LiveEvents())
-    one, two = (sampled_answers(feedback, model.as_of, few) for _ in range(2))
-    assert one == two
-    assert len(one) == 50
+    first, two = (sampled_answers(feedback, model.as_of, few) for _ in range(2))
+    assert first == two
+    assert len(first) == 50
     assert sampled_answers(feedback, model.as_of + timedelta(days=DAYS), few) == []
-    every = {one["impression_id"] for one in sampled_answers(feedback, model.as_of, PARAMS)}
-    assert {answer["impression_id"] for answer in one} < every
+    every = {answer["impression_id"] for answer in sampled_answers(feedback, model.as_of, PARAMS)}
+    assert {answer["impression_id"] for answer in first} < every
 
 
 def backwards(model):
@@ -171,8 +171,8 @@ def test_the_value_of_the_champion_itself_and_of_a_worse_challenger(log, feedbac
         buffer = io.BytesIO()
         pq.write_table(table, buffer)
         storage.put(buffer.getvalue(), counterfactual_key(f"ranker/{name}"))
-    found = judge(PARAMS)
-    same, worse = found["ranker/same"], found["ranker/worse"]
+    judged = judge(PARAMS)
+    same, worse = judged["ranker/same"], judged["ranker/worse"]
     assert same["effective_samples"] == pytest.approx(DAYS * 60, rel=0.01)
     assert same["mean_weight"] == pytest.approx(1, abs=0.01)
     for name in ("snips", "doubly_robust"):
@@ -191,7 +191,7 @@ def standard_errors(estimate, true):
 
 def true_value(table, answers, favourites):
     """Return the clicks a slot that these choices would get from shoppers who favour these."""
-    user = {one["impression_id"]: one["user_id"] for one in answers}
+    user = {answer["impression_id"]: answer["user_id"] for answer in answers}
     rows = table.to_pylist()
     clicks = [
         row["probability"] * 0.8 * EXAMINED[row["position"] - 1]
@@ -209,9 +209,9 @@ def test_few_answers_conclude_nothing(feedback, packages):
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
     storage.put(buffer.getvalue(), counterfactual_key("ranker/few"))
-    found = judge(few)["ranker/few"]
-    assert found["doubly_robust"] is None
-    assert "effective samples, fewer than 100" in found["conclusion"]
+    judged = judge(few)["ranker/few"]
+    assert judged["doubly_robust"] is None
+    assert "effective samples, fewer than 100" in judged["conclusion"]
 
 
 @pytest.fixture
@@ -219,19 +219,19 @@ def registry(packages, monkeypatch):
     """A registry whose challenger is version 2; change its dict to change the aliases."""
     aliases = {"champion": "1", "challenger": "2"}
 
-    def found(name, alias):
+    def version_at(name, alias):
         number = aliases.get(alias)
         return number and tracking.Version(name, number, "run", {})
 
-    monkeypatch.setattr(tracking, "version_at", found)
+    monkeypatch.setattr(tracking, "version_at", version_at)
     monkeypatch.setattr(counterfactual, "fetch", lambda application, version, folder: packages)
     return aliases
 
 
 def test_the_stage_writes_what_judging_reads(feedback, registry, packages):
     assert counterfactual.run(PARAMS, POLICY) == DAYS * 60
-    found = judge(PARAMS)
-    assert found[packages.version]["answers"] == DAYS * 60
+    judged = judge(PARAMS)
+    assert judged[packages.version]["answers"] == DAYS * 60
     registry["champion"] = "2"
     before = storage.stored("counterfactual/")
     assert counterfactual.run(PARAMS, POLICY) == 0  # what is champion needs no estimate

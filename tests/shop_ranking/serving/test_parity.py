@@ -43,8 +43,10 @@ def everything(offline, state):
 
 def offline_scores(offline, state, items):
     """Score with the code that training uses."""
-    found = everything(offline, state)
-    scores = dict(zip(found.items.tolist(), offline.fusion.score(found).tolist(), strict=True))
+    candidates = everything(offline, state)
+    scores = dict(
+        zip(candidates.items.tolist(), offline.fusion.score(candidates).tolist(), strict=True)
+    )
     return np.array([scores[item] for item in items])
 
 
@@ -79,9 +81,9 @@ def test_logged_answers_replay_offline_to_the_same_scores(
             context = {"user_id": user, "item_id": items[0], "basket": items[:2]}
             for surface in SURFACES:
                 ask(client, "/recommend", context | {"surface": surface, "k": 20})
-                for one in server.ads.campaigns():  # a new day begins with a coin of its own
-                    server.ads.pacer(one.campaign_id).probability(one, server.clock.now())
-                    server.ads.pacer(one.campaign_id).participation = 1.0
+                for campaign in server.ads.campaigns():  # a new day begins with a coin of its own
+                    server.ads.pacer(campaign.campaign_id).probability(campaign, server.clock.now())
+                    server.ads.pacer(campaign.campaign_id).participation = 1.0
                 ask(client, "/ads", context | {"surface": surface, "slots": 4})
             query = {"user_id": user, "query": words[day]}
             ask(client, "/search", query)
@@ -90,17 +92,17 @@ def test_logged_answers_replay_offline_to_the_same_scores(
             assert ask(client, "/events", {"events": sent}, key="events")["accepted"] == len(sent)
     compared, worst = {}, 0
     for state, shown in replayed(champion, logged_by(server), offline):
-        scored = [one for one in shown if one["fused_score"] is not None]
+        scored = [record for record in shown if record["fused_score"] is not None]
         if not scored:  # a stranger of whom nothing is known searches
             assert shown[0]["surface"] == "search"
             continue
-        rows = [champion.catalogue.index[one["item_id"]] for one in scored]
-        served = np.array([one["fused_score"] for one in scored])
+        rows = [champion.catalogue.index[record["item_id"]] for record in scored]
+        served = np.array([record["fused_score"] for record in scored])
         worst = max(worst, np.abs(served - offline_scores(offline, state, rows)).max())
         kind = (shown[0]["surface"], shown[0]["policy"].startswith("gsp"))
         compared[kind] = compared.get(kind, 0) + len(rows)
         if shown[0]["surface"] != "search":
-            assert [one["value"] for one in shown] == served.tolist()
+            assert [record["value"] for record in shown] == served.tolist()
     print(f"largest difference {worst:.2g} among {compared}")
     assert set(compared) == {(name, ad) for name in (*SURFACES, "search") for ad in (True, False)}
     assert min(compared.values()) >= 40
@@ -123,7 +125,7 @@ def test_another_way_of_fusion_scores_as_it_does_offline(champion, packages, tmp
     moment, worst = champion.as_of + timedelta(days=2.3), 0
     for user in user_ids(champion, 5):
         events = [
-            record_of(one, moment) for one in done(user, 0, moment, other.catalogue.item_id[:5])
+            record_of(event, moment) for event in done(user, 0, moment, other.catalogue.item_id[:5])
         ]
         for live_until in ([], events):
             live.accept(live_until)
@@ -182,9 +184,9 @@ def replayed(champion, log, offline):
     for place, shown in answers.values():
         user = shown[0]["user_id"]
         before = [
-            one
-            for one in log[:place]
-            if one["user_id"] == user and one["event_type"] != "impression"
+            record
+            for record in log[:place]
+            if record["user_id"] == user and record["event_type"] != "impression"
         ]
         yield summarised(champion, offline, user, before, shown[0]["timestamp"]), shown
 
@@ -193,13 +195,13 @@ def summarised(champion, offline, user, live, now):
     """Return the state of the package's history followed by `live`, by plain loops."""
     shoppers, day = champion.shoppers, np.timedelta64(1, "D")
     start = np.datetime64(champion.as_of.replace(tzinfo=None))
-    times = [np.datetime64(one["timestamp"].removesuffix("+00:00")) for one in live]
+    times = [np.datetime64(record["timestamp"].removesuffix("+00:00")) for record in live]
     midnight = start + ((np.datetime64(now.removesuffix("+00:00")) - start) // day) * day
     moment = max([midnight, *times])
     place = shoppers.place[shoppers.row.get(user, -1)]
     past = slice(*shoppers.events.ptr[[place, place + 1]]) if place >= 0 else slice(0, 0)
     first = shoppers.events.session[past].max(initial=-1) + 1
-    sessions = list(dict.fromkeys(one["session_id"] for one in live))
+    sessions = list(dict.fromkeys(record["session_id"] for record in live))
     item = [*shoppers.events.item[past], *(champion.catalogue.index[e["item_id"]] for e in live)]
     ages = [*(shoppers.events.day[past] + np.float32((moment - start) / day)),
             *((moment - time) / day for time in times)]  # fmt: skip
@@ -207,9 +209,9 @@ def summarised(champion, offline, user, live, now):
         *shoppers.events.session[past],
         *(first + sessions.index(e["session_id"]) for e in live),
     ]
-    bought = [one["event_type"] == "purchase" for one in live]
+    bought = [record["event_type"] == "purchase" for record in live]
     target = [*shoppers.events.is_target[past], *bought]
-    found = summarise(
+    pairs = summarise(
         Events(
             np.array([0, len(item)]), np.array(item, np.int32), np.array(ages, np.float32),
             np.array(session, np.int32), np.array(target, bool),
@@ -217,21 +219,21 @@ def summarised(champion, offline, user, live, now):
     )  # fmt: skip
     known = place >= 0
     base = offline.known(np.array([shoppers.row[user]], np.int32)) if known else None
-    for pair, touched in enumerate(found.item.tolist()):
+    for pair, touched in enumerate(pairs.item.tolist()):
         old = np.flatnonzero(base.item == touched) if known else []
         if len(old):
-            found.pairs[pair, 11:] = base.pairs[old[0], 11:]
+            pairs.pairs[pair, 11:] = base.pairs[old[0], 11:]
         for event, paid in zip(live, bought, strict=True):
             if paid and champion.catalogue.index[event["item_id"]] == touched:
-                money = np.nan_to_num(found.pairs[pair, 11:13])
-                found.pairs[pair, 11:13] = money + np.array([2 * 1.5, 2], np.float32)
+                money = np.nan_to_num(pairs.pairs[pair, 11:13])
+                pairs.pairs[pair, 11:13] = money + np.array([2 * 1.5, 2], np.float32)
     if known:
-        found.shoppers[0, 9:] = base.numbers[0, 9:]
+        pairs.shoppers[0, 9:] = base.numbers[0, 9:]
         vectors = base.vectors
     else:
         vectors = offline.from_history([np.array(item, np.int32)]).vectors
     users = np.array([-1], np.int32)
-    return ShopperState(users, found.ptr, found.item, found.pairs, found.shoppers, vectors)
+    return ShopperState(users, pairs.ptr, pairs.item, pairs.pairs, pairs.shoppers, vectors)
 
 
 def ask(client, path, body, key=None):

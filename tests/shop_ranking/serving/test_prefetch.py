@@ -1,13 +1,12 @@
 """Rows are made ready before shoppers ask, in pauses between requests."""
 
-import time
 from datetime import timedelta
 
 import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from components.platform.serving.activity import PAUSE_SECONDS
+from components.platform.serving.activity import PAUSE_SECONDS, Activity
 from components.shop_ranking.serving.api import RecommendRequest
 from components.shop_ranking.serving.champion import Champion
 from components.shop_ranking.serving.prefetch import Prefetch
@@ -84,17 +83,26 @@ def test_who_did_something_is_next(server, champion, prefetch, monkeypatch):
     assert made == [first, *others, last]
 
 
-def test_nothing_is_made_ready_while_requests_come(server, champion, prefetch):
-    wait_until(lambda: due() == 0, "rows are made ready")
+def test_nothing_is_made_ready_while_a_request_is_open(server, champion, prefetch, monkeypatch):
+    wait_until(lambda: prefetch.all_ready, "rows are made ready")
     users = champion.shoppers.latest(10_000)
-    end = time.monotonic() + 20 * PAUSE_SECONDS
-    server.activity.note()
+    looks, pause_left = [], server.activity.pause_left
+    monkeypatch.setattr(server.activity, "pause_left", lambda: looks.append(1) or pause_left())
+    server.activity.begin()
     later = server.clock.set(server.clock.now() + timedelta(days=1))
-    while time.monotonic() < end:
-        server.activity.note()
-        time.sleep(PAUSE_SECONDS / 10)
-    assert sum(is_ready(champion, user, later) for user in users) < len(users) / 2
+    wait_until(lambda: len(looks) > 10, "ten looks for a pause")
+    assert not any(is_ready(champion, user, later) for user in users)
+    server.activity.end()
     wait_until(lambda: is_ready(champion, users[-1], later), "rows are made ready")
+
+
+def test_a_pause_begins_a_while_after_a_request():
+    activity = Activity()
+    assert activity.pause_left() < 0  # nobody has come
+    activity.note()
+    noted = activity.pause_left()
+    assert noted <= PAUSE_SECONDS
+    wait_until(lambda: activity.pause_left() <= 0, "a pause")
 
 
 def test_the_latest_shoppers_come_first(champion):

@@ -13,7 +13,7 @@ from components.shop_ranking.params import Params
 from components.shop_ranking.text_pretraining.component import run
 from tests.content import (
     altered,
-    found,
+    correlations,
     killed_and_resumed,
     logged,
     run_in,
@@ -47,7 +47,7 @@ def vectors(tower: Path, kind: str, cut: str = "test") -> np.ndarray:
 def test_finds_what_only_the_text_says(
     made: str, tiny_world: TinyWorld, request: pytest.FixtureRequest
 ) -> None:
-    share = found(request.getfixturevalue(made), tiny_world)
+    share = correlations(request.getfixturevalue(made), tiny_world)
     assert share["text"] > 0.25
     assert abs(share["picture"]) < 0.1
 
@@ -145,6 +145,7 @@ def test_ready_made_vectors_are_used_instead(tiny_world: TinyWorld, tmp_path: Pa
 
 
 @pytest.mark.parametrize("adapter", ["adalora", "none", "frozen"])
+@pytest.mark.long
 def test_other_ways_to_adapt(
     adapter: str, tower: Path, tiny_world: TinyWorld, tmp_path: Path
 ) -> None:
@@ -159,11 +160,13 @@ def test_other_ways_to_adapt(
     assert (trained["trainable"] == trained["total"]) == (adapter == "none")
 
 
+@pytest.mark.long
 def test_goes_on_after_kill_9(tower: Path, tiny_world: TinyWorld, tmp_path: Path) -> None:
     made = killed_and_resumed("text_pretraining", small(), tiny_world.prepared, tmp_path)
     np.testing.assert_allclose(vectors(made, "item"), vectors(tower, "item"), atol=1e-4)
 
 
+@pytest.mark.long
 def test_adalora_goes_on_after_kill_9(adalora: Path, tiny_world: TinyWorld, tmp_path: Path) -> None:
     params = small(adapter="adalora")
     made = killed_and_resumed("text_pretraining", params, tiny_world.prepared, tmp_path, step=4)
@@ -175,7 +178,7 @@ def test_a_start_goes_on_from_the_tower_with_fewer_steps(
 ) -> None:
     start = small(start_from=str(tower), start_share=0.25)
     warm = run_in(tmp_path / "warm", run, start, tiny_world.prepared)
-    about = [json.loads((one / "tower.json").read_text()) for one in (tower, warm)]
+    about = [json.loads((folder / "tower.json").read_text()) for folder in (tower, warm)]
     assert (about[0]["steps"], about[1]["steps"]) == (12, 3)
     assert about[1]["loss"] < about[0]["loss"]
     assert about[1]["learnt_until"] == about[0]["learnt_until"]

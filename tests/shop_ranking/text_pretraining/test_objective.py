@@ -48,7 +48,7 @@ def trained(weight: float) -> list[dict[str, float]]:
 
 def test_masked_words_are_learnt() -> None:
     steps = trained(1.0)
-    lost = [one["masked_words"] for one in steps]
+    lost = [step["masked_words"] for step in steps]
     assert np.mean(lost[-5:]) < 0.7 * np.mean(lost[:5])
 
 

@@ -85,8 +85,8 @@ def test_items_without_text_or_unknown_at_the_cut_take_no_part(prepared: Path) -
 
 
 def test_sources_share_the_draws(prepared: Path) -> None:
-    found = weights(prepared, query_share=0.25, basket_share=0.75)
-    assert sum(w for (left, _), w in found.items() if left == "tea") == pytest.approx(0.25)
+    by_pair = weights(prepared, query_share=0.25, basket_share=0.75)
+    assert sum(w for (left, _), w in by_pair.items() if left == "tea") == pytest.approx(0.25)
 
 
 def test_batches_follow_the_weights_and_their_number_alone(prepared: Path) -> None:

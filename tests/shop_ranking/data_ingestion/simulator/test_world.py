@@ -61,13 +61,13 @@ def scored(tiny: TinyWorld, view: str) -> dict[str, float]:
 def test_only_the_sum_of_text_picture_and_behaviour_ranks_well(
     tiny_world: TinyWorld, view: str
 ) -> None:
-    found = scored(tiny_world, view)
-    assert found["oracle"] > 0.4
+    ndcg = scored(tiny_world, view)
+    assert ndcg["oracle"] > 0.4
     for single in ("text", "picture", "behaviour"):
-        assert found["oracle"] > found[single] + 0.08, found
+        assert ndcg["oracle"] > ndcg[single] + 0.08, ndcg
     needed = ("text", "picture", "behaviour") if view == "all" else ("text", "picture")
     for part in needed:
-        assert found["oracle"] > found[f"without {part}"] + 0.03, found
+        assert ndcg["oracle"] > ndcg[f"without {part}"] + 0.03, ndcg
 
 
 def test_tables_keep_the_contract(world: World) -> None:
@@ -138,6 +138,6 @@ def test_habits_fall_due_as_often_as_their_cycle_says(world: World) -> None:
     habit = np.isfinite(truth.cycle)
     expected = np.minimum(14 / truth.cycle[habit], 1.0).mean()
     days = np.linspace(30, 80, 26)
-    found = np.mean([truth.due(day, 14)[habit].mean() for day in days])
-    assert found == pytest.approx(expected, abs=0.05)
+    share = np.mean([truth.due(day, 14)[habit].mean() for day in days])
+    assert share == pytest.approx(expected, abs=0.05)
     assert truth.due(50, 14)[~habit].max() == 0

@@ -72,8 +72,8 @@ def test_buckets_hold_every_window_once_within_capacity():
 def test_a_state_knows_nothing_of_later_sessions(tower):
     short, long = histories([4]), histories([6])
     read = []
-    for one in (short, long):
-        sessions = Sessions.of(one)
+    for history in (short, long):
+        sessions = Sessions.of(history)
         batch, _ = grid(sessions, latest_windows(sessions, 8))
         with torch.no_grad():
             read.append(tower.read(tower.item_table(), batch))

@@ -10,9 +10,9 @@ QUERIES, ITEMS = 300, 60
 
 
 def test_candidates_are_the_union_of_each_signals_best() -> None:
-    one = np.array([[3.0, 2.0, 1.0, 0.0]], np.float32)
+    first = np.array([[3.0, 2.0, 1.0, 0.0]], np.float32)
     other = np.array([[0.0, 1.0, 2.0, 3.0]], np.float32)
-    made = gather([one, other], 1, [np.array([5.0, 6.0, 7.0, 8.0], np.float32)])
+    made = gather([first, other], 1, [np.array([5.0, 6.0, 7.0, 8.0], np.float32)])
     assert made.item.tolist() == [0, 3]
     assert made.features.tolist() == [
         [3, 0, 0, 0, pytest.approx(np.log(2)), -3, 5],

@@ -61,8 +61,10 @@ def test_scores_are_dot_products_of_the_vectors_without_repeats() -> None:
 def test_a_place_sees_nothing_of_what_comes_later() -> None:
     tower = OrderTower(CONFIG, np.ones(ITEMS, np.int64)).eval()
     torch.nn.init.normal_(tower.leave.weight)
-    one, other = torch.tensor([[1, 2, 3, 4]]), torch.tensor([[1, 2, 30, 31]])
-    seen, changed = (tower.shopper_vectors(read, tower.item_vectors(read)) for read in (one, other))
+    known, other = torch.tensor([[1, 2, 3, 4]]), torch.tensor([[1, 2, 30, 31]])
+    seen, changed = (
+        tower.shopper_vectors(read, tower.item_vectors(read)) for read in (known, other)
+    )
     assert torch.allclose(seen[:, :2], changed[:, :2], atol=1e-6)
     assert not torch.allclose(seen[:, 2:], changed[:, 2:], atol=1e-3)
 

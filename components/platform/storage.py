@@ -43,7 +43,7 @@ def _client(store: Settings) -> Any:
         aws_access_key_id=store.s3_access_key and store.s3_access_key.get_secret_value(),
         aws_secret_access_key=store.s3_secret_key and store.s3_secret_key.get_secret_value(),
         config=Config(
-            retries={"total_max_attempts": found.s3_attempts, "mode": "standard"},
+            retries={"total_max_attempts": store.s3_attempts, "mode": "standard"},
             connect_timeout=5,
             read_timeout=60,
         ),

@@ -21,7 +21,10 @@ from components.platform.feedback.partitions import (
     put_table,
 )
 from components.platform.serving.segments import PREFIX, framed, shipped_form
+from components.platform.settings import settings
 from components.shop_ranking.params import Params
+from tests.registries import new_registry
+from tests.running import ROOT
 
 DAY = date(2017, 11, 5)
 START = datetime(2017, 11, 5, 12, tzinfo=UTC)
@@ -275,13 +278,21 @@ def test_the_latest_days_are_counted_from_the_last_one_on_which_anything_was_sho
     assert latest_labelled(3).num_rows == 3
 
 
-def test_the_command_says_of_which_day_it_was(bucket, own_mlflow, capsys):
+@pytest.fixture
+def no_champion(tmp_path, monkeypatch) -> None:
+    """An empty registry of the environment; the policy is that of the current folder."""
+    monkeypatch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(tmp_path))
+    monkeypatch.chdir(ROOT)
+    settings.cache_clear()
+
+
+def test_the_command_says_of_which_day_it_was(bucket, no_champion, capsys):
     ship("s-0", SHOWN)
     assert main(["feedback", "--day", "2017-11-05"]) == 0
     assert "2017-11-05" in capsys.readouterr().out
 
 
-def test_the_command_says_what_is_wrong_in_one_line(no_store, capsys):
+def test_the_command_says_what_is_wrong_in_one_line(no_store, no_champion, capsys):
     assert main(["feedback"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert f"expected an S3 store at {no_store}" in line

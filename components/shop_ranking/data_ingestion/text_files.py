@@ -18,7 +18,8 @@ from components.platform.errors import DataError
 from components.shop_ranking.data_ingestion.adapter import rejected
 from components.shop_ranking.data_ingestion.contract import connect
 
-BLOCK = 64 << 20  # bytes read at once: the longest row that can be read
+# Bytes read at once: the longest row that can be read. Capacity only: changes no result.
+BLOCK = 64 << 20
 DELIMITERS = ",;\t|"
 Rejects = list[pa.Table]  # of schemas.QUARANTINE
 
@@ -142,9 +143,9 @@ def _header(path: Path) -> tuple[list[str], str]:
     delimiter = max(DELIMITERS, key=first.count)
     names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
     if not any(names) or len(set(names)) < len(names):
-        found = f"the header {first[:80]!r}" if first else "an empty file"
+        header = f"the header {first[:80]!r}" if first else "an empty file"
         raise DataError(
-            f"a header line of distinct column names in {path.name}", found, "correct the file"
+            f"a header line of distinct column names in {path.name}", header, "correct the file"
         )
     return names, delimiter
 

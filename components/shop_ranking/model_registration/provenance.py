@@ -77,10 +77,10 @@ def _json(path: Path) -> Any:
 def _revision() -> str:
     if settings().git_revision:
         return settings().git_revision
-    found = subprocess.run(
+    described = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
         capture_output=True,
         text=True,
         check=False,
     )
-    return found.stdout.strip() if found.returncode == 0 else "none"
+    return described.stdout.strip() if described.returncode == 0 else "none"

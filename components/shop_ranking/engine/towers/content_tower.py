@@ -14,6 +14,7 @@ from components.platform import tracking
 from components.platform.encoders.projection import Projection
 from components.platform.errors import DataError, ModelError
 from components.platform.files import read_table, write_json
+from components.platform.params import WhiteningParams
 from components.platform.progress import say
 from components.shop_ranking.engine.towers.profile import profile_vectors
 
@@ -32,8 +33,8 @@ def first_day(prepared: Path) -> str:
 
 def learnt_until(folder: Path) -> dict[str, str]:
     """Return what a taken over tower says of the day up to which it learnt."""
-    found = description(folder)
-    return {key: found[key] for key in ("learnt_until",) if key in found}
+    about = description(folder)
+    return {key: about[key] for key in ("learnt_until",) if key in about}
 
 
 def description(folder: Path) -> dict[str, Any]:
@@ -105,14 +106,16 @@ def spread(vectors_ND: np.ndarray, rows_N: np.ndarray, items: int) -> np.ndarray
     return vectors_ID
 
 
-def whitened(ready_IW: np.ndarray, known: np.ndarray, dim: int) -> np.ndarray:
+def whitened(
+    ready_IW: np.ndarray, known: np.ndarray, dim: int, params: WhiteningParams
+) -> np.ndarray:
     """Return ready-made vectors as unit vectors around the mean of the known items.
 
     At most `dim` wide, and never wider than they came.
     """
     given_I = ~np.isnan(ready_IW).any(axis=1)
     projection = Projection(ready_IW.shape[1], min(dim, ready_IW.shape[1]))
-    projection.whiten(ready_IW[given_I & np.isin(np.arange(len(ready_IW)), known)])
+    projection.whiten(ready_IW[given_I & np.isin(np.arange(len(ready_IW)), known)], params)
     return spread(projection.apply_to(ready_IW[given_I]), np.flatnonzero(given_I), len(ready_IW))
 
 
@@ -161,12 +164,12 @@ def find_tower(source: str) -> Path:
 
     """
     folder = tracking.download(source) if ":/" in source else Path(source)
-    found = sorted(folder.rglob(DESCRIPTION)) if folder.is_dir() else []
-    if not found:
+    descriptions = sorted(folder.rglob(DESCRIPTION)) if folder.is_dir() else []
+    if not descriptions:
         raise ModelError(
             f"a trained tower at {source}", f"no {DESCRIPTION}", "name a folder or models:/name/1"
         )
-    return found[0].parent
+    return descriptions[0].parent
 
 
 def start_tower(source: str, first_cut: str) -> Path:

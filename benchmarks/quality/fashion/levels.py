@@ -21,10 +21,12 @@ from components.platform.encoders.image_pictures import decode_all
 from components.platform.progress import track
 from components.shop_ranking.engine.towers.item_orders import Floats, Ints
 from components.shop_ranking.image_pretraining.augmentation import augmented
+from components.shop_ranking.towers.image import ImageParams
 
 TALL, WIDE = 128, 96  # pixels: the shape of a product's photograph, multiples of 32
 DEPTHS, GRID = (0, 2, 4, 7), 3  # blocks that are read, and the stem; none of them is trained
 VIEWS, AT_ONCE = 4, 64
+VIEW = ImageParams()  # how a view is drawn
 FEWEST = 2  # training names that have a word
 
 
@@ -50,7 +52,7 @@ def read_pictures(
         for begin in track(range(0, len(pictures), AT_ONCE), "frozen blocks"):
             square = decode_all(pictures[begin : begin + AT_ONCE], TALL)[0].float()
             pixels = functional.interpolate(square, (TALL, WIDE), mode="bilinear", antialias=True)
-            shown = [pixels, *(augmented(pixels, generator) for _ in range(VIEWS))]
+            shown = [pixels, *(augmented(pixels, generator, VIEW) for _ in range(VIEWS))]
             by_batch.append([_below(base, outputs.to(device)) for outputs in shown])
     whole = [
         States(

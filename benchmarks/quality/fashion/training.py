@@ -18,6 +18,7 @@ from benchmarks.quality.fashion.measures import recalls
 from benchmarks.quality.fashion.reading import Photographs
 from components.platform.encoders.image_base import EfficientNetLite
 from components.platform.encoders.projection import Projection
+from components.platform.params import WhiteningParams
 from components.platform.progress import say
 from components.platform.training.batches import Batches
 from components.platform.training.frozen import PartlyFrozen
@@ -50,8 +51,8 @@ class Alignment(PartlyFrozen):
         whole = torch.cat(
             [self._centred(features_NF[:, : base.width]), features_NF[:, base.width :]], 1
         )
-        self.projection.whiten(whole[rows].numpy())
-        self.text_projection.whiten(texts_NT[rows].numpy())
+        self.projection.whiten(whole[rows].numpy(), WhiteningParams())
+        self.text_projection.whiten(texts_NT[rows].numpy(), WhiteningParams())
         self.log_scale = nn.Parameter(torch.tensor(-math.log(TEMPERATURE)))
         self.labels = nn.ModuleDict(
             {

@@ -32,9 +32,10 @@ from components.platform.metrics.ranking import shopper_metrics
 from components.platform.progress import say
 from components.platform.training.checkpoints import Checkpoints, seed_everything
 from components.platform.training.loop import best_device
-from components.shop_ranking.behaviour_pretraining.component import Training, tower_config
+from components.shop_ranking.behaviour_pretraining.component import Training
 from components.shop_ranking.engine.rankings import top_k
 from components.shop_ranking.engine.towers.behaviour import BehaviourTower
+from components.shop_ranking.engine.towers.behaviour_config import TowerConfig
 from components.shop_ranking.engine.towers.histories import Sessions
 from components.shop_ranking.engine.towers.item_orders import Floats, Ints
 from components.shop_ranking.params import Params, load_params
@@ -130,7 +131,7 @@ def _towers(
     tables: dict[str, dict[str, tuple[pa.Table, Floats]]] = {cut: {} for cut in shops}
     for name, worded in contents.items():
         seed_everything(params.seed)
-        model = BehaviourTower(tower_config(params.behaviour), worded).to(best_device())
+        model = BehaviourTower(TowerConfig.of(params.behaviour), worded).to(best_device())
         training = Training(model, params, Checkpoints("bench_cold", "none", every_seconds=1e9))
         with tracking.stage_run("cold items", params):
             for cut, shop in shops.items():

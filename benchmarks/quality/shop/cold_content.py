@@ -37,11 +37,11 @@ def untuned_vectors(items: pa.Table, known_I: npt.NDArray[np.bool_], text: TextP
     known = np.flatnonzero(known_I)
     ready = ready_made(items["text_embedding"])
     if ready is not None:
-        return whitened(ready, known, text.dim)
+        return whitened(ready, known, text.dim, text.whitening)
     rows, texts = present_texts(items["text"])
     tower = TextTower(text.base_model, text.max_length, text.dim).to(best_device())
     encoded_NW = tower.base_vectors(texts)
-    tower.projection.whiten(encoded_NW[np.isin(rows, known)])
+    tower.projection.whiten(encoded_NW[np.isin(rows, known)], text.whitening)
     return spread(tower.projection.apply_to(encoded_NW), rows, items.num_rows)
 
 

@@ -117,7 +117,7 @@ class Classifier(nn.Module):
             self.head.bias.zero_()
         wrap_base(self.tower, params, steps)
         self.tower.projection.requires_grad_(False)
-        self.budget = RankBudget(self.tower.base)
+        self.budget = RankBudget(self.tower.base, params.adalora_penalty)
 
     def train(self, mode: bool = True) -> "Classifier":
         """Stay without dropout, as the platform's text pretraining does."""

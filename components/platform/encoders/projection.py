@@ -12,9 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from components.platform.errors import ModelError
-
-POWER = 0.5  # 0 keeps the spectrum (PCA), 1 flattens it
-SHRINKAGE = 0.01  # of the eigenvalues to their mean: bounds the gain of directions without data
+from components.platform.params import WhiteningParams
 
 
 class Projection(nn.Module):
@@ -39,7 +37,7 @@ class Projection(nn.Module):
         return functional.normalize(self.linear(inputs_NW), dim=-1)
 
     @torch.no_grad()
-    def whiten(self, inputs_NW: np.ndarray) -> None:
+    def whiten(self, inputs_NW: np.ndarray, params: WhiteningParams) -> None:
         """Set W to the leading principal axes of the inputs, evened out, and centre.
 
         The outputs have mean zero and mean length one before they are normalised. Without any
@@ -53,8 +51,9 @@ class Projection(nn.Module):
         values_W, axes_WW = np.linalg.eigh(covariance_WW.astype(np.float64))
         kept = slice(None, -self.linear.out_features - 1, -1)  # the largest, in descending order
         level = max(values_W.mean(), np.finfo(np.float32).tiny)
-        evened = (1 - SHRINKAGE) * np.maximum(values_W[kept], 0) + SHRINKAGE * level
-        weight_DW = (axes_WW[:, kept] * (evened / level) ** (-POWER / 2)).T
+        shrunk = params.shrinkage * level
+        evened = (1 - params.shrinkage) * np.maximum(values_W[kept], 0) + shrunk
+        weight_DW = (axes_WW[:, kept] * (evened / level) ** (-params.power / 2)).T
         weight_DW /= max(_mean_length(centred_NW @ weight_DW.T), 1e-12)
         self.linear.weight.copy_(torch.from_numpy(weight_DW))
         self.linear.bias.copy_(torch.from_numpy(-weight_DW @ mean_W))

@@ -13,14 +13,17 @@ from pydantic import Field, ValidationError
 from components.platform.errors import ParamsError
 from components.platform.params.loop import DriftParams, FeedbackParams
 from components.platform.params.section import Section, Share
+from components.platform.params.training import ScheduleParams, WhiteningParams
 
 __all__ = [
     "PARAMS",
     "DriftParams",
     "FeedbackParams",
     "Params",
+    "ScheduleParams",
     "Section",
     "Share",
+    "WhiteningParams",
     "load_params",
 ]
 

@@ -17,6 +17,7 @@ from components.platform.schemas.contract import (
     QUARANTINE,
     REDEMPTIONS,
     SHOPPERS,
+    STRONGEST_FIRST,
     TABLES,
     UTC,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "SEQUENCES",
     "SERVED_EVENTS",
     "SHOPPERS",
+    "STRONGEST_FIRST",
     "TABLES",
     "TARGETS",
     "USERS",

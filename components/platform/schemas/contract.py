@@ -25,6 +25,8 @@ PRODUCTS = pa.schema(
 )
 
 EVENT_TYPES = ("impression", "view", "click", "add_to_cart", "purchase", "rating", "search")
+# Types that may be wanted, from the surest sign of a wish to the weakest.
+STRONGEST_FIRST = ("purchase", "rating", "add_to_cart", "click", "view")
 
 EVENTS = pa.schema(
     [

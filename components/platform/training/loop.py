@@ -7,12 +7,13 @@ The objective is a module that maps a batch to its loss. Where several processes
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from components.platform.params import ScheduleParams
 from components.platform.progress import say
 from components.platform.training import processes
 from components.platform.training.checkpoints import Checkpoints
@@ -21,22 +22,21 @@ from components.platform.training.meter import Log, Meter
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast: linear warm-up to `lr`, cosine down to `final_lr_share` of it."""
+    """How long and how fast: the rate rises to `lr` and falls again as the schedule says."""
 
     epochs: int
     lr: float
-    warmup_share: float = 0.05  # of the whole training
-    final_lr_share: float = 0.05
-    clip_norm: float = 1.0
+    schedule: ScheduleParams = field(default_factory=ScheduleParams)
     stop_after: int | None = None  # epochs really run, on the schedule of all `epochs`
 
     def lr_at(self, progress: float) -> float:
         """Learning rate when `progress` (0 to 1) of the training is done."""
-        if progress < self.warmup_share:
-            return self.lr * progress / self.warmup_share
-        left = (1.0 - progress) / max(1.0 - self.warmup_share, 1e-9)
+        warmup, final = self.schedule.warmup_share, self.schedule.final_rate_share
+        if progress < warmup:
+            return self.lr * progress / warmup
+        left = (1.0 - progress) / max(1.0 - warmup, 1e-9)
         cosine = 0.5 * (1.0 + math.cos(math.pi * (1.0 - left)))
-        return self.lr * (self.final_lr_share + (1.0 - self.final_lr_share) * cosine)
+        return self.lr * (final + (1.0 - final) * cosine)
 
 
 @dataclass
@@ -128,7 +128,7 @@ def fit(
         order = processes.own_share(batches(at.epoch))
         while at.index < len(order):
             lr = plan.lr_at((at.epoch + (at.index + 0.5) / len(order)) / plan.epochs)
-            parts = _step(trained, optimizer, order[at.index], lr, plan.clip_norm)
+            parts = _step(trained, optimizer, order[at.index], lr, plan.schedule.clip_norm)
             at.index, at.step = at.index + 1, at.step + 1
             if after_step:
                 done = processes.agreed(bool(after_step(at.step)), device)

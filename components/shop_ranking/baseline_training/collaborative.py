@@ -18,14 +18,10 @@ from components.shop_ranking.baseline_training.interface import CutData, Score
 from components.shop_ranking.engine.rankings import Floats, Ints, top_k
 from components.shop_ranking.params import BaselineParams
 
-OWN_WEIGHTS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-K = 10
-TUNED_ON = 600  # shoppers: enough to tell weights a factor of three apart
 
-
-def taste(data: CutData) -> csr_array:
-    """What the shopper is asked about: log(1 + 10 x decayed purchases), (shoppers, items)."""
-    return data.pairs(np.log1p(10 * data.user_item["decayed_120"].to_numpy()))
+def taste(data: CutData, scale: float) -> csr_array:
+    """What the shopper is asked about: log(1 + scale x decayed purchases), (shoppers, items)."""
+    return data.pairs(np.log1p(scale * data.user_item["decayed_120"].to_numpy()))
 
 
 def owned(data: CutData) -> csr_array:
@@ -33,10 +29,18 @@ def owned(data: CutData) -> csr_array:
     return data.pairs(np.ones(len(data.user_item)))
 
 
+def ease_of(data: CutData, params: BaselineParams) -> Ease:
+    """Fit EASE on one cut, once: the baseline, LambdaMART and the fused ranker use the same one."""
+    if "ease" not in data.fitted:
+        data.fitted["ease"] = Ease.fit(owned(data), params.ease_l2, params.ease_max_size)
+    return data.fitted["ease"]
+
+
 @dataclass
 class _WithOwnPurchases:
     params: BaselineParams
     seed: int
+    k: int  # length of the lists that tell how much own purchases count
 
     def related(self, data: CutData) -> Score:
         """Return the scorer without own purchases."""
@@ -48,19 +52,23 @@ class _WithOwnPurchases:
         earlier = names[: names.index(at)]
         weight = self._own_weight(cuts[earlier[-1]]) if earlier else 1.0
         data = cuts[at]
-        related, own = self.related(data), taste(data)
+        related, own = self.related(data), taste(data, self.params.purchase_scale)
         return lambda users: related(users) + weight * own[users].toarray()
 
     def _own_weight(self, data: CutData) -> float:
-        related, own = self.related(data), taste(data)
+        related, own = self.related(data), taste(data, self.params.purchase_scale)
+        weights = sorted(self.params.own_weights)
         rng = np.random.default_rng(self.seed)
         users = data.candidates.users
-        users = np.sort(rng.choice(users, min(TUNED_ON, len(users)), replace=False))
+        asked = min(self.params.own_weight_shoppers, len(users))
+        users = np.sort(rng.choice(users, asked, replace=False))
         scores, extra = related(users), own[users].toarray()
-        means = [mean_ndcg(top_k(scores + w * extra, data.candidates.order, K), users, data)
-                 for w in OWN_WEIGHTS]  # fmt: skip
+        means = [
+            mean_ndcg(top_k(scores + weight * extra, data.candidates.order, self.k), users, data)
+            for weight in weights
+        ]
         # Of weights that rank alike the largest: a repeat is the safer guess.
-        return OWN_WEIGHTS[len(means) - 1 - int(np.argmax(means[::-1]))]
+        return weights[len(means) - 1 - int(np.argmax(means[::-1]))]
 
 
 def mean_ndcg(ranked_BK: Ints, users: Ints, data: CutData) -> float:
@@ -76,17 +84,9 @@ class EaseBaseline(_WithOwnPurchases):
 
     def related(self, data: CutData) -> Score:
         """See _WithOwnPurchases."""
-        model = self.model(data)
-        asked = taste(data)
+        model = ease_of(data, self.params)
+        asked = taste(data, self.params.purchase_scale)
         return lambda users: model.score(asked[users])
-
-    def model(self, data: CutData) -> Ease:
-        """Fit EASE on one cut, once: LambdaMART and the fused ranker use the same one."""
-        if "ease" not in data.fitted:
-            data.fitted["ease"] = Ease.fit(
-                owned(data), self.params.ease_l2, self.params.ease_max_size
-            )
-        return data.fitted["ease"]
 
 
 class ItemKnn(_WithOwnPurchases):

@@ -12,7 +12,12 @@ import scipy.sparse
 from components.platform import tracking
 from components.platform.files import atomic_folder
 from components.platform.progress import part, say
-from components.shop_ranking.baseline_training.collaborative import Als, EaseBaseline, ItemKnn
+from components.shop_ranking.baseline_training.collaborative import (
+    Als,
+    EaseBaseline,
+    ItemKnn,
+    ease_of,
+)
 from components.shop_ranking.baseline_training.counting import (
     DecayedFrequency,
     PersonalFrequency,
@@ -47,7 +52,7 @@ def run(params: Params, prepared: Path, baselines: Path) -> None:
         for name, data in cuts.items():
             started = time.perf_counter()
             with part(f"EASE before {name}"):
-                weights = EaseBaseline(params.baselines, params.seed).model(data)
+                weights = ease_of(data, params.baselines)
             (folder / name).mkdir()
             scipy.sparse.save_npz(
                 folder / name / "ease_weights.npz",
@@ -60,23 +65,25 @@ def run(params: Params, prepared: Path, baselines: Path) -> None:
                 with part(f"{baseline.name} before {name}"):
                     score = baseline.fit(cuts, name)
                     fitted = time.perf_counter() - started
-                    found = rank(score, cuts[name].candidates, f"{baseline.name} {name}", fitted)
-                found.save(folder / "rankings" / name / f"{baseline.name}.npz")
-                seconds[f"seconds/{baseline.name}/{name}"] = found.seconds
+                    ranked_cut = rank(
+                        score, cuts[name].candidates, f"{baseline.name} {name}", fitted
+                    )
+                ranked_cut.save(folder / "rankings" / name / f"{baseline.name}.npz")
+                seconds[f"seconds/{baseline.name}/{name}"] = ranked_cut.seconds
         tracking.log_metrics(seconds | {"seconds": float(np.sum(list(seconds.values())))})
 
 
 def every_baseline(params: Params) -> list[Baseline]:
     """Return the baselines of the leaderboard, params.baselines.ranked."""
-    options, seed = params.baselines, params.seed
+    options, seed, k = params.baselines, params.seed, params.evaluation.k
     every: list[Baseline] = [
         Popularity(),
         PersonalFrequency(),
         DecayedFrequency(),
         TifuKnn(options),
-        ItemKnn(options, seed),
-        EaseBaseline(options, seed),
-        Als(options, seed),
+        ItemKnn(options, seed, k),
+        EaseBaseline(options, seed, k),
+        Als(options, seed, k),
         LambdaMart(options, seed),
     ]
-    return [one for one in every if one.name in options.ranked]
+    return [baseline for baseline in every if baseline.name in options.ranked]

@@ -9,15 +9,16 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.sparse import csr_array
 
 from components.platform.errors import DataError
-from components.shop_ranking.baseline_training.collaborative import EaseBaseline, taste
+from components.shop_ranking.baseline_training.collaborative import ease_of, taste
 from components.shop_ranking.baseline_training.ease import Ease
 from components.shop_ranking.baseline_training.interface import CutData, Score
 from components.shop_ranking.engine.rankings import Floats, Ints, top_k
 from components.shop_ranking.params import BaselineParams
 
-BATCH = 256  # shoppers whose candidates are drawn at once
+BATCH = 256  # shoppers whose candidates are drawn at once. Capacity only: changes no result.
 NOT_CANDIDATE = np.float32(-1e9)  # below every candidate, ordered by popularity
 PAIR = [
     "sessions", "days_since_first", "days_since_last", "decayed_14", "decayed_45", "decayed_120",
@@ -95,12 +96,15 @@ class LambdaMart:
             np.concatenate(features), np.concatenate(labels), group=np.concatenate(groups)
         )
         examples = sum(len(part) for part in labels)
-        leaf = max(1, min(500, examples // 200))  # a small shop has no 500 rows alike
+        # A small shop has not so many rows alike.
+        leaf = min(
+            self.params.lambdamart_leaf_rows, examples // self.params.lambdamart_least_leaves
+        )
         options = OPTIONS | {
             "num_leaves": self.params.lambdamart_leaves,
             "learning_rate": self.params.lambdamart_learning_rate,
             "feature_fraction": self.params.lambdamart_feature_share,
-            "min_data_in_leaf": leaf,
+            "min_data_in_leaf": max(1, leaf),
             "seed": self.seed,
         }
         booster = lgb.train(options, dataset, num_boost_round=self.params.lambdamart_trees)
@@ -116,16 +120,16 @@ class LambdaMart:
         return score
 
     def _builder(self, data: CutData) -> "CandidateRows":
-        ease = EaseBaseline(self.params, self.seed).model(data)
-        return CandidateRows(data, ease, self.params.lambdamart_new_items)
+        ease = ease_of(data, self.params)
+        asked = taste(data, self.params.purchase_scale)
+        return CandidateRows(data, ease, asked, self.params.lambdamart_new_items)
 
 
 class CandidateRows:
     """Builds candidates and their features for batches of one cut's shoppers."""
 
-    def __init__(self, data: CutData, ease: Ease, new_items: int) -> None:
-        self.data, self.ease, self.new_items = data, ease, new_items
-        self.asked = taste(data)
+    def __init__(self, data: CutData, ease: Ease, asked: csr_array, new_items: int) -> None:
+        self.data, self.ease, self.asked, self.new_items = data, ease, asked, new_items
         pairs = data.user_item
         self.pointer = np.searchsorted(pairs["user_index"], np.arange(data.shape[0] + 1))
         self.pair_items = pairs["item_index"].to_numpy(np.int32)

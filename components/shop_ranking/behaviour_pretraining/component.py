@@ -18,7 +18,8 @@ from components.platform.training.loop import Fitted, Plan, best_device, fit
 from components.shop_ranking.behaviour_pretraining.examples import Drawing, Examples
 from components.shop_ranking.behaviour_pretraining.measure import ndcg_at_10
 from components.shop_ranking.behaviour_pretraining.objective import WantedWithinHorizon
-from components.shop_ranking.engine.towers.behaviour import BehaviourTower, TowerConfig
+from components.shop_ranking.engine.towers.behaviour import BehaviourTower
+from components.shop_ranking.engine.towers.behaviour_config import TowerConfig
 from components.shop_ranking.engine.towers.checkpoints_by_cut import latest_before, snapshots
 from components.shop_ranking.engine.towers.histories import Sessions, read_histories
 from components.shop_ranking.params import Params
@@ -135,18 +136,19 @@ class Training:
                 positives=chosen.positives,
                 negatives=chosen.negatives,
                 batch_sessions=chosen.batch_sessions,
+                length_noise=chosen.length_noise,
             ),
             seed=self.params.seed,
             since=since,
         )
-        done = sum(one.steps for one in self.fitted.values())
+        done = sum(fitted.steps for fitted in self.fitted.values())
         epochs = chosen.epochs if first else chosen.refresh_epochs
         lr = chosen.lr if first else chosen.lr * chosen.refresh_lr_share
         self.fitted[cut["name"]] = fit(
             self.objective,
             self.optimizer,
             examples.epoch,
-            Plan(epochs=epochs, lr=lr),
+            Plan(epochs=epochs, lr=lr, schedule=chosen.schedule),
             name=cut["name"],
             checkpoints=self.checkpoints,
             log=lambda metrics, step: tracking.log_metrics(metrics, done + step),
@@ -155,9 +157,9 @@ class Training:
     def summary(self) -> dict[str, dict[str, float]]:
         """Steps, seconds, loss and throughput of each part, for tower.json."""
         return {
-            name: {"steps": one.steps, "seconds": round(one.seconds, 1), **one.rates}
-            | ({"loss": one.loss} if one.steps else {})
-            for name, one in self.fitted.items()
+            name: {"steps": fitted.steps, "seconds": round(fitted.seconds, 1), **fitted.rates}
+            | ({"loss": fitted.loss} if fitted.steps else {})
+            for name, fitted in self.fitted.items()
         }
 
 
@@ -166,9 +168,9 @@ def _start(
 ) -> tuple[BehaviourTower, date | None]:
     """Return a fresh tower, or the one to start from and the day up to which it has learnt."""
     if chosen.start_from is None:
-        return BehaviourTower(tower_config(chosen), items).to(best_device()), None
+        return BehaviourTower(TowerConfig.of(chosen), items).to(best_device()), None
     snapshot = latest_before(snapshots(chosen.start_from), first_cut, chosen.start_from)
-    model, wanted = snapshot.load(), tower_config(chosen)
+    model, wanted = snapshot.load(), TowerConfig.of(chosen)
     if model.config != wanted:
         raise ModelError(
             f"a tower of the shape that params name ({wanted}) in {chosen.start_from}",
@@ -177,18 +179,6 @@ def _start(
         )
     say(f"starts from {chosen.start_from}, which learnt until {snapshot.day}")
     return model.on_catalogue(items).to(best_device()), snapshot.day
-
-
-def tower_config(chosen: BehaviourParams) -> TowerConfig:
-    """Return the shape of the network that the params ask for."""
-    return TowerConfig(
-        dim=chosen.dim,
-        width=chosen.width,
-        layers=chosen.layers,
-        heads=chosen.heads,
-        dropout=chosen.dropout,
-        max_sessions=chosen.max_sessions,
-    )
 
 
 def _sequences(prepared: Path, cut: str) -> Path:

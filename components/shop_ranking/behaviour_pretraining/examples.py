@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from components.platform.schemas import EVENT_TYPES
+from components.platform.schemas import EVENT_TYPES, STRONGEST_FIRST
 from components.shop_ranking.engine.towers.histories import (
     Grid,
     Ints,
@@ -23,8 +23,6 @@ from components.shop_ranking.engine.towers.histories import (
     grid,
     length_buckets,
 )
-
-STRONGEST_FIRST = ("purchase", "rating", "add_to_cart", "click", "view")
 
 
 class Batch(NamedTuple):
@@ -50,6 +48,7 @@ class Drawing:
     positives: int
     negatives: int
     batch_sessions: int
+    length_noise: float
 
 
 class Examples:
@@ -85,7 +84,10 @@ class Examples:
         """Return the batches of one pass; batch i depends on seed, epoch and i alone."""
         length = self.windows.end - self.windows.first
         rng = np.random.default_rng([self.seed, epoch])
-        return Epoch(self, epoch, length_buckets(length, self.drawing.batch_sessions, rng))
+        return Epoch(self, epoch, self._batches(length, rng))
+
+    def _batches(self, length: Ints, rng: np.random.Generator) -> list[Ints]:
+        return length_buckets(length, self.drawing.batch_sessions, rng, self.drawing.length_noise)
 
     def batch(self, rows: Ints, rng: np.random.Generator) -> Batch:
         """Draw the moments, positives and negatives of some windows."""
@@ -141,7 +143,7 @@ class Epoch(Sequence[Batch]):
 
 def _kinds(kind_E: Ints, targets: Sequence[str] | None) -> npt.NDArray[np.int64]:
     """Codes of the wanted event types: those named, else the strongest the data has."""
-    found = [EVENT_TYPES.index(name) for name in STRONGEST_FIRST]
-    strongest = [code for code in found if (kind_E == code).any()][:1]
+    codes = [EVENT_TYPES.index(name) for name in STRONGEST_FIRST]
+    strongest = [code for code in codes if (kind_E == code).any()][:1]
     named = [EVENT_TYPES.index(name) for name in targets] if targets else strongest
     return np.array(named, np.int64)

@@ -10,8 +10,8 @@ from components.platform.files import read_table
 from components.platform.metrics.ranking import hits, ndcg
 from components.shop_ranking.engine.rankings import read_candidates, top_k
 
-K = 10
-BATCH = 256
+K = 10  # the metric's name says it; no vector depends on it
+BATCH = 256  # shoppers. Capacity only: changes no result.
 Floats = npt.NDArray[np.float32]
 
 

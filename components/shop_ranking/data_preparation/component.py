@@ -22,7 +22,6 @@ from components.shop_ranking.data_preparation.tables import connect, open_tables
 from components.shop_ranking.params import Params, PreparationParams
 
 TEXT_PARTS = ("title", "brand", "category", "description")
-TEXT_CHARACTERS = 2000  # no encoder of ours reads further
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,9 @@ def run(params: Params, tables: Path, prepared: Path, summary: Path) -> None:
 
     """
     preparation = params.preparation
-    found = open_tables(connect(), tables)
+    source = open_tables(connect(), tables)
     ingestion = read_ingestion(tables)
-    events = found["events"]
+    events = source["events"]
     if preparation.as_of is not None:
         as_of = datetime.combine(preparation.as_of, time(), UTC)
         events = events.filter(events.timestamp < ibis.literal(as_of))
@@ -55,15 +54,14 @@ def run(params: Params, tables: Path, prepared: Path, summary: Path) -> None:
     sessions = ev.with_sessions(events, preparation.session_gap_minutes)
     lines = ev.item_lines(sessions, target_events)
     cuts = derive_cuts(preparation, ingestion.get("protocol"), *_span(lines))
-    indexed = _index(lines, found, cuts, preparation)
+    indexed = _index(lines, source, cuts, preparation)
     with atomic_folder(summary) as report, atomic_folder(prepared) as folder:
-        _write(_item_table(indexed.items, found["images"]), schemas.ITEMS, folder / "items.parquet")
+        images, characters = source["images"], preparation.text_characters
+        described_items = _item_table(indexed.items, images, characters)
+        _write(described_items, schemas.ITEMS, folder / "items.parquet")
         _write(indexed.users.order_by("user_index"), schemas.USERS, folder / "users.parquet")
-        _write(
-            _pictures(indexed.items, found["images"]),
-            schemas.ITEM_IMAGES,
-            folder / "images.parquet",
-        )
+        pictures = _pictures(indexed.items, images)
+        _write(pictures, schemas.ITEM_IMAGES, folder / "images.parquet")
         described = [{**cut.to_json(), "target_events": list(target_events)} for cut in cuts]
         write_json(described, folder / "cuts.json")
         for cut in cuts:
@@ -71,7 +69,7 @@ def run(params: Params, tables: Path, prepared: Path, summary: Path) -> None:
                 _write_cut(cut, indexed, folder / "cuts" / cut.name, preparation)
         numbers = summarise(
             events,
-            found["orders"],
+            source["orders"],
             indexed.visits,
             cuts=cuts,
             prepared=folder,
@@ -91,7 +89,7 @@ def _span(lines: Table) -> tuple[datetime, datetime]:
 
 
 def _index(
-    lines: Table, found: dict[str, Table], cuts: list[Cut], params: PreparationParams
+    lines: Table, source: dict[str, Table], cuts: list[Cut], params: PreparationParams
 ) -> Indexed:
     """Replace ids by indexes; keep the last cut's catalogue and the shoppers known by then.
 
@@ -103,8 +101,8 @@ def _index(
     lines = lines.filter(lines.timestamp < ibis.literal(last.end)).cache()
     start = ibis.literal(last.start)
     users = ev.shoppers(lines, start).cache()
-    dense = ev.with_indexes(lines, found["products"], users).cache()
-    items = ev.catalogue(dense, found["products"], start, params.min_item_sessions).cache()
+    dense = ev.with_indexes(lines, source["products"], users).cache()
+    items = ev.catalogue(dense, source["products"], start, params.min_item_sessions).cache()
     if items.count().to_pyarrow().as_py() == 0:
         raise DataError(
             f"items with {params.min_item_sessions} sessions before the last cut, {last.day}",
@@ -113,7 +111,7 @@ def _index(
         )
     keys = items.select("product", "item_index", "eligible_since")
     orders = (
-        found["orders"]
+        source["orders"]
         .inner_join(items.select("item_id", "item_index", "eligible_since"), "item_id")
         .inner_join(users, "user_id")
         .drop("item_id", "user_id", "order_id")
@@ -121,14 +119,14 @@ def _index(
     return Indexed(
         lines=dense.inner_join(keys, "product").drop("product").cache(),
         orders=orders.filter(orders.timestamp < start).cache(),
-        asked=histories.asked_items(found["events"], items),
+        asked=histories.asked_items(source["events"], items),
         visits=dense.filter(dense.is_visit),
         items=items,
         users=users,
     )
 
 
-def _item_table(items: Table, images: Table) -> Table:
+def _item_table(items: Table, images: Table, characters: int) -> Table:
     pictured = images.select("item_id").distinct()
     joined = items.left_join(pictured, "item_id")
     parts = [ev.stripped(joined[name]).nullif("") for name in TEXT_PARTS]
@@ -136,7 +134,7 @@ def _item_table(items: Table, images: Table) -> Table:
     for added in parts[1:]:
         text = ibis.coalesce(text + ". " + added, text, added)
     return joined.mutate(
-        text=text.left(TEXT_CHARACTERS), has_image=joined.item_id_right.notnull()
+        text=text.left(characters), has_image=joined.item_id_right.notnull()
     ).order_by("item_index")
 
 

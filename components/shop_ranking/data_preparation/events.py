@@ -14,7 +14,6 @@ from components.shop_ranking.params import PreparationParams
 
 NOT_OF_INTEREST = ("impression", "search")  # shown or asked for, not chosen
 QUANTITIES = ("purchase", "add_to_cart")  # event types whose value is a number of pieces
-STRONGEST_FIRST = ("purchase", "rating", "add_to_cart", "click", "view")
 
 
 def seconds_of(timestamp: TimestampColumn) -> IntegerColumn:
@@ -37,16 +36,18 @@ def choose_targets(events: Table, params: PreparationParams) -> tuple[str, ...]:
         DataError: the events hold none of them.
 
     """
-    counts = events.filter(events.item_id.notnull()).event_type.value_counts(name="n").to_pyarrow()
-    found = dict(zip(counts["event_type"].to_pylist(), counts["n"].to_pylist(), strict=True))
-    named = params.target_events or [kind for kind in STRONGEST_FIRST if kind in found][:1]
-    if not any(kind in found for kind in named):
+    rows = events.filter(events.item_id.notnull()).event_type.value_counts(name="n").to_pyarrow()
+    counts = dict(zip(rows["event_type"].to_pylist(), rows["n"].to_pylist(), strict=True))
+    strongest = [kind for kind in schemas.STRONGEST_FIRST if kind in counts][:1]
+    wanted = params.target_events or strongest
+    if not any(kind in counts for kind in wanted):
         raise DataError(
-            f"events of type {' or '.join(params.target_events or STRONGEST_FIRST)} on items",
-            ", ".join(f"{kind} ({count})" for kind, count in sorted(found.items())) or "none",
+            f"events of type {' or '.join(params.target_events or schemas.STRONGEST_FIRST)} "
+            "on items",
+            ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items())) or "none",
             "set preparation.target_events to types the data has, or check preparation.as_of",
         )
-    return tuple(named)
+    return tuple(wanted)
 
 
 def with_sessions(events: Table, gap_minutes: int) -> Table:

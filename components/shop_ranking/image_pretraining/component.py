@@ -25,9 +25,8 @@ from components.shop_ranking.params import Params
 from components.shop_ranking.towers.image import ImageParams
 
 STAGE = "image_pretraining"
-TEXT_TOKENS = 64  # of a text that pictures are aligned with
-WHITENING_PICTURES = 1024
-PICTURES_A_PIECE = 2048  # whole batches, so that pieces change no vector
+# Whole batches, so that pieces change no vector. Capacity only: changes no result.
+PICTURES_A_PIECE = 2048
 
 
 def run(params: Params, prepared: Path, tower: Path) -> None:
@@ -52,19 +51,19 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
     with tracking.stage_run(STAGE, params, "image"), atomic_folder(tower) as folder:
         if ready is not None:
             facts: dict[str, Any] = {"encoder": "none: ready-made vectors"}
-            vectors_ID = content_tower.whitened(ready, known, image.dim)
+            vectors_ID = content_tower.whitened(ready, known, image.dim, image.whitening)
         elif len(pictures.item) == 0:
             say("no item has a picture: the image tower has no vectors")
             facts = {"encoder": "none: no pictures"}
             vectors_ID = np.full((items.num_rows, image.dim), np.nan, np.float32)
         else:
             if image.reuse is not None:
-                found = content_tower.find_tower(image.reuse)
-                encoder = ImageTower.load(found).to(best_device())
-                content_tower.copy_encoder(found, folder)
+                trained = content_tower.find_tower(image.reuse)
+                encoder = ImageTower.load(trained).to(best_device())
+                content_tower.copy_encoder(trained, folder)
                 facts = {
                     "encoder": f"reused: {image.reuse}",
-                    **content_tower.learnt_until(found),
+                    **content_tower.learnt_until(trained),
                 }
             else:
                 day = content_tower.first_day(prepared)
@@ -90,15 +89,19 @@ def _train(
     steps = min(image.max_steps, image.epochs * -(-len(pictures.item) // image.batch_size))
     if image.start_from:
         steps = math.ceil(steps * image.start_share)
-    pictures = _sample(pictures, max(steps * image.batch_size, WHITENING_PICTURES), params.seed)
+    wanted = max(steps * image.batch_size, image.whitening_pictures)
+    pictures = _sample(pictures, wanted, params.seed)
     texts_NW, text_row_N = _text_vectors(items["text"], pictures.item, params)
     tower = _start(image, texts_NW.shape[1], day)
     tower.base.freeze_below(image.trained_blocks if steps else 0)
     tower.to(best_device())
     if image.start_from is None:
-        features_MW = tower.base_vectors(pictures.take(pictures.picture[:WHITENING_PICTURES]))
-        tower.projection.whiten(features_MW[~np.isnan(features_MW).any(axis=1)])
-        tower.text_projection.whiten(texts_NW[~np.isnan(texts_NW).any(axis=1)])
+        shown = pictures.take(pictures.picture[: image.whitening_pictures])
+        for projection, inputs_MW in (
+            (tower.projection, tower.base_vectors(shown)),
+            (tower.text_projection, texts_NW),
+        ):
+            projection.whiten(inputs_MW[~np.isnan(inputs_MW).any(axis=1)], image.whitening)
     counts = content_tower.parameter_counts(
         base=tower.base, projection=tower.projection, text_projection=tower.text_projection
     )
@@ -123,9 +126,9 @@ def _train(
     )  # fmt: skip
     fitted = fit(
         ImageObjective(tower, image),
-        torch.optim.AdamW(groups, lr=image.learning_rate, weight_decay=0.01),
+        torch.optim.AdamW(groups, lr=image.learning_rate, weight_decay=image.weight_decay),
         lambda epoch: batches,
-        Plan(epochs=1, lr=image.learning_rate),
+        Plan(epochs=1, lr=image.learning_rate, schedule=image.schedule),
         name="encoder",
         checkpoints=checkpoints,
         log=tracking.curve("encoder"),
@@ -148,12 +151,12 @@ def _start(image: ImageParams, text_width: int, day: str) -> ImageTower:
         tower.projection.linear.out_features,
         tower.text_projection.linear.in_features,
     )
-    found = (tower.name, tower.size, *widths, about.get("trained_blocks"))
+    shape = (tower.name, tower.size, *widths, about.get("trained_blocks"))
     wanted = (image.base_model, image.size, image.dim, text_width, image.trained_blocks)
-    if found != wanted:  # blocks that are not trained are not kept
+    if shape != wanted:  # blocks that are not trained are not kept
         raise ModelError(
             f"base, size, dim, width of texts and trained blocks {wanted} in {image.start_from}",
-            f"{found}",
+            f"{shape}",
             "set image.start_from to null, or image as that tower was trained",
         )
     return tower
@@ -169,7 +172,8 @@ def _text_vectors(
     texts: pa.ChunkedArray, items_N: np.ndarray, params: Params
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the frozen base's vectors of items' texts, NaN without, and equal rows for equals."""
-    base = TextTower(params.image.text_base, TEXT_TOKENS, params.image.dim).to(best_device())
+    image = params.image
+    base = TextTower(image.text_base, image.text_length, image.dim).to(best_device())
     rows, present = content_tower.present_texts(texts.take(pa.array(items_N)))
     vectors_NW = content_tower.spread(base.base_vectors(present), rows, len(items_N))
     row_N = np.full(len(items_N), -1, np.int64)

@@ -25,17 +25,19 @@ class ImageObjective(PartlyFrozen):
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return loss, its parts and the number of samples."""
-        both = torch.cat([batch["one"], batch["other"]])
-        one, other = self.tower.projection(self.tower.features(both)).chunk(2)
+        both = torch.cat([batch["first_view"], batch["second_view"]])
+        first_BD, second_BD = self.tower.projection(self.tower.features(both)).chunk(2)
         texts = self.tower.text_projection(batch["text"])
         described = batch["has_text"]
-        views = self._contrast(one, other, batch["picture"])
-        alignment = self._contrast(one[described], texts[described], batch["text_row"][described])
+        views = self._contrast(first_BD, second_BD, batch["picture"])
+        alignment = self._contrast(
+            first_BD[described], texts[described], batch["text_row"][described]
+        )
         return {
             "loss": views + self.alignment_weight * alignment,
             "views": views,
             "alignment": alignment,
-            "samples": torch.tensor(float(len(one))),
+            "samples": torch.tensor(float(len(first_BD))),
         }
 
     def _contrast(self, left_BD: Tensor, right_BD: Tensor, group_B: Tensor) -> Tensor:
@@ -62,7 +64,7 @@ def picture_batches(
         texts_NW: their text vectors, NaN where there is no text.
         text_row_N: equal for equal texts.
         size: side of the pixels.
-        params: batch_size.
+        params: batch_size, and how views are drawn.
         count: number of batches.
         seed: of the draws and the views.
 
@@ -76,8 +78,8 @@ def picture_batches(
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         texts = torch.from_numpy(texts_NW[drawn])
         return {
-            "one": augmented(pixels, generator),
-            "other": augmented(pixels, generator),
+            "first_view": augmented(pixels, generator, params),
+            "second_view": augmented(pixels, generator, params),
             "picture": torch.from_numpy(pictures.picture[drawn]),
             "text": texts.nan_to_num(0.0),
             "text_row": torch.from_numpy(text_row_N[drawn]),

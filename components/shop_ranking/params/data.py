@@ -38,6 +38,12 @@ class DataParams(Section):
     columns: dict[str, dict[str, str]] = Field(
         default_factory=dict, description="tables: contract column -> your column, by table"
     )
+    picture_pixels: int = Field(
+        256, ge=32, le=4096, description="Longest side of a picture that is kept; others are shrunk"
+    )
+    picture_quality: int = Field(
+        90, ge=1, le=95, description="JPEG quality of pictures that are shrunk"
+    )
     simulation: SimulationParams = SimulationParams()
     feedback: str | None = Field(
         None,
@@ -103,6 +109,9 @@ class PreparationParams(Section):
         3, ge=1, description="Pairs: sessions that have both items, at least"
     )
     pairs_per_item: int = Field(20, ge=1, description="Pairs: kept items beside an item")
+    text_characters: int = Field(
+        2000, ge=1, le=1_000_000, description="Characters of an item's text that are kept"
+    )
     session_gap_minutes: int = Field(
         30,
         ge=1,

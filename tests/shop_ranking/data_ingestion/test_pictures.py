@@ -26,6 +26,7 @@ from components.shop_ranking.data_ingestion.pictures.rendering import (
     in_processes,
     render,
 )
+from components.shop_ranking.params import DataParams
 from tests.shop_ranking.data_ingestion.conftest import jpeg
 
 MUG = Picture("box", (200, 60, 40), (250, 240, 220), (20, 90, 160), (240, 200, 60), size="12 OZ")
@@ -100,17 +101,18 @@ def test_photographs_are_found_by_name_or_id_shrunk_and_checked(tmp_path: Path) 
     assert (raw / "images.tar").read_bytes() == first
     names = ["images/deep/one.jpg", None, "./c.png", "http://shop/d.jpg"]
     products = pa.table({"item_id": ["a", "b", "c", "d"], "image": names})
-    images, [broken], spare = photographs.read(raw, products)
+    data = DataParams(picture_pixels=200)
+    images, [broken], spare = photographs.read(raw, products, data)
     assert images["item_id"].to_pylist() == ["a", "b"]
     assert images["image"].to_pylist()[0] == small
-    assert Image.open(io.BytesIO(images["image"].to_pylist()[1])).size == (256, 256)
+    assert Image.open(io.BytesIO(images["image"].to_pylist()[1])).size == (200, 200)
     assert '"item_id": "c"' in broken["row"].to_pylist()[0]
     assert spare == 1
 
 
 @pytest.mark.parametrize("picture", [b"", b"text", jpeg()[:100], b"\x89PNG\r\n\x1a\n" + b"\0" * 50])
 def test_a_broken_picture_has_a_reason(picture: bytes) -> None:
-    reason = photographs.check(picture)
+    reason = photographs.check(picture, DataParams())
     assert isinstance(reason, str)
     assert "0x" not in reason  # no address: the same words every run
 
@@ -124,4 +126,4 @@ def test_a_broken_archive_is_an_error(tmp_path: Path) -> None:
     for content in (b"no archive", whole.read_bytes()[:20_000]):
         (tmp_path / "images.tar.gz").write_bytes(content)
         with pytest.raises(DataError, match="readable archive"):
-            photographs.read(tmp_path, products)
+            photographs.read(tmp_path, products, DataParams())

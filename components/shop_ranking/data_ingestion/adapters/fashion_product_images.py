@@ -62,7 +62,9 @@ def read(raw: Path, params: Params) -> Extract:
         """select to_json({'line': number, 'text': text})::varchar from lines
         where text is null or len(part) < 10"""
     ).fetchall()
-    images, broken, spare = photographs.read(raw, products.select(["item_id", "image"]))
+    images, broken, spare = photographs.read(
+        raw, products.select(["item_id", "image"]), params.data
+    )
     reason = f"fewer than {len(COLUMNS)} columns"
     return Extract(
         [Batch("products", STYLES, products), *_pictures(images)],

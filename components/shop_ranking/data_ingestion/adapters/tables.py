@@ -54,7 +54,9 @@ def read(raw: Path, params: Params) -> Extract:
     known = [t.cast(pa.schema([(name, pa.string()) for name in t.column_names])) for t in named]
     products = pa.concat_tables(known, promote_options="default") if known else None
     images, broken, spare = (
-        photographs.read(raw, products) if products else (schemas.IMAGES.empty_table(), [], 0)
+        photographs.read(raw, products, params.data)
+        if products
+        else (schemas.IMAGES.empty_table(), [], 0)
     )
     return Extract(
         [*batches, Batch("images", "images", images)],

@@ -6,6 +6,7 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,11 +18,10 @@ from components.shop_ranking.data_ingestion.adapter import rejected
 from components.shop_ranking.data_ingestion.contract import connect
 from components.shop_ranking.data_ingestion.pictures.rendering import in_processes
 from components.shop_ranking.data_ingestion.sources import copy_file
+from components.shop_ranking.params import DataParams
 
 ARCHIVES = ("images.tar", "images.tar.gz")
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
-MAX_SIDE = 256  # pixels; larger pictures are shrunk, as no tower reads more
-QUALITY = 90  # JPEG
 
 
 def snapshot(folder: Path, raw: Path) -> None:
@@ -44,11 +44,12 @@ def snapshot(folder: Path, raw: Path) -> None:
                     archive.addfile(member, file)
 
 
-def read(raw: Path, products: pa.Table) -> tuple[pa.Table, list[pa.Table], int]:
+def read(raw: Path, products: pa.Table, data: DataParams) -> tuple[pa.Table, list[pa.Table], int]:
     """Return the pictures (schemas.IMAGES), the broken ones, and how many have no product.
 
     `products` has item_id and, where the catalogue names its files, image: a path in the folder
     images/. Elsewhere the file's name is the item's id. Broken pictures are schemas.QUARANTINE.
+    `data` says how large pictures are kept.
 
     Raises:
         DataError: the archive cannot be read.
@@ -59,7 +60,7 @@ def read(raw: Path, products: pa.Table) -> tuple[pa.Table, list[pa.Table], int]:
         return schemas.IMAGES.empty_table(), [], 0
     names: list[str] = []
     try:
-        checked = list(in_processes(check, _members(archive, names)))
+        checked = list(in_processes(partial(check, data=data), _members(archive, names)))
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise DataError(
             f"a readable archive at {archive.name}", str(error) or "a cut file", "pack it again"
@@ -74,16 +75,17 @@ def read(raw: Path, products: pa.Table) -> tuple[pa.Table, list[pa.Table], int]:
     return _join(files, products, archive.name)
 
 
-def check(picture: bytes) -> bytes | str:
-    """Return the picture, at most MAX_SIDE pixels a side, or what is wrong with it."""
+def check(picture: bytes, data: DataParams) -> bytes | str:
+    """Return the picture, shrunk where a side is too long, or what is wrong with it."""
+    longest = data.picture_pixels
     try:
         with Image.open(io.BytesIO(picture)) as image:
             image.load()
-            if image.format in {"JPEG", "PNG"} and max(image.size) <= MAX_SIDE:
+            if image.format in {"JPEG", "PNG"} and max(image.size) <= longest:
                 return picture
-            image.thumbnail((MAX_SIDE, MAX_SIDE))
+            image.thumbnail((longest, longest))
             shrunk = io.BytesIO()
-            image.convert("RGB").save(shrunk, "JPEG", quality=QUALITY)
+            image.convert("RGB").save(shrunk, "JPEG", quality=data.picture_quality)
             return shrunk.getvalue()
     except Exception as error:  # Pillow's readers raise whatever a broken file leads them to
         return re.sub(r" ?<_io\.BytesIO[^>]*>", "", f"{type(error).__name__}: {error}")

@@ -2,12 +2,11 @@
 
 In the family of SASRec (Kang and McAuley, ICDM 2018): a causal Transformer over the shopper's
 past, items tied between input and output. Three parts add up to a score: the item's popularity;
-the shopper's own items, summed with three half-lives, so that repetition and recency need not be
+the shopper's own items, summed with several half-lives, so that repetition and recency need not be
 learnt through layers; and what the Transformer makes of the sessions.
 """
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch.nn import functional
 from components.platform.errors import ModelError
 from components.platform.files import atomic_file, read_table, write_json, write_table
 from components.platform.schemas import EVENT_TYPES
+from components.shop_ranking.engine.towers.behaviour_config import TowerConfig
 from components.shop_ranking.engine.towers.histories import (
     Grid,
     Histories,
@@ -36,22 +36,7 @@ from components.shop_ranking.engine.towers.session_transformer import (
     unit_scale,
 )
 
-HALF_LIVES_DAYS = (14.0, 60.0, 240.0)
-PLACES = 4096
-
-
-@dataclass(frozen=True)
-class TowerConfig:
-    """Shape of the network; vectors are dim + 1 wide, the last place carries popularity."""
-
-    dim: int
-    width: int
-    layers: int
-    heads: int
-    dropout: float
-    max_sessions: int
-    word_buckets: int = 1 << 14
-    word_dim: int = 64
+PLACES = 4096  # sessions of a batch, padding counted. Capacity only: changes no result.
 
 
 class BehaviourTower(nn.Module):
@@ -79,15 +64,22 @@ class BehaviourTower(nn.Module):
         self.kind = nn.Embedding(len(EVENT_TYPES), 1)  # log weight of an event type
         nn.init.zeros_(self.kind.weight)
         self.sessions = SessionTransformer(
-            dim, config.width, config.layers, config.heads, config.dropout
+            dim,
+            width=config.width,
+            layers=config.layers,
+            heads=config.heads,
+            feedforward=config.feedforward_widths * config.width,
+            buckets=config.gap_buckets,
+            dropout=config.dropout,
         )
-        self.query_gap = nn.Embedding(24, config.width)
+        self.query_gap = nn.Embedding(config.gap_buckets, config.width)
         nn.init.normal_(self.query_gap.weight, std=0.02)
-        leave = nn.Linear(2 * config.width, dim)
+        inner = config.taste_widths * config.width
+        leave = nn.Linear(inner, dim)
         nn.init.zeros_(leave.weight)  # starts as the shopper's own items alone
-        enter = nn.Linear(config.width, 2 * config.width)
+        enter = nn.Linear(config.width, inner)
         self.taste = nn.Sequential(nn.LayerNorm(config.width), enter, nn.GELU(), leave)
-        self.mix = nn.Parameter(torch.zeros(len(HALF_LIVES_DAYS)))
+        self.mix = nn.Parameter(torch.zeros(len(config.half_lives_days)))
         self.scale_D = nn.Parameter(torch.ones(dim))
 
     @property
@@ -103,7 +95,7 @@ class BehaviourTower(nn.Module):
         now = torch.from_numpy(counts > 0).to(self.seen_I.device)
         new = now & ~self.seen_I
         with torch.no_grad():
-            self.popularity_I[new] = log_count_I[new] - 5.0
+            self.popularity_I[new] = log_count_I[new] + self.config.unseen_popularity
         self.seen_I |= now
 
     def item_table(self) -> Tensor:
@@ -118,7 +110,7 @@ class BehaviourTower(nn.Module):
 
     def item_vectors(self, table_ID: Tensor) -> Tensor:
         """Append the popularity, (I, D + 1)."""
-        floor = torch.where(self.seen_I, self.popularity_I, -5.0)
+        floor = torch.where(self.seen_I, self.popularity_I, self.config.unseen_popularity)
         return torch.cat([table_ID, floor[:, None]], dim=1)
 
     def read(self, table_ID: Tensor, batch: Grid) -> tuple[Tensor, Tensor]:
@@ -133,7 +125,7 @@ class BehaviourTower(nn.Module):
         shares = self.mix.softmax(0)
         fading = sum(
             share * torch.exp2(-days_BTT / half)
-            for share, half in zip(shares, HALF_LIVES_DAYS, strict=True)
+            for share, half in zip(shares, self.config.half_lives_days, strict=True)
         )
         own_BTD = (fading * ~future_TT) @ _spread(bag_SD, batch.place_S, B, T)
         token_SW = self.sessions.tokens(bag_SD, batch.gap_S, batch.size_S)
@@ -142,7 +134,7 @@ class BehaviourTower(nn.Module):
 
     def shopper_vectors(self, state_PW: Tensor, own_PD: Tensor, gap_P: Tensor) -> Tensor:
         """Return shopper vectors (P, D + 1), `gap_P` days after the last session read."""
-        taste_PD = self.taste(state_PW + self.query_gap(log_bucket(gap_P)))
+        taste_PD = self.taste(state_PW + self.query_gap(log_bucket(gap_P, self.config.gap_buckets)))
         mixed_PD = self.scale_D * (unit_scale(own_PD) + taste_PD)
         return torch.cat([mixed_PD, torch.ones_like(mixed_PD[:, :1])], dim=1)
 
@@ -174,21 +166,22 @@ class BehaviourTower(nn.Module):
         return vectors
 
     def encode_users(
-        self, sequences: list[tuple[list[str], list[float]]]
+        self, sequences: list[tuple[list[str], list[float]]], session_gap_minutes: float
     ) -> npt.NDArray[np.float32]:
         """Return vectors (n, D + 1) of fresh histories: item ids and how many days ago each was.
 
+        A pause of more than `session_gap_minutes` starts a session, as in the tower's training.
         Unknown ids are left out; a history without a known item has a row of NaN.
         """
         row = {item: index for index, item in enumerate(self.item_ids)}
         kept = [
-            sorted(((-ago, row[item]) for item, ago in zip(*one, strict=True) if item in row))
-            for one in sequences
+            sorted(((-ago, row[item]) for item, ago in zip(*sequence, strict=True) if item in row))
+            for sequence in sequences
         ]
-        known = np.flatnonzero([len(one) > 0 for one in kept])
+        known = np.flatnonzero([len(events) > 0 for events in kept])
         vectors = np.full((len(kept), self.width), np.nan, np.float32)
         if len(known):
-            histories = fresh_histories([kept[index] for index in known])
+            histories = fresh_histories([kept[index] for index in known], session_gap_minutes)
             vectors[known] = self.encode(Sessions.of(histories))
         return vectors
 
@@ -211,7 +204,7 @@ class BehaviourTower(nn.Module):
 
         """
         try:
-            config = TowerConfig(**json.loads((folder / "tower.json").read_text())["config"])
+            config = TowerConfig.read(folder)
             state = torch.load(folder / "weights.pt", map_location="cpu", weights_only=True)
         except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelError(

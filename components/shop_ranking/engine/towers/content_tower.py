@@ -14,6 +14,7 @@ from components.platform import tracking
 from components.platform.encoders.projection import Projection
 from components.platform.errors import DataError, ModelError
 from components.platform.files import read_table, write_json
+from components.platform.params import WhiteningParams
 from components.platform.progress import say
 from components.shop_ranking.engine.towers.profile import profile_vectors
 
@@ -105,14 +106,16 @@ def spread(vectors_ND: np.ndarray, rows_N: np.ndarray, items: int) -> np.ndarray
     return vectors_ID
 
 
-def whitened(ready_IW: np.ndarray, known: np.ndarray, dim: int) -> np.ndarray:
+def whitened(
+    ready_IW: np.ndarray, known: np.ndarray, dim: int, params: WhiteningParams
+) -> np.ndarray:
     """Return ready-made vectors as unit vectors around the mean of the known items.
 
     At most `dim` wide, and never wider than they came.
     """
     given_I = ~np.isnan(ready_IW).any(axis=1)
     projection = Projection(ready_IW.shape[1], min(dim, ready_IW.shape[1]))
-    projection.whiten(ready_IW[given_I & np.isin(np.arange(len(ready_IW)), known)])
+    projection.whiten(ready_IW[given_I & np.isin(np.arange(len(ready_IW)), known)], params)
     return spread(projection.apply_to(ready_IW[given_I]), np.flatnonzero(given_I), len(ready_IW))
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from components.platform.files import read_table
 from components.platform.schemas import EVENT_TYPES
 
-SESSION_GAP_DAYS = 30 / (24 * 60)  # where no sessions are named
+MINUTES_A_DAY = 24 * 60
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
@@ -55,15 +55,17 @@ def read_histories(path: Path) -> tuple[npt.NDArray[np.int32], Histories]:
     return table["user_index"].to_numpy(), Histories.of_table(table)
 
 
-def fresh_histories(events: list[list[tuple[float, int]]]) -> Histories:
+def fresh_histories(events: list[list[tuple[float, int]]], session_gap_minutes: float) -> Histories:
     """Take each shopper's (day <= 0, item row) pairs in time order; a pause starts a session."""
-    day = np.array([day for one in events for day, _ in one], np.float32)
-    item = np.array([item for one in events for _, item in one], np.int64)
+    pairs = [pair for shopper in events for pair in shopper]
+    day = np.array([day for day, _ in pairs], np.float32)
+    item = np.array([item for _, item in pairs], np.int64)
+    gap_days = session_gap_minutes / MINUTES_A_DAY
     return Histories(
         start=np.cumsum([0, *map(len, events)]),
         item=item,
         day=day,
-        session=np.cumsum(np.diff(day, prepend=day[:1]) > SESSION_GAP_DAYS),
+        session=np.cumsum(np.diff(day, prepend=day[:1]) > gap_days),
         kind=np.full(len(item), EVENT_TYPES.index("purchase")),
     )
 
@@ -161,14 +163,15 @@ def grid(sessions: Sessions, windows: Window) -> tuple[Grid, Ints]:
 
 
 def length_buckets(
-    length: Ints, capacity: int, rng: np.random.Generator | None = None
+    length: Ints, capacity: int, rng: np.random.Generator | None = None, noise: float = 0.0
 ) -> list[Ints]:
     """Split windows into batches of like length, at most `capacity` places each, padding counted.
 
-    With `rng` the batches are shuffled and windows of similar length mixed between them.
+    With `rng` the batches are shuffled and windows of similar length mixed between them: by
+    log-normal noise of this deviation.
     """
-    noise = 1.0 if rng is None else np.exp(rng.normal(0.0, 0.1, len(length)))
-    order = np.argsort(-length * noise, kind="stable")
+    factor = 1.0 if rng is None else np.exp(rng.normal(0.0, noise, len(length)))
+    order = np.argsort(-length * factor, kind="stable")
     batches, begin = [], 0
     while begin < len(order):
         longest = int(length[order[begin:]].max()) if rng is not None else length[order[begin]]

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-GAP_BUCKETS = 24  # four a power of e: the last starts at 313 days
-
 
 class TimedBlock(nn.Module):
     """Pre-norm attention and feed-forward; attention fades with days passed.
@@ -16,13 +14,13 @@ class TimedBlock(nn.Module):
     (Press et al., ICLR 2022) with time in place of position.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, feedforward: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
         self.norm_in, self.norm_mid = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.feed = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+            nn.Linear(width, feedforward), nn.GELU(), nn.Linear(feedforward, width)
         )
         self.log_slope_H = nn.Parameter(torch.linspace(0.02, 0.3, heads))
         self.slope_H = nn.Parameter(torch.linspace(0.2, 2.0, heads))
@@ -44,23 +42,36 @@ class TimedBlock(nn.Module):
 
 
 class SessionTransformer(nn.Module):
-    """Sessions' summed items in, one state a session out."""
+    """Sessions' summed items in, one state a session out; `buckets` of pauses and of sizes."""
 
-    def __init__(self, dim: int, width: int, layers: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        width: int,
+        layers: int,
+        heads: int,
+        feedforward: int,
+        buckets: int,
+        dropout: float,
+    ) -> None:
         super().__init__()
+        self.buckets = buckets
         self.enter, self.norm = nn.Linear(dim, width), nn.LayerNorm(width)
-        self.gap, self.size = (nn.Embedding(GAP_BUCKETS, width) for _ in range(2))
+        self.gap, self.size = (nn.Embedding(buckets, width) for _ in range(2))
         for table in (self.gap, self.size):
             nn.init.normal_(table.weight, std=0.02)
-        self.blocks = nn.ModuleList(TimedBlock(width, heads, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            TimedBlock(width, heads, feedforward, dropout) for _ in range(layers)
+        )
         self.dropout = nn.Dropout(dropout)
 
     def tokens(self, bag_SD: Tensor, gap_S: Tensor, size_S: Tensor) -> Tensor:
         """Return one token a session, (S, W)."""
         mean_SD = bag_SD / size_S[:, None].sqrt()
         return (
-            self.norm(self.enter(mean_SD)) + self.gap(log_bucket(gap_S))
-            + self.size(log_bucket(size_S))
+            self.norm(self.enter(mean_SD)) + self.gap(log_bucket(gap_S, self.buckets))
+            + self.size(log_bucket(size_S, self.buckets))
         )  # fmt: skip
 
     def forward(self, token_BTW: Tensor, days_BTT: Tensor, future_TT: Tensor) -> Tensor:
@@ -71,9 +82,9 @@ class SessionTransformer(nn.Module):
         return x_BTW
 
 
-def log_bucket(value: Tensor) -> Tensor:
-    """Bucket a value >= 0 on a logarithmic scale."""
-    return (4.0 * torch.log1p(value)).long().clamp(0, GAP_BUCKETS - 1)
+def log_bucket(value: Tensor, buckets: int) -> Tensor:
+    """Bucket a value >= 0 on a logarithmic scale, four buckets a power of e."""
+    return (4.0 * torch.log1p(value)).long().clamp(0, buckets - 1)
 
 
 def unit_scale(x_ND: Tensor) -> Tensor:

@@ -1,9 +1,14 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
 
-from components.shop_ranking.engine.towers.behaviour import BehaviourTower, TowerConfig
+from components.platform.errors import LayoutError
+from components.shop_ranking.engine.towers.behaviour import BehaviourTower
+from components.shop_ranking.engine.towers.behaviour_config import TowerConfig
 from components.shop_ranking.engine.towers.histories import (
     Histories,
     Sessions,
@@ -13,8 +18,11 @@ from components.shop_ranking.engine.towers.histories import (
     length_buckets,
 )
 from components.shop_ranking.engine.towers.item_words import item_words
+from components.shop_ranking.towers.behaviour import BehaviourParams
 
-CONFIG = TowerConfig(dim=16, width=16, layers=2, heads=2, dropout=0.0, max_sessions=8)
+CONFIG = TowerConfig.of(
+    BehaviourParams(dim=16, width=16, layers=2, heads=2, dropout=0.0, max_sessions=8)
+)
 
 
 def catalogue(ids: list[str]) -> pa.Table:
@@ -93,7 +101,7 @@ def test_padding_does_not_change_a_shopper(tower):
 def test_fresh_histories_give_the_vectors_of_the_prepared_ones(tower):
     past = histories([5])
     ids = [tower.item_ids[index] for index in past.item]
-    fresh = tower.encode_users([(ids, list(-past.day)), (["unknown"], [1.0]), ([], [])])
+    fresh = tower.encode_users([(ids, list(-past.day)), (["unknown"], [1.0]), ([], [])], 30)
     order = np.lexsort((past.item, past.day))
     same = Histories(past.start, past.item[order], past.day, past.session, past.kind)
     np.testing.assert_allclose(fresh[:1], tower.encode(Sessions.of(same)), atol=1e-6)
@@ -101,8 +109,30 @@ def test_fresh_histories_give_the_vectors_of_the_prepared_ones(tower):
 
 
 def test_an_older_past_gives_another_vector(tower):
-    old, new = tower.encode_users([(["i0", "i1"], [90.0, 60.0]), (["i0", "i1"], [32.0, 2.0])])
+    old, new = tower.encode_users([(["i0", "i1"], [90.0, 60.0]), (["i0", "i1"], [32.0, 2.0])], 30)
     assert np.abs(old - new).max() > 1e-3
+
+
+def test_the_session_gap_says_what_one_visit_is(tower):
+    hour_apart = [(["i0", "i1"], [3.0, 3.0 - 1 / 24])]
+    short, same, long = (tower.encode_users(hour_apart, minutes) for minutes in (30, 50, 90))
+    np.testing.assert_array_equal(short, same)
+    assert np.abs(short - long).max() > 1e-3
+
+
+def test_another_shape_gives_another_network():
+    items = catalogue(["i0", "i1"])
+    torch.manual_seed(0)
+    past = histories([3])
+    past = Histories(past.start, past.item % 2, past.day, past.session, past.kind)
+    wide = BehaviourTower(replace(CONFIG, feedforward_widths=3, gap_buckets=5), items)
+    assert wide.query_gap.num_embeddings == 5
+    wide.observe(past)
+    fading = BehaviourTower(replace(wide.config, half_lives_days=(1.0,)), items)
+    state = {key: value for key, value in wide.state_dict().items() if key != "mix"}
+    fading.load_state_dict(state, strict=False)
+    sessions = Sessions.of(past)
+    assert np.abs(wide.encode(sessions) - fading.encode(sessions)).max() > 1e-3
 
 
 def test_saved_and_loaded_it_answers_the_same(tower, tmp_path):
@@ -111,7 +141,18 @@ def test_saved_and_loaded_it_answers_the_same(tower, tmp_path):
     assert loaded.item_ids == tower.item_ids
     np.testing.assert_array_equal(loaded.encode_items(), tower.encode_items())
     sequences = [(["i2", "i4"], [3.0, 1.0])]
-    np.testing.assert_array_equal(loaded.encode_users(sequences), tower.encode_users(sequences))
+    np.testing.assert_array_equal(
+        loaded.encode_users(sequences, 30), tower.encode_users(sequences, 30)
+    )
+
+
+def test_a_tower_of_an_older_layout_says_to_train_again(tower, tmp_path):
+    tower.save(tmp_path, {})
+    about = json.loads((tmp_path / "tower.json").read_text())
+    del about["config"]["half_lives_days"]
+    (tmp_path / "tower.json").write_text(json.dumps(about))
+    with pytest.raises(LayoutError, match="train the behaviour tower again"):
+        BehaviourTower.load(tmp_path)
 
 
 def test_on_another_catalogue_known_items_keep_their_vectors_and_new_ones_have_content(tower):

@@ -12,14 +12,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from components.platform.encoders.image_base import load_image_base
-from components.platform.encoders.image_pictures import decoded_ahead
+from components.platform.encoders.image_pictures import prefetched
 from components.platform.encoders.precision import fast_arithmetic
 from components.platform.encoders.projection import Projection
 from components.platform.errors import ModelError
 from components.platform.files import write_json
 from components.platform.progress import track
 
-PICTURES_A_BATCH = 64
+PICTURES_A_BATCH = 64  # Capacity only: changes no result.
 
 
 class ImageTower(nn.Module):
@@ -59,7 +59,7 @@ class ImageTower(nn.Module):
         vectors = np.full((len(distinct), self.base.width), np.nan, np.float32)
         starts = range(0, len(distinct), PICTURES_A_BATCH)
         batches = (distinct[at : at + PICTURES_A_BATCH].to_pylist() for at in starts)
-        decoded = decoded_ahead(batches, self.size)
+        decoded = prefetched(batches, self.size)
         shown = track(decoded, "encoding pictures", len(starts)) if len(starts) > 1 else decoded
         for at, (pixels, readable) in zip(starts, shown, strict=True):
             if len(pixels):

@@ -1,7 +1,8 @@
-"""Encoded pictures to pixels, ahead of the network that reads them."""
+"""Encoded pictures to pixels, prefetched for the network that reads them."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -19,15 +20,15 @@ def decode_all(pictures: Sequence[bytes], size: int) -> tuple[Tensor, np.ndarray
     return torch.from_numpy(stacked).permute(0, 3, 1, 2), readable_N
 
 
-def decoded_ahead(
-    batches: Iterable[Sequence[bytes]], size: int, ahead: int = 2
+def prefetched(
+    batches: Iterable[Sequence[bytes]], size: int, depth: int = 2
 ) -> Iterator[tuple[Tensor, np.ndarray]]:
-    """Yield decode_all of each batch, decoded in threads while the caller computes."""
-    with ThreadPoolExecutor(ahead) as pool:
-        waiting = []
+    """Yield decode_all of each batch; up to `depth` are decoded in threads beforehand."""
+    with ThreadPoolExecutor(depth) as pool:
+        queue = deque[Future[tuple[Tensor, np.ndarray]]]()
         for batch in batches:
-            waiting.append(pool.submit(decode_all, batch, size))
-            if len(waiting) > ahead:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
+            queue.append(pool.submit(decode_all, batch, size))
+            if len(queue) > depth:
+                yield queue.popleft().result()
+        while queue:
+            yield queue.popleft().result()

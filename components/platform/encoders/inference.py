@@ -14,8 +14,7 @@ from components.platform.errors import DataError, ModelError
 
 Floats = npt.NDArray[np.float32]
 ONNX = Path("onnx")
-CHARACTERS_A_TOKEN = 20  # the rest of a huge query is never looked at
-QUERIES = 20_000  # queries whose vectors are kept
+QUERIES = 20_000  # queries whose vectors are kept. Capacity only: changes no result.
 
 
 class TextEncoder:
@@ -33,17 +32,16 @@ class TextEncoder:
         self.tokenizer = Tokenizer.from_file(str(tower / ONNX / "tokenizer.json"))
         self.tokenizer.enable_truncation(settings["max_length"])
         self.tokenizer.no_padding()
-        self.limit = settings["max_length"] * CHARACTERS_A_TOKEN
+        self.max_characters = settings.get("max_characters")  # absent in older packages: no limit
         self.encode = lru_cache(QUERIES)(self.compute)
 
     def compute(self, query: str) -> Floats:
         """Return the unit vector of a query, (D,)."""
-        tokens = self.tokenizer.encode(query[: self.limit]).ids
+        tokens = self.tokenizer.encode(query[: self.max_characters]).ids
         ids = np.array([tokens], np.int64)
-        found: Floats = self.session.run(
-            None, {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        )[0][0]
-        return found
+        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        vector_D: Floats = self.session.run(None, inputs)[0][0]
+        return vector_D
 
 
 class ImageEncoder:
@@ -70,8 +68,8 @@ class ImageEncoder:
         if pixels is None:
             raise DataError("a PNG or JPEG picture", "another file", "send a picture")
         batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
-        found: Floats = self.session.run(None, {"pixels": batch})[0][0]
-        return found
+        vector_D: Floats = self.session.run(None, {"pixels": batch})[0][0]
+        return vector_D
 
 
 def has_encoder(tower: Path) -> bool:

@@ -30,8 +30,8 @@ class TextQuery(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Map (N, length) tokens and their mask to (N, dim)."""
         states = self.base(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        found: Tensor = self.projection(mean_pooling(states.float(), attention_mask))
-        return found
+        vectors_ND: Tensor = self.projection(mean_pooling(states.float(), attention_mask))
+        return vectors_ND
 
 
 class PictureQuery(nn.Module):
@@ -43,8 +43,8 @@ class PictureQuery(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Map (N, 3, size, size) uint8 to (N, dim)."""
-        found: Tensor = self.projection(self.base(pixels))
-        return found
+        vectors_ND: Tensor = self.projection(self.base(pixels))
+        return vectors_ND
 
 
 def write_encoder(tower: Path, folder: Path) -> None:

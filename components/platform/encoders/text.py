@@ -23,8 +23,11 @@ from components.platform.errors import ModelError
 from components.platform.files import write_json
 from components.platform.progress import track
 
-TOKENS_A_BATCH = 2048  # bounds memory whatever the length of the texts
-CHARACTERS_A_TOKEN = 20  # more than any language's mean: the rest of a huge text is never looked at
+# Bounds memory whatever the length of the texts. Capacity only: changes no result.
+TOKENS_A_BATCH = 2048
+# More than any language's mean: the rest of a huge text is never looked at. It travels in
+# encoder.json as max_characters, so that queries are read as texts were.
+CHARACTERS_A_TOKEN = 20
 
 
 class TextTower(nn.Module):
@@ -40,6 +43,7 @@ class TextTower(nn.Module):
         super().__init__()
         base, tokenizer = load_text_base(name)
         self.name, self.max_length = name, max_length
+        self.max_characters = max_length * CHARACTERS_A_TOKEN
         self.base: PreTrainedModel | PeftModel = base.eval()
         self.tokenizer: PreTrainedTokenizerBase = tokenizer
         self.projection = Projection(base.config.hidden_size, dim)
@@ -53,8 +57,7 @@ class TextTower(nn.Module):
         """Return the token ids of each text, special ones included, at most max_length."""
         if not texts:
             return []
-        limit = self.max_length * CHARACTERS_A_TOKEN
-        cut = [text[:limit] for text in texts]
+        cut = [text[: self.max_characters] for text in texts]
         return list(self.tokenizer(cut, truncation=True, max_length=self.max_length)["input_ids"])
 
     def batch(self, tokens: Sequence[list[int]]) -> dict[str, Tensor]:
@@ -107,6 +110,7 @@ class TextTower(nn.Module):
             "base_model": self.name,
             "base": kind,
             "max_length": self.max_length,
+            "max_characters": self.max_characters,
             "dim": self.projection.linear.out_features,
         }
         write_json(encoder, folder / "encoder.json")

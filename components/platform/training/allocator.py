@@ -3,7 +3,7 @@
 import ctypes
 
 M_MMAP_THRESHOLD = -3  # of mallopt, in glibc's malloc.h
-LARGE = 8 << 20  # bytes
+LARGE = 8 << 20  # bytes. Capacity only: changes no result.
 
 
 def return_large_blocks() -> None:

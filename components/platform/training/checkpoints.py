@@ -23,7 +23,7 @@ from components.platform.progress import say
 from components.platform.settings import writes
 
 FOLDER = Path(".checkpoints")
-SECONDS_BETWEEN = 20.0
+SECONDS_BETWEEN = 20.0  # Capacity only: changes no result.
 
 
 def fingerprint(values: Iterable[BaseModel | int | str], files: Iterable[Path]) -> str:

@@ -13,8 +13,8 @@ from components.platform.progress import say
 from components.platform.training import processes
 
 COUNTS = ("users", "tokens", "samples")  # entries of a step's result that are summed, not averaged
-SECONDS_BETWEEN_LOGS = 2.0
-SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LOGS = 2.0  # Capacity only: changes no result.
+SECONDS_BETWEEN_LINES = 10.0  # Capacity only: changes no result.
 
 Log = Callable[[Mapping[str, float], int], None]
 

@@ -18,7 +18,8 @@ from components.platform.errors import DataError
 from components.shop_ranking.data_ingestion.adapter import rejected
 from components.shop_ranking.data_ingestion.contract import connect
 
-BLOCK = 64 << 20  # bytes read at once: the longest row that can be read
+# Bytes read at once: the longest row that can be read. Capacity only: changes no result.
+BLOCK = 64 << 20
 DELIMITERS = ",;\t|"
 Rejects = list[pa.Table]  # of schemas.QUARANTINE
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 
@@ -10,11 +11,11 @@ from components.platform.errors import DataError
 from components.platform.files import read_table
 from components.platform.gate.measured import Comparisons, Measured
 from components.shop_ranking.model_registration.packages import chosen_method
+from components.shop_ranking.params import Params
 
 KEYS = ["model", "view", "slice", "user_id"]
 POINTS = ["coverage", "popularity_bias"]
 REMEDY = "run the stage evaluation again"
-TIMED_REQUESTS = 50
 
 
 def read_comparisons(run: Run) -> Comparisons:
@@ -62,7 +63,7 @@ def read_comparisons(run: Run) -> Comparisons:
         else None,
         never_comparable=("dataset",),
         comparable=("test_rows", "measured_at"),
-        requests=_requests(rows, run.params.seed),
+        requests=_requests(rows, cast(Params, run.params)),
     )
 
 
@@ -75,12 +76,13 @@ def _by_shopper(rows: pd.DataFrame) -> "dict[str, pd.Series[float]]":
     }
 
 
-def _requests(rows: pd.DataFrame, seed: int) -> list[object]:
+def _requests(rows: pd.DataFrame, params: Params) -> list[object]:
     """Return home pages of some of the tested shoppers: what the gate times."""
     from components.shop_ranking.serving.api import RecommendRequest
 
     users = rows.index.unique("user_id").to_series()
-    sample = users.sample(min(TIMED_REQUESTS, len(users)), random_state=seed)
+    count = min(params.evaluation.timed_requests, len(users))
+    sample = users.sample(count, random_state=params.seed)
     return [RecommendRequest(user_id=user) for user in sample]
 
 

@@ -94,6 +94,9 @@ class EvaluationParams(Section):
     head_share: Share = Field(
         0.5, description="The most popular items with this share of all sessions are the head"
     )
+    timed_requests: int = Field(
+        50, ge=1, le=100_000, description="Home pages that the gate asks each model for, and times"
+    )
     new_shopper_sessions: int = Field(
         10, ge=1, description="Fewer sessions than this before the cut make a shopper new"
     )

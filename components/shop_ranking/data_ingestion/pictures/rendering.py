@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from components.shop_ranking.data_ingestion.pictures.drawing import Picture, draw
 
-CHUNK = 250
-MIN_PARALLEL = 2000  # below this, starting processes costs more than it saves
+CHUNK = 250  # Capacity only: changes no result.
+# Below this, starting processes costs more than it saves. Capacity only: changes no result.
+MIN_PARALLEL = 2000
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 

@@ -43,9 +43,9 @@ def ship_code(modules: Collection[str], scratch: Path) -> Path:
 
 def reachable_files(modules: Collection[str]) -> set[Path]:
     """Return the source files of `components` that importing these modules may load."""
-    waiting, seen, files = list(modules), set[str](), set[Path]()
-    while waiting:
-        name = waiting.pop()
+    queue, seen, files = list(modules), set[str](), set[Path]()
+    while queue:
+        name = queue.pop()
         if name in seen or name.split(".")[0] != "components":
             continue
         seen.add(name)
@@ -57,10 +57,10 @@ def reachable_files(modules: Collection[str]) -> set[Path]:
             continue
         source = Path(spec.origin)
         files.add(source)
-        waiting.append(name.rpartition(".")[0])
+        queue.append(name.rpartition(".")[0])
         for node in ast.walk(ast.parse(source.read_text())):
             if isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names]
+                queue += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module:
-                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+                queue += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return files

@@ -30,7 +30,7 @@ class Meter:
         self.name, self.log = name, log
         self._epoch, self._epoch_loss, self._epoch_steps = 0, 0.0, 0
         self._counts: dict[str, float] = {}
-        self._waiting: list[Mapping[str, Tensor]] = []
+        self._unlogged: list[Mapping[str, Tensor]] = []
         self._lr = math.nan
         self._logged = self._said = time.monotonic()
 
@@ -49,7 +49,9 @@ class Meter:
         if epoch != self._epoch:
             self.flush(step)
             self._epoch, self._epoch_loss, self._epoch_steps = epoch, 0.0, 0
-        self._waiting.append({key: torch.as_tensor(value).detach() for key, value in parts.items()})
+        self._unlogged.append(
+            {key: torch.as_tensor(value).detach() for key, value in parts.items()}
+        )
         self._lr = lr
         if time.monotonic() - self._logged >= SECONDS_BETWEEN_LOGS:
             self.flush(step)
@@ -61,14 +63,14 @@ class Meter:
             ModelError: a loss was not finite.
 
         """
-        if not self._waiting:
+        if not self._unlogged:
             return
         columns = {
-            key: torch.stack([part[key] for part in self._waiting]).tolist()
-            for key in self._waiting[0]
+            key: torch.stack([part[key] for part in self._unlogged]).tolist()
+            for key in self._unlogged[0]
         }
-        now, steps = time.monotonic(), len(self._waiting)
-        self._waiting = []
+        now, steps = time.monotonic(), len(self._unlogged)
+        self._unlogged = []
         self._require_finite(columns["loss"], step)
         for loss in columns["loss"]:
             self._epoch_loss += loss

@@ -50,20 +50,20 @@ def run(params: Params, raw: Path, tables: Path) -> None:
         extract = _read(params, raw)
     with part("checking rows"):
         ingested = _check(extract, params.data.max_quarantined_share)
-    found = ingested.tables
-    if "purchase" not in pc.unique(found["events"]["event_type"]).to_pylist():
-        found["events"] = pa.concat_tables([found["events"], purchases(found["orders"])])
-    taken_over = _add_feedback(found, raw / FEEDBACK)
-    bare = bare_products(found)
-    found["products"] = pa.concat_tables([found["products"], bare])
+    contents = ingested.tables
+    if "purchase" not in pc.unique(contents["events"]["event_type"]).to_pylist():
+        contents["events"] = pa.concat_tables([contents["events"], purchases(contents["orders"])])
+    taken_over = _add_feedback(contents, raw / FEEDBACK)
+    bare = bare_products(contents)
+    contents["products"] = pa.concat_tables([contents["products"], bare])
     account = _account(params, extract, ingested) | {"bare_products": bare.num_rows}
     account |= {"feedback": taken_over} if taken_over else {}
     with atomic_folder(tables) as folder:
-        for name, table in found.items():
+        for name, table in contents.items():
             write_table(table, folder / f"{name}.parquet")
         write_table(_quarantine(extract, ingested), folder / "quarantine.parquet")
         write_json(account, folder / "ingestion.json")
-    for name, table in found.items():
+    for name, table in contents.items():
         bad = sum(account["quarantined"].get(name, {}).values())
         say(f"{name}: {table.num_rows:,} rows, {bad:,} quarantined")
 

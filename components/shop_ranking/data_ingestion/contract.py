@@ -126,8 +126,8 @@ def _cast(field: pa.Field, kinds: dict[str, str]) -> str:
         given = f"try_cast({given} as json)" if is_text else f"to_json({given})"
     cast = f"try_cast({given} as {_sql_type(field.type)})"
     if pa.types.is_list(field.type):  # [1, oops] would become [1, null]
-        whole = "isfinite(one)" if pa.types.is_floating(field.type.value_type) else "true"
-        return f"""case when len(list_filter({cast}, one -> one is not null and {whole}))
+        whole = "isfinite(element)" if pa.types.is_floating(field.type.value_type) else "true"
+        return f"""case when len(list_filter({cast}, element -> element is not null and {whole}))
             = len({cast}) then {cast} end"""
     if pa.types.is_integer(field.type):  # 1.5 is not an integer, though SQL would round it
         return f"case when try_cast({given} as double) % 1 = 0 then {cast} end"

@@ -37,8 +37,8 @@ def find(folder: Path, pattern: str, missing: str | None = None) -> list[Path]:
     matching = [p for p in folder.iterdir() if p.is_file() and re.fullmatch(pattern, p.name)]
     files = sorted(matching, key=lambda path: (path.name.split(".")[0], path.name))
     if not files and missing is not None:
-        found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "an empty folder"
-        raise DataError(f"{missing} in {folder}", found, "check data.path and docs/data.md")
+        present = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "an empty folder"
+        raise DataError(f"{missing} in {folder}", present, "check data.path and docs/data.md")
     return files
 
 

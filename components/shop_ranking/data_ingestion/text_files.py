@@ -143,9 +143,9 @@ def _header(path: Path) -> tuple[list[str], str]:
     delimiter = max(DELIMITERS, key=first.count)
     names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
     if not any(names) or len(set(names)) < len(names):
-        found = f"the header {first[:80]!r}" if first else "an empty file"
+        header = f"the header {first[:80]!r}" if first else "an empty file"
         raise DataError(
-            f"a header line of distinct column names in {path.name}", found, "correct the file"
+            f"a header line of distinct column names in {path.name}", header, "correct the file"
         )
     return names, delimiter
 

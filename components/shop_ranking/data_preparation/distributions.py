@@ -40,8 +40,8 @@ def basket_sizes(summary: Summary) -> Figure:
 def popularity(summary: Summary) -> Figure:
     """Sessions of the n-th most popular item, both axes logarithmic."""
     figure, (axis,) = canvas()
-    found = summary["popularity"]
-    ranks, sessions = np.array(found["curve"]).T
+    popularity = summary["popularity"]
+    ranks, sessions = np.array(popularity["curve"]).T
     axis.loglog(ranks, sessions, color=MAIN, linewidth=2)
     axis.fill_between(ranks, sessions, 1, color=MAIN, alpha=0.08)
     least = summary["rules"]["min_item_sessions"]
@@ -52,7 +52,7 @@ def popularity(summary: Summary) -> Figure:
     )  # fmt: skip
     shares = ", ".join(
         f"{name.replace('top_', '')} of items take {share:.0%}"
-        for name, share in found["share"].items()
+        for name, share in popularity["share"].items()
     )
     axis.set_title(f"top {shares} of the visits", fontsize=9, color=INK, loc="left")
     axis.set_xlim(1, max(ranks[-1], 2))
@@ -65,29 +65,29 @@ def popularity(summary: Summary) -> Figure:
 
 def prices(summary: Summary) -> Figure | None:
     """Unit prices on a log axis, and how much is taken off where something is."""
-    found = summary["prices"]
-    if not found["lines"]:
+    prices = summary["prices"]
+    if not prices["lines"]:
         return None
     figure, (left, right) = canvas(columns=2)
-    edges = np.array([float(edge) for edge in found["lines_by_price_from"]])
-    lines = np.array(list(found["lines_by_price_from"].values()))
+    edges = np.array([float(edge) for edge in prices["lines_by_price_from"]])
+    lines = np.array(list(prices["lines_by_price_from"].values()))
     kept = lines > lines.sum() * 1e-4
     left.bar(
-        edges[kept], lines[kept] / found["lines"], width=edges[kept] * 0.24, align="edge",
+        edges[kept], lines[kept] / prices["lines"], width=edges[kept] * 0.24, align="edge",
         color=MAIN,
     )  # fmt: skip
     left.set_xscale("log")
     plain(left.xaxis)
     left.yaxis.set_major_formatter(PercentFormatter(1.0))
     label(left, "unit price paid", "order lines")
-    off = {float(edge): count for edge, count in found["lines_by_discount_from"].items()}
-    share = np.array(list(off.values())) / found["lines"]
+    off = {float(edge): count for edge, count in prices["lines_by_discount_from"].items()}
+    share = np.array(list(off.values())) / prices["lines"]
     right.bar(list(off), share, width=0.045, align="edge", color=ACCENT)
     right.set_xlim(0, max(0.5, max(off, default=0.0) + 0.05))
     right.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     right.yaxis.set_major_formatter(PercentFormatter(1.0))
     right.set_title(
-        f"{found['discounted_share']:.0%} of lines are discounted",
+        f"{prices['discounted_share']:.0%} of lines are discounted",
         fontsize=9, color=INK, loc="left",
     )  # fmt: skip
     label(right, "discount, share of the full price", "order lines")

@@ -85,17 +85,17 @@ def _open(con: BaseBackend, path: Path, name: str) -> Table:
     return con.read_parquet(path, table_name=name)
 
 
-def _check_columns(path: Path, found: pa.Schema, wanted: pa.Schema) -> None:
+def _check_columns(path: Path, stored: pa.Schema, wanted: pa.Schema) -> None:
     for field in wanted:
-        place = found.get_field_index(field.name)
+        place = stored.get_field_index(field.name)
         if place < 0:
             raise DataError(
-                f"a column {field.name} in {path}", f"columns {', '.join(found.names)}", REMEDY
+                f"a column {field.name} in {path}", f"columns {', '.join(stored.names)}", REMEDY
             )
-        if found.field(place).type != field.type:
+        if stored.field(place).type != field.type:
             raise DataError(
                 f"{field.type} in column {field.name} of {path}",
-                str(found.field(place).type),
+                str(stored.field(place).type),
                 REMEDY,
             )
 

@@ -1,4 +1,4 @@
-"""Where a registered model comes from: tags from which its training can be found and rebuilt."""
+"""Where a registered model comes from: tags from which its training can be described and rebuilt."""
 
 import hashlib
 import json
@@ -77,10 +77,10 @@ def _json(path: Path) -> Any:
 def _revision() -> str:
     if settings().git_revision:
         return settings().git_revision
-    found = subprocess.run(
+    described = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
         capture_output=True,
         text=True,
         check=False,
     )
-    return found.stdout.strip() if found.returncode == 0 else "none"
+    return described.stdout.strip() if described.returncode == 0 else "none"

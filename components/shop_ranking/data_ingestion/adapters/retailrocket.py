@@ -53,7 +53,7 @@ def read(raw: Path, params: Params) -> Extract:
 def _load(raw: Path, pattern: str, table: str, rejects: Rejects) -> list[tuple[str, pa.Table]]:
     """Read every file of one kind; lines that do not fit go to `rejects`."""
     name, columns = LAYOUT[pattern]
-    found = []
+    parts = []
     for file in find(raw, pattern, f"a file like {name}"):
         rows, bad = read_csv(file, table, private=table == "events")
         missing = [column for column in columns if column not in rows.column_names]
@@ -64,8 +64,8 @@ def _load(raw: Path, pattern: str, table: str, rejects: Rejects) -> list[tuple[s
                 "use the published file",
             )
         rejects += bad
-        found.append((file.name, rows.select(columns)))
-    return found
+        parts.append((file.name, rows.select(columns)))
+    return parts
 
 
 def _events(con: duckdb.DuckDBPyConnection) -> pa.Table:

@@ -57,9 +57,9 @@ def colour_of(name: str, saturation: float = 0.65, value: float = 0.8) -> RGB:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def pick(name: str, choices: tuple[str, ...]) -> str:
+def pick(name: str, options: tuple[str, ...]) -> str:
     """Return the choice that depends on `name` alone."""
-    return choices[zlib.crc32(name.encode()) % len(choices)]
+    return options[zlib.crc32(name.encode()) % len(options)]
 
 
 def draw(picture: Picture) -> bytes:

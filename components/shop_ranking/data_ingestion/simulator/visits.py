@@ -190,5 +190,5 @@ def habit_buys(
     key = visits.user * params.days + visits.day  # ascending
     visit = np.searchsorted(key, user[pair] * params.days + np.ceil(days))
     same = (visit < len(key)) & (visits.user[np.minimum(visit, len(key) - 1)] == user[pair])
-    found = np.unique(np.stack([visit[same], item[pair][same]], 1), axis=0)
-    return found[:, 0], found[:, 1]
+    pairs = np.unique(np.stack([visit[same], item[pair][same]], 1), axis=0)
+    return pairs[:, 0], pairs[:, 1]

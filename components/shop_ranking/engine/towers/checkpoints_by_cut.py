@@ -47,25 +47,25 @@ def snapshots(source: str) -> list[Snapshot]:
             f"a behaviour tower in {folder}", repr(error), "train it, or name another folder"
         ) from error
     places = [folder / cut if (folder / cut / "weights.pt").is_file() else folder for cut in days]
-    found = (
+    taken = (
         Snapshot(place, date.fromisoformat(day))
         for place, day in zip(places, days.values(), strict=True)
     )
-    return sorted(found, key=lambda one: one.day)
+    return sorted(taken, key=lambda snapshot: snapshot.day)
 
 
-def latest_before(found: list[Snapshot], day: str, source: str) -> Snapshot:
+def latest_before(taken: list[Snapshot], day: str, source: str) -> Snapshot:
     """Return the latest snapshot that saw nothing on or after `day`.
 
     Raises:
         ModelError: all of them have.
 
     """
-    fitting = [one for one in found if one.day <= date.fromisoformat(day)]
+    fitting = [snapshot for snapshot in taken if snapshot.day <= date.fromisoformat(day)]
     if not fitting:
         raise ModelError(
             f"weights of {source} that learnt from nothing after the cut of {day}",
-            f"the earliest learnt until {found[0].day}",
+            f"the earliest learnt until {taken[0].day}",
             "choose later cuts, or train without a tower to start from",
         )
     return fitting[-1]

@@ -33,8 +33,8 @@ def first_day(prepared: Path) -> str:
 
 def learnt_until(folder: Path) -> dict[str, str]:
     """Return what a taken over tower says of the day up to which it learnt."""
-    found = description(folder)
-    return {key: found[key] for key in ("learnt_until",) if key in found}
+    about = description(folder)
+    return {key: about[key] for key in ("learnt_until",) if key in about}
 
 
 def description(folder: Path) -> dict[str, Any]:
@@ -164,12 +164,12 @@ def find_tower(source: str) -> Path:
 
     """
     folder = tracking.download(source) if ":/" in source else Path(source)
-    found = sorted(folder.rglob(DESCRIPTION)) if folder.is_dir() else []
-    if not found:
+    descriptions = sorted(folder.rglob(DESCRIPTION)) if folder.is_dir() else []
+    if not descriptions:
         raise ModelError(
             f"a trained tower at {source}", f"no {DESCRIPTION}", "name a folder or models:/name/1"
         )
-    return found[0].parent
+    return descriptions[0].parent
 
 
 def start_tower(source: str, first_cut: str) -> Path:

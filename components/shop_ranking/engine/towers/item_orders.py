@@ -23,7 +23,9 @@ class Orders:
     def of_lists(cls, lists: list[list[int]], items: int) -> "Orders":
         """Take one list of item rows a shopper."""
         first = np.cumsum([0, *map(len, lists)])
-        flat = np.concatenate([np.asarray(one, np.int64) for one in lists]) if lists else first[:0]
+        flat = (
+            np.concatenate([np.asarray(items, np.int64) for items in lists]) if lists else first[:0]
+        )
         return cls(flat, first, items)
 
     def __len__(self) -> int:

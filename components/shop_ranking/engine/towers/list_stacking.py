@@ -69,7 +69,7 @@ def gather(signals: Sequence[Floats], each: int, extra_I: Sequence[Floats] = ())
         place = (best_BK[owner] > score[:, None]).sum(1)
         top = best_BK[owner, 0]
         columns += [score, np.log1p(place), score - top]
-    columns += [one[owner, item] if one.ndim == 2 else one[item] for one in extra_I]
+    columns += [values[owner, item] if values.ndim == 2 else values[item] for values in extra_I]
     return Candidates(owner, item, np.stack(columns, 1).astype(np.float32))
 
 

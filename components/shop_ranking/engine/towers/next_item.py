@@ -130,11 +130,11 @@ class NextItemObjective(nn.Module):
         elsewhere and at the wanted item.
         """
         read_BT, length = batch.read_BT, batch.read_BT.shape[1]
-        ahead_TT = torch.ones(length, length, dtype=torch.bool, device=read_BT.device).triu(1)
-        alike_BTT = (read_BT[:, :, None] == read_BT[:, None, :]) & ahead_TT
+        later_TT = torch.ones(length, length, dtype=torch.bool, device=read_BT.device).triu(1)
+        alike_BTT = (read_BT[:, :, None] == read_BT[:, None, :]) & later_TT
         again_BT = torch.where(alike_BTT.any(-1), alike_BTT.int().argmax(-1), length)
         place_T = torch.arange(length, device=read_BT.device)
-        held_BTT = ~ahead_TT & (again_BT[:, None, :] > place_T[:, None])
+        held_BTT = ~later_TT & (again_BT[:, None, :] > place_T[:, None])
         wanted_BTT = held_BTT & (read_BT[:, None, :] == batch.wanted_BT[:, :, None])
         repeat_TT = self.tower.repeat_weights(length)
         own_BTT = made_BTD @ read_BTD.transpose(1, 2) + repeat_TT

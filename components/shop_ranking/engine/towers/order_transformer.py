@@ -41,7 +41,7 @@ class PlacedBlock(nn.Module):
 
 
 class Places:
-    """How far apart the T places of a sequence are, and which of them lie ahead."""
+    """How far apart the T places of a sequence are, and which of them come later."""
 
     def __init__(self, length: int, device: torch.device) -> None:
         place_T = torch.arange(length, device=device)

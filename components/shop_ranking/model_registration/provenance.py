@@ -1,4 +1,4 @@
-"""Where a registered model comes from: tags from which its training can be described and rebuilt."""
+"""Where a registered model comes from: tags from which its training can be found and rebuilt."""
 
 import hashlib
 import json

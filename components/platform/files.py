@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from components.platform.errors import DataError, ShopError, StorageError
 from components.platform.settings import writes
 
-GROWTH = 2**20  # bytes; more than the unused end of a file's last block
+# Bytes; more than the unused end of a file's last block. Capacity only: changes no result.
+GROWTH = 2**20
 OF_RUST = re.compile(r"\(os error (\d+)\)")
 
 

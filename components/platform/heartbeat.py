@@ -12,7 +12,7 @@ from components.platform.files import atomic_file, write_json
 from components.platform.progress import running_part, say, seconds_by_part
 from components.platform.settings import settings, writes
 
-SECONDS = 8.0  # between two lines: nobody waits 10 s for one
+SECONDS = 8.0  # between two lines: nobody waits 10 s for one. Capacity only: changes no result.
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TypeVar
 
 Item = TypeVar("Item")
-SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LINES = 10.0  # Capacity only: changes no result.
 _lock = Lock()
 _running: list[str] = []  # labels of the parts that run, the outer before the inner
 _seconds: dict[str, float] = {}  # by part, of those that are done

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import uvicorn
 from fastapi import FastAPI
 
-from components.applications import APPLICATIONS, read_params
+from components.applications import APPLICATIONS, read_params, read_shared_params
 from components.platform.application import Application, Packages
 from components.platform.errors import ShopError
 from components.platform.registry.policy import load_policy
@@ -57,7 +57,7 @@ def _prepare(own: Settings, stack: ExitStack) -> tuple[Server, FastAPI]:
         shipper = Shipper(log)
         shipper.start()
         stack.callback(shipper.stop)
-    server = Server(own, clock, log)
+    server = Server(own, clock, log, read_shared_params().feedback)
     stack.callback(server.close)
     for owner, params, policy in read:
         server.add(owner, params, policy)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from components.platform.application import Application
 from components.platform.errors import ShopError
-from components.platform.params import Params
+from components.platform.params import FeedbackParams, Params
 from components.platform.registry.policy import Policy
 from components.platform.serving.activity import Activity
 from components.platform.serving.clock import Clock
@@ -22,15 +22,18 @@ from components.server.replicas.replicas import Replicas
 class Server:
     """The clock, the event log and its hooks, the replicas, and the applications' models."""
 
-    def __init__(self, settings: Settings, clock: Clock, log: EventLog) -> None:
-        """Prepare a server without applications.
+    def __init__(
+        self, settings: Settings, clock: Clock, log: EventLog, feedback: FeedbackParams
+    ) -> None:
+        """Prepare a server without applications; `feedback` says which events it takes and keeps.
 
         Raises:
             ServiceError: the address of Redis is none.
 
         """
-        self.settings, self.clock, self.log = settings, clock, log
-        self.live, self.hooks, self.activity = LiveEvents(), EventHooks(), Activity()
+        self.settings, self.clock, self.log, self.feedback = settings, clock, log, feedback
+        self.live = LiveEvents(feedback.live_events, feedback.live_users)
+        self.hooks, self.activity = EventHooks(), Activity()
         self.hooks.subscribe(self.live.accept)
         log.subscribe(self.hooks.deliver)
         self.replicas = self._make_replicas()

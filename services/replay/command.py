@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from components.applications import read_shared_params
 from components.platform.errors import DataError
 from components.platform.files import read_table
+from components.platform.params import PARAMS
 from components.platform.progress import SECONDS_BETWEEN_LINES, say
 from services.credentials import credentials
 from services.replay.campaigns import simulated_campaigns
@@ -52,7 +54,7 @@ def replay(services: ServiceSettings, settings: ReplaySettings) -> Path:
         if settings.ad_slots and not shop.has_campaigns():
             shop.offer(simulated_campaigns(tables, settings.seed))
             say("Nobody advertised: campaigns with simulated bids run now.")
-        work = Replay(shop, shopper, settings, ratings)
+        work = Replay(shop, shopper, settings, ratings, read_shared_params(ROOT / PARAMS).feedback)
         path = services.home / "replays" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.parquet"
         began = time.monotonic()
         try:

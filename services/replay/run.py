@@ -5,10 +5,10 @@ import time
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from components.platform.serving.event_validation import OLDEST
+from components.platform.params import FeedbackParams
 from services.replay.outcome import Outcome
 from services.replay.settings import ReplaySettings
 from services.replay.shop import Json, Shop
@@ -27,6 +27,7 @@ class Replay:
     shopper: Shopper
     settings: ReplaySettings
     ratings: Sequence[Rating] = ()  # in time order
+    feedback: FeedbackParams = field(default_factory=FeedbackParams)  # what the shop takes
     outcome: Outcome = field(default_factory=Outcome)
     _waiting: list[Json] = field(default_factory=list)
     _waiting_for: set[str] = field(default_factory=set)  # shoppers with an event that waits
@@ -40,8 +41,9 @@ class Replay:
         the pass.
         """
         present = self.shop.now()
-        visits = [visit for visit in visits if visit.moment > present - OLDEST]  # older is settled
-        self.ratings = [rating for rating in self.ratings if rating.moment > present - OLDEST]
+        oldest = present - timedelta(days=self.feedback.oldest_event_days)  # older is settled
+        visits = [visit for visit in visits if visit.moment > oldest]
+        self.ratings = [rating for rating in self.ratings if rating.moment > oldest]
         pace = _Pace(self.settings.speed, self.settings.most_seconds)
         try:
             for done, visit in enumerate(visits, start=1):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from components.platform.params import FeedbackParams
 from components.platform.serving.event_validation import record_of
 from services.replay.run import Replay
 from services.replay.settings import ReplaySettings
@@ -126,7 +127,7 @@ def test_a_rating_arrives_under_its_own_time_with_the_visit_that_follows_it():
     assert rating["timestamp"] == given[0].moment.isoformat()
     assert rating["event_attributes"] == {"object": {"object_id": "tea"}, "value": 4.0}
     now = START + timedelta(minutes=3)
-    assert record_of(rating, now)["value"] == 4.0  # as the server's door takes it
+    assert record_of(rating, now, FeedbackParams())["value"] == 4.0  # as the server takes it
 
 
 def test_a_shopper_is_shown_what_their_own_rating_made_of_it_and_not_what_was_before():

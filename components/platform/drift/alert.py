@@ -8,7 +8,7 @@ from components.platform.errors import ServiceError
 from components.platform.progress import say
 from components.platform.settings import settings
 
-SECONDS = 10
+SECONDS = 10  # until the hook has answered. Capacity only: changes no result.
 
 
 def raise_alarm(lines: Sequence[str]) -> None:

@@ -28,7 +28,6 @@ from components.platform.drift.statistics import (
 )
 from components.platform.params import DriftParams
 
-FEWEST_LABELLED = 2  # of Quality, which brings its own noise: that between users
 ROOT = 1 / 4
 FLOORS = {Histogram: "psi_floor", Means: "distance_floor", Share: "share_floor"}
 
@@ -107,7 +106,7 @@ def _judge(
 ) -> tuple[float, float | None]:
     """Return the value, and the threshold where there is enough to compare with."""
     if isinstance(statistic, Quality):
-        return _quality(statistic, week, reference, level, params.quality_margin)
+        return _quality(statistic, week, reference, level, params)
     floor = float(getattr(params, FLOORS[type(statistic)]))
     if isinstance(statistic, Share):
         value = statistic.value(week)
@@ -129,16 +128,20 @@ def _judge(
 
 
 def _quality(
-    statistic: Quality, week: int, reference: Weeks, level: float, margin: float
+    statistic: Quality, week: int, reference: Weeks, level: float, params: DriftParams
 ) -> tuple[float, float | None]:
-    """Welch's test against the rankings of all reference weeks, beyond the margin."""
+    """Welch's test against the rankings of all reference weeks, beyond the margin.
+
+    The noise is that between users, so few weeks will do.
+    """
     now = statistic.ndcg_W[week]
-    if len(reference) < FEWEST_LABELLED:
+    if len(reference) < params.fewest_labelled_weeks:
         return float(now.mean()), None
     before = np.concatenate([statistic.ndcg_W[number] for number in reference])
     error = float(np.sqrt(now.var() / len(now) + before.var() / len(before)))
     mean = float(before.mean())
-    return float(now.mean()), min(mean * (1 - margin), mean - stats.norm.isf(level) * error)
+    bounds = (mean * (1 - params.quality_margin), mean - stats.norm.isf(level) * error)
+    return float(now.mean()), float(min(bounds))
 
 
 def _t(level: float, count: int) -> float:

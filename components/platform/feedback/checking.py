@@ -11,7 +11,6 @@ from components.platform.feedback.segments import reading
 
 TYPES = {schemas.UTC: "timestamptz", pa.int32(): "integer", pa.float32(): "float"}
 EVENT_TYPES = ", ".join(f"'{name}'" for name in schemas.EVENT_TYPES)
-CLOCK_SKEW = "interval 5 minutes"  # as in components/platform/serving/event_validation.py
 
 # The first rule that a row breaks is its reason. `given` is the row as text.
 RULES = [
@@ -24,7 +23,10 @@ RULES = [
     ),
     ("timestamp is null", "timestamp is not a date and time"),
     ("received_at is null", "received_at is not a date and time"),
-    (f"timestamp > received_at + {CLOCK_SKEW}", "timestamp is later than the clock of the server"),
+    (
+        "timestamp > received_at + to_seconds(60 * $skew_minutes)",
+        "timestamp is later than the clock of the server",
+    ),
     (f"event_type is null or event_type not in ({EVENT_TYPES})", "event_type is unknown"),
     ("event_type <> 'search' and item_id is null", "item_id is missing"),
     ("event_type = 'impression' and impression_id is null", "impression_id is missing"),
@@ -48,7 +50,12 @@ RULES = [
 ]
 
 
-def load(con: duckdb.DuckDBPyConnection, files: list[Path], items: pa.Table | None) -> None:
+def load(
+    con: duckdb.DuckDBPyConnection,
+    files: list[Path],
+    items: pa.Table | None,
+    skew_minutes: float,
+) -> None:
     """Read segments into the tables `events`, `quarantined` and `repeated` of a database.
 
     `events` has schemas.LOGGED_EVENTS and `day`, one row an event_id: the first that was received.
@@ -58,6 +65,7 @@ def load(con: duckdb.DuckDBPyConnection, files: list[Path], items: pa.Table | No
         con: an empty database.
         files: segments.
         items: column item_id, everything the shop ever sold; None leaves items unchecked.
+        skew_minutes: how much later than the server's clock an event may be.
 
     """
     con.register(
@@ -78,7 +86,8 @@ def load(con: duckdb.DuckDBPyConnection, files: list[Path], items: pa.Table | No
         select *, case {whens} end as reason from (
             select {casts}, {known} as item_known, given, parse_filename(filename) as segment
             from (select {", ".join(schemas.LOGGED_EVENTS.names)}, filename, raw as given
-                  from {source} as raw {empty}))"""
+                  from {source} as raw {empty}))""",
+        {"skew_minutes": skew_minutes},
     )
     # A broken row may hold a raw id, so the columns that name a user are not kept.
     kept = [name for name in schemas.LOGGED_EVENTS.names if name not in ("user_id", "session_id")]

@@ -49,7 +49,7 @@ def run(params: Params, day: date | None = None) -> dict[date, dict[str, Any]]:
         for partition_day in track(days, "partitions"):
             keys = of_days(index, partition_day - window, partition_day + window)
             con = connect()
-            load(con, fetch(keys, scratch), items)
+            load(con, fetch(keys, scratch), items, params.feedback.clock_skew_minutes)
             attribute(con, params.feedback.attribution_hours)
             accounts[partition_day] = write_partition(con, partition_day)
             say(f"{partition_day}: {json.dumps(accounts[partition_day])}")

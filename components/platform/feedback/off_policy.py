@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.platform import storage
-from components.platform.params.loop import FeedbackParams
+from components.platform.params import FeedbackParams
 
 Floats = npt.NDArray[np.float64]
 Z = 1.959963984540054  # 95 %
@@ -75,7 +75,7 @@ def off_policy_value(
     answer: npt.NDArray[Any],
     guess: Floats,
     guess_target: Floats,
-    min_effective_samples: float,
+    params: FeedbackParams,
 ) -> OffPolicyValue:
     """Estimate the reward a slot of a policy from N logged slots.
 
@@ -86,7 +86,7 @@ def off_policy_value(
         answer: (N,) the answer that each slot belongs to.
         guess: (N,) q of the item that was shown.
         guess_target: (N,) q of what the other policy shows there, averaged over its items.
-        min_effective_samples: floor below which nothing is concluded.
+        params: floor of effective samples below which nothing is concluded, and of coverage.
 
     """
     w = target / logged
@@ -96,7 +96,7 @@ def off_policy_value(
     squares = float((by_answer**2).sum())
     effective = float(by_answer.sum()) ** 2 / squares if squares > 0 else 0.0
     mean_weight = float(w.mean()) if len(w) else 0.0
-    refused = _refusal(w, group, answers, effective, min_effective_samples)
+    refused = _refusal(w, group, answers, effective, params)
     snips = robust = None
     if refused is None:
         value = float((w * reward).sum() / w.sum())
@@ -108,12 +108,13 @@ def off_policy_value(
 
 
 def _refusal(
-    w: Floats, group: npt.NDArray[Any], answers: int, effective: float, floor: float
+    w: Floats, group: npt.NDArray[Any], answers: int, effective: float, params: FeedbackParams
 ) -> str | None:
+    floor = params.min_effective_samples
     if effective < floor:
         return f"{effective:.0f} effective samples, fewer than {floor:.0f}"
     error = _standard_error(w - w.mean(), group, answers)
-    if w.mean() < 1 - 3 * error - 0.05:
+    if w.mean() < 1 - 3 * error - params.uncovered_share:
         return (
             f"the logs cover {w.mean():.0%} of what the other policy shows; "
             "the rest was never tried"
@@ -199,5 +200,5 @@ def challenger_value(
         columns["impression_id"],
         columns["guess"],
         columns["guess_target"],
-        params.min_effective_samples,
+        params,
     )

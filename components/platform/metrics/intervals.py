@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
-DRAWN_AT_ONCE = 4_000_000  # values: 32 MB; it bounds memory and changes no result
+DRAWN_AT_ONCE = 4_000_000  # values: 32 MB. Capacity only: changes no result.
 
 
 class MeanIntervals(NamedTuple):

@@ -6,7 +6,30 @@ from components.platform.params.section import Section, Share
 
 
 class FeedbackParams(Section):
-    """What becomes of events that the server took."""
+    """Which events the server takes and keeps, and what becomes of them."""
+
+    clock_skew_minutes: float = Field(
+        5,
+        ge=0,
+        le=1440,
+        description="An event this much later than the server's clock is a mistake: clocks differ",
+    )
+    oldest_event_days: int = Field(
+        30, ge=1, le=3650, description="Older events are not taken: their partitions are settled"
+    )
+    live_events: int = Field(
+        5000,
+        ge=1,
+        le=1_000_000,
+        description="Latest events of a user since the training that the server answers with",
+    )
+    live_users: int = Field(
+        200_000,
+        ge=1,
+        le=100_000_000,
+        description="Latest active users whose events the server keeps; others are as of the "
+        "training",
+    )
 
     attribution_hours: int = Field(
         24, ge=1, le=720, description="A click or purchase this long after an impression is its own"
@@ -25,6 +48,10 @@ class FeedbackParams(Section):
     )
     click_ridge: float = Field(
         0.001, gt=0, description="L2 regularisation of the probabilities of a click"
+    )
+    uncovered_share: Share = Field(
+        0.05,
+        description="Off-policy: share of what a policy shows that logs may lack beyond chance",
     )
     prior_impressions: float = Field(
         20.0, gt=0, description="Off-policy: impressions' worth of doubt in an item's click share"
@@ -55,6 +82,9 @@ class DriftParams(Section):
     )
     fewest_weeks: int = Field(
         6, ge=3, le=104, description="Reference weeks below which nothing but quality is judged"
+    )
+    fewest_labelled_weeks: int = Field(
+        2, ge=1, le=104, description="Reference weeks below which quality is not judged"
     )
     rare_share: float = Field(
         0.001, ge=0, lt=1, description="Values with a smaller share of the reference are one value"

@@ -2,7 +2,8 @@
 
 import time
 
-PAUSE_SECONDS = 0.02  # so long nobody has asked when what can wait is done
+# So long nobody has asked when what can wait is done. Capacity only: changes no result.
+PAUSE_SECONDS = 0.02
 
 
 class Activity:

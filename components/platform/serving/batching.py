@@ -14,9 +14,11 @@ from typing import Generic, TypeVar
 from components.platform.progress import say
 from components.platform.serving.activity import Activity
 
-BATCH_SIZE = 16  # requests of one batch: the first of them waits for the last
-ENOUGH = 4  # so many do not wait until the queries of others are read
-READERS = 2  # threads
+# Requests of one batch: the first of them waits for the last. Capacity only: changes no result.
+BATCH_SIZE = 16
+# So many do not wait until the queries of others are read. Capacity only: changes no result.
+ENOUGH = 4
+READERS = 2  # threads. Capacity only: changes no result.
 Request = TypeVar("Request")
 
 

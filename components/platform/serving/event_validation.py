@@ -5,20 +5,20 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
+from components.platform.params import FeedbackParams
 from components.platform.pseudonyms import pseudonym_of
 from components.platform.serving.event_messages import Event
 from components.platform.serving.segments import Record
-
-CLOCK_SKEW = timedelta(minutes=5)  # clocks differ by so much; anything later is a mistake
-OLDEST = timedelta(days=30)  # partitions older than this are settled
 
 
 class RejectedEvent(Exception):  # noqa: N818 - not a fault of the server
     """The event is not taken; the message says why."""
 
 
-def record_of(given: dict[str, object], now: datetime) -> Record:
+def record_of(given: dict[str, object], now: datetime, params: FeedbackParams) -> Record:
     """Return the SERVED_EVENTS record of an event, its user a pseudonym, times as ISO texts.
+
+    `params` say how far its time may be from `now`.
 
     Raises:
         RejectedEvent: the event breaks a rule; nothing of the user is in the message.
@@ -41,7 +41,7 @@ def record_of(given: dict[str, object], now: datetime) -> Record:
         "event_id": event.event_id,
         "user_id": pseudonym_of(event.user_id),
         "session_id": event.session_id,
-        "timestamp": _moment(event.timestamp, now).isoformat(),
+        "timestamp": _moment(event.timestamp, now, params).isoformat(),
         "event_type": event.action_name,
         "item_id": about.object.object_id,
         "query": None,
@@ -58,15 +58,16 @@ def record_of(given: dict[str, object], now: datetime) -> Record:
     }
 
 
-def _moment(given: datetime, now: datetime) -> datetime:
+def _moment(given: datetime, now: datetime, params: FeedbackParams) -> datetime:
     if given.tzinfo is None:
         raise RejectedEvent("timestamp: it has no offset from UTC")
     try:
         moment = given.astimezone(UTC)
     except OverflowError as error:
         raise RejectedEvent("timestamp: it is out of range") from error
-    if moment > now + CLOCK_SKEW:
-        raise RejectedEvent(f"timestamp: it is later than {CLOCK_SKEW} after the server's clock")
-    if moment < now - OLDEST:
-        raise RejectedEvent(f"timestamp: it is more than {OLDEST.days} days old")
+    skew = timedelta(minutes=params.clock_skew_minutes)
+    if moment > now + skew:
+        raise RejectedEvent(f"timestamp: it is later than {skew} after the server's clock")
+    if moment < now - timedelta(days=params.oldest_event_days):
+        raise RejectedEvent(f"timestamp: it is more than {params.oldest_event_days} days old")
     return moment

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 from components.platform.schemas import EVENT_TYPES
 
 HISTORY = {"view", "click", "add_to_cart", "purchase", "rating"}  # what a user does to an item
-KEPT = 5000  # latest events of a user that are kept
-USERS = 200_000  # who did something last; of the others the package's history is left
 
 
 class LiveEvent(NamedTuple):
@@ -32,8 +30,10 @@ class LiveEvents:
     that was taken before the first champion had loaded is read from the log once more.
     """
 
-    def __init__(self) -> None:
-        self._events: dict[str, list[LiveEvent]] = {}  # who did something last comes last
+    def __init__(self, events: int | None = None, users: int | None = None) -> None:
+        """Keep the latest `events` of each of the `users` that were latest active; None: all."""
+        self.most_events, self.most_users = events, users
+        self._events: dict[str, list[LiveEvent]] = {}  # least recently active first
         self._revision: dict[str, int] = {}
         self._taken = 0
         self._lock = threading.Lock()
@@ -59,15 +59,16 @@ class LiveEvents:
                 if events[place : place + 1] and events[place][:2] == event[:2]:
                     continue
                 events.insert(place, event)
-                del events[: max(len(events) - KEPT, 0)]
+                if self.most_events is not None:
+                    del events[: max(len(events) - self.most_events, 0)]
                 self._note(user)
 
     def _note(self, user: str) -> None:
-        """Give the user a revision that nobody had before, and forget who is beyond USERS."""
+        """Give the user a revision that nobody had, and forget the least recently active."""
         self._taken += 1
         self._revision[user] = self._taken
         self._events[user] = self._events.pop(user)
-        while len(self._events) > USERS:
+        while self.most_users is not None and len(self._events) > self.most_users:
             gone = next(iter(self._events))
             del self._events[gone]
             self._revision.pop(gone, None)

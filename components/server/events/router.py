@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Depends, HTTPException, Response
 from prometheus_client import Counter
 
 from components.platform.errors import ServiceError, StorageError
+from components.platform.params import FeedbackParams
 from components.platform.serving.clock import Clock
 from components.platform.serving.event_hooks import EventHooks
 from components.platform.serving.event_messages import EventsAnswer, EventsRequest, Rejected
@@ -21,8 +22,8 @@ RETRY_SECONDS = 5
 EVENTS = Counter("shopfusion_events", "Events received, by what became of them", ["outcome"])
 
 
-def router(log: EventLog, hooks: EventHooks, clock: Clock) -> APIRouter:
-    """Return POST /events."""
+def router(log: EventLog, hooks: EventHooks, clock: Clock, params: FeedbackParams) -> APIRouter:
+    """Return POST /events; `params` say which times are taken."""
     routes = APIRouter(
         tags=["events"],
         dependencies=[Depends(require_event_key)],
@@ -37,7 +38,7 @@ def router(log: EventLog, hooks: EventHooks, clock: Clock) -> APIRouter:
         """
         try:
             now = clock.now()
-            records, rejected = _checked(batch, now)
+            records, rejected = _checked(batch, now, params)
             if hooks.blocks(records):  # in a thread: other requests go on meanwhile
                 enriched = await asyncio.to_thread(hooks.enrich, records, now)
             else:  # no await from here to the log: no other request may be charged in between
@@ -59,13 +60,15 @@ def router(log: EventLog, hooks: EventHooks, clock: Clock) -> APIRouter:
     return routes
 
 
-def _checked(batch: EventsRequest, now: datetime) -> tuple[list[Record], list[Rejected]]:
+def _checked(
+    batch: EventsRequest, now: datetime, params: FeedbackParams
+) -> tuple[list[Record], list[Rejected]]:
     """Return the records of the good events, and the others by index with a reason."""
     records: list[Record] = []
     rejected: list[Rejected] = []
     for index, event in enumerate(batch.events):
         try:
-            records.append(record_of(event, now))
+            records.append(record_of(event, now, params))
         except RejectedEvent as error:
             rejected.append(Rejected(index=index, reason=str(error)))
     return records, rejected

@@ -24,9 +24,7 @@ from components.shop_ranking.ads.relevance import Scored
 from components.shop_ranking.params.serving import AdsParams
 from components.shop_ranking.serving.api import AdsRequest
 
-OFFERS = 200_000  # impressions whose clicks can still be charged; older ones click for nothing
-
-REFRESH_SECONDS = 60.0
+REFRESH_SECONDS = 60.0  # between looks for campaigns. Capacity only: changes no result.
 CAMPAIGNS = "campaigns"  # the value that several servers hold in common
 
 
@@ -194,7 +192,7 @@ class Ads:
                     self._offers.setdefault(key, Offer(campaign_id, price))
                 elif record["event_type"] == "click":
                     self._count(key, campaign_id, price, record)
-            while len(self._offers) > OFFERS:
+            while len(self._offers) > self.params.offers:
                 self._offers.popitem(last=False)
 
     def _count(self, key: tuple[str, str], campaign_id: str, price: float, record: Record) -> None:

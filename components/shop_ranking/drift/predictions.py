@@ -21,7 +21,7 @@ from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.states import TOWERS
 
 K = 10
-BATCH = 256
+BATCH = 256  # shoppers. Capacity only: changes no result.
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ def note_click(service: Service, who: Visitor, impression_id: str, item_id: str)
                 "position": {"ordinal": places[0]},
             },
         }
-        service.log.append(service.hooks.enrich([record_of(event, now)], now), durable=False)
+        record = record_of(event, now, service.params.feedback)
+        service.log.append(service.hooks.enrich([record], now), durable=False)
     except (ServiceError, StorageError) as error:  # a page is not to fail because of its log
         say(f"a click is not logged: {error}")

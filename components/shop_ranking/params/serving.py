@@ -34,6 +34,10 @@ class ServingParams(Section):
     diversity_pool: int = Field(
         3, ge=1, le=20, description="A row of n is made less alike out of the first so many n"
     )
+    reason_history: int = Field(
+        50, ge=1, le=10_000, description="Latest items of a shopper that an explanation looks at"
+    )
+    reasons: int = Field(3, ge=1, le=20, description="Items that an explanation names, at most")
 
 
 class SearchParams(Section):
@@ -77,6 +81,12 @@ class AdsParams(Section):
         0.1, gt=0, le=1, description="Probability of taking part at the start of a day"
     )
     pacing_least: float = Field(0.001, gt=0, le=1, description="Least probability of taking part")
+    offers: int = Field(
+        200_000,
+        ge=1,
+        le=100_000_000,
+        description="Latest impressions whose clicks are charged; older ones click for nothing",
+    )
     prior_click_rate: float = Field(
         0.02, gt=0, le=1, description="Clicks an impression at position 1 while none is calibrated"
     )

@@ -14,7 +14,8 @@ from components.shop_ranking.params.serving import SearchParams
 from components.shop_ranking.search.spelling import DEFAULTS, nearest_word
 from components.shop_ranking.search.words import words_of
 
-MERGED = 12  # lists of more words are sorted together, which is quicker then
+# Lists of more words are sorted together, which is quicker then. Capacity only: changes no result.
+MERGED = 12
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from components.shop_ranking.serving.catalogue import Catalogue
 
 # Whole titles and brands say more of an item than a description that mentions other things.
 FIELDS = ("title", "brand", "category", "text")
-UNDERSTOOD = 10_000  # words and queries whose reading is kept
+UNDERSTOOD = 10_000  # words and queries whose reading is kept. Capacity only: changes no result.
 
 
 @dataclass(frozen=True)

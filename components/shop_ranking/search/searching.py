@@ -27,7 +27,7 @@ from components.shop_ranking.serving.slates import Slate
 from components.shop_ranking.towers import reading
 from components.shop_ranking.towers.registration import Queries
 
-RESULTS = 10_000  # searches whose results are kept
+RESULTS = 10_000  # searches whose results are kept. Capacity only: changes no result.
 
 
 class Searcher:

@@ -14,7 +14,7 @@ from components.platform.files import read_table
 from components.shop_ranking.serving.api import Filters
 
 Mask = npt.NDArray[np.bool_]
-MASKS = 64  # masks of recent filters that are kept
+MASKS = 64  # masks of recent filters that are kept. Capacity only: changes no result.
 
 
 @dataclass(frozen=True)

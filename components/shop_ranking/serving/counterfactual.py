@@ -60,7 +60,7 @@ def run(params: Params, policy: Policy) -> int:
             if not snapshot(PARTITIONS, scratch / "feedback", file):
                 say("no feedback yet: nothing to ask again")
                 return 0
-        live = LiveEvents()
+        live = LiveEvents(params.feedback.live_events)
         model = Champion.load(fetch(SHOP_RANKING, challenger, scratch / "packages"), params, live)
         answers = sampled_answers(scratch / "feedback", model.as_of, params)
         chosen = choose(model, live, answers, known_events(scratch / "feedback", model.as_of))

@@ -21,9 +21,6 @@ from components.shop_ranking.serving.impressions import Shown
 from components.shop_ranking.serving.service import Service
 from components.shop_ranking.surfaces import SURFACES
 
-LATEST = 50  # items of the history that are compared with a shown one
-REASONS = 3
-
 
 def router(service: Service) -> APIRouter:
     """Return GET /explain."""
@@ -106,7 +103,8 @@ def _reasons(champion: Champion, state: ShopperState, row: int) -> tuple[Reason,
     pair = np.flatnonzero(state.item == row)
     if len(pair) and (visits := float(state.pair_column("sessions")[pair[0]])) > 0:
         reasons.append(Reason(item_id=ids[row], title=titles[row], weight=visits, tower="history"))
-    latest = state.item[-LATEST:]
+    params = champion.recommender.params
+    latest = state.item[-params.reason_history :]
     latest = latest[latest != row]
     near = []
     for tower in TOWERS:
@@ -119,7 +117,7 @@ def _reasons(champion: Champion, state: ShopperState, row: int) -> tuple[Reason,
             reasons.append(
                 Reason(item_id=ids[item], title=titles[item], weight=weight, tower=tower)
             )
-    return tuple(reasons[:REASONS])
+    return tuple(reasons[: params.reasons])
 
 
 def _cosines(champion: Champion, tower: str, row: int, others: np.ndarray) -> Floats:

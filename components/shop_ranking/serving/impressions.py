@@ -22,7 +22,8 @@ from components.shop_ranking.serving.api import (
     SearchRequest,
 )
 
-RECENT = 10_000  # answers that can be explained
+# Answers that can be explained and clicked on a page. Capacity only: changes no result.
+RECENT = 10_000
 PICTURE = "an example picture"
 NOBODY = "anonymous"
 REQUESTS: dict[str, type[Asking]] = {

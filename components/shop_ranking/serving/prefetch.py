@@ -25,7 +25,9 @@ from components.shop_ranking.serving.recommendation import RANKINGS
 if TYPE_CHECKING:
     from components.shop_ranking.serving.champion import Champion
 
-LOOK_SECONDS = 0.2  # between looks for an event, a new champion or day while all are ready
+# Between looks for an event, a new champion or day while all are ready.
+# Capacity only: changes no result.
+LOOK_SECONDS = 0.2
 DUE = Gauge("shopfusion_shoppers_due", "Shoppers whose row has still to be made ready")
 
 

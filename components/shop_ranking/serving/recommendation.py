@@ -24,8 +24,8 @@ from components.shop_ranking.surfaces import HOME, ROWS
 from components.shop_ranking.surfaces.registration import Surface
 
 NO_FILTERS = Filters()
-RANKINGS = 20_000  # shoppers whose ranked candidates are kept
-LISTS = 20_000  # finished rows that are kept
+RANKINGS = 20_000  # shoppers whose ranked candidates are kept. Capacity only: changes no result.
+LISTS = 20_000  # finished rows that are kept. Capacity only: changes no result.
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from components.shop_ranking.serving.catalogue import Catalogue
 DAY = 86_400.0
 MONEY = [PAIR_COLUMNS.index(name) for name in ("spend", "quantity", "discounted_share")]
 PRICES = [SHOPPER_COLUMNS.index(name) for name in ("discounted_share", "mean_price")]
-STATES = 20_000  # shoppers whose state is kept
+STATES = 20_000  # shoppers whose state is kept. Capacity only: changes no result.
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ EXAMINED = np.array([1.0, 0.7, 0.5])
 LOGGING = np.array([0.4, 0.2, 0.1, 0.1, 0.1, 0.1])
 TARGET = np.array([0.5, 0.3, 0.2, 0.0, 0.0, 0.0])
 TRUE = float(np.mean(EXAMINED) * (TARGET @ APPEAL))
+FLOOR = FeedbackParams(min_effective_samples=100)
 
 
 def logs(answers: int, seed: int, target: np.ndarray = TARGET) -> dict[str, np.ndarray]:
@@ -39,7 +40,7 @@ def logs(answers: int, seed: int, target: np.ndarray = TARGET) -> dict[str, np.n
 def test_95_of_100_intervals_hold_the_true_value(name):
     held, middle = 0, []
     for seed in range(300):
-        estimate = getattr(off_policy_value(**logs(600, seed), min_effective_samples=100), name)
+        estimate = getattr(off_policy_value(**logs(600, seed), params=FLOOR), name)
         held += estimate.low <= TRUE <= estimate.high
         middle.append(estimate.value)
     assert 0.91 <= held / 300 <= 0.985
@@ -48,7 +49,7 @@ def test_95_of_100_intervals_hold_the_true_value(name):
 
 def test_the_policy_that_logged_gets_its_own_mean():
     given = logs(500, 0, LOGGING)
-    value = off_policy_value(**given, min_effective_samples=100)
+    value = off_policy_value(**given, params=FLOOR)
     assert value.snips.value == pytest.approx(given["reward"].mean())
     assert value.effective_samples == pytest.approx(500)
     assert value.mean_weight == pytest.approx(1)
@@ -56,24 +57,25 @@ def test_the_policy_that_logged_gets_its_own_mean():
 
 def test_below_the_floor_nothing_is_concluded():
     given = logs(60, 0)
-    value = off_policy_value(**given, min_effective_samples=100)
+    value = off_policy_value(**given, params=FLOOR)
     assert value.snips is None
     assert value.doubly_robust is None
     assert "fewer than 100" in value.refused
-    assert off_policy_value(**given, min_effective_samples=30).refused is None
+    few = FeedbackParams(min_effective_samples=30)
+    assert off_policy_value(**given, params=few).refused is None
 
 
 def test_what_was_never_tried_is_not_guessed_at():
     given = logs(2000, 0)
     given["target"] = given["target"] * 0.6  # the rest goes to items that nobody was shown
-    value = off_policy_value(**given, min_effective_samples=100)
+    value = off_policy_value(**given, params=FLOOR)
     assert value.snips is None
     assert "the logs cover 60%" in value.refused or "never tried" in value.refused
 
 
 def test_no_logs_conclude_nothing():
     empty = {name: column[:0] for name, column in logs(1, 0).items()}
-    assert off_policy_value(**empty, min_effective_samples=100).refused
+    assert off_policy_value(**empty, params=FLOOR).refused
 
 
 def test_tables_lead_to_the_same_value():

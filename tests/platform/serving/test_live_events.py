@@ -1,7 +1,6 @@
 """Events since the model's day: in time order, each once."""
 
 from components.platform import schemas
-from components.platform.serving import live_events
 from components.platform.serving.clock import Clock
 from components.platform.serving.event_hooks import EventHooks
 from components.platform.serving.live_events import LiveEvents
@@ -37,9 +36,15 @@ def test_an_event_from_before_the_first_champion_counts_once(champion, tmp_path)
     assert live.revision("a" * 32) == before + 1
 
 
-def test_the_shoppers_who_did_something_last_are_kept(monkeypatch):
-    monkeypatch.setattr(live_events, "USERS", 3)
-    live = LiveEvents()
+def test_the_latest_events_of_a_shopper_are_kept():
+    live = LiveEvents(events=2)
+    for second in (3, 1, 2):
+        live.accept([bought(str(second), second) | {"user_id": "a"}])
+    assert [event.event_id for event in live.since("a", 0)] == ["2", "3"]
+
+
+def test_the_latest_active_shoppers_are_kept():
+    live = LiveEvents(users=3)
     for second, user in enumerate("abcad"):
         live.accept([bought(str(second), second) | {"user_id": user}])
     assert [user for user in "abcd" if live.since(user, 0)] == ["a", "c", "d"]

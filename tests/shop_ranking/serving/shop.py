@@ -103,8 +103,9 @@ class ShopServer:
 def make_server(packages: Packages | None, spool: Path, params: Params | None = None) -> ShopServer:
     """Return a server whose clock is that of the data; a real log, no process of its own."""
     own = settings().model_copy(update={"spool": spool})
-    process = Server(own, Clock("data"), EventLog.open(spool, 1 << 28))
-    manager = process.add(SHOP_RANKING, params or Params(), load_policy(SHOP_RANKING))
+    told = params or Params()
+    process = Server(own, Clock("data"), EventLog.open(spool, 1 << 28), told.feedback)
+    manager = process.add(SHOP_RANKING, told, load_policy(SHOP_RANKING))
     service = service_of(process.contexts[SHOP_RANKING.name])
     if packages is not None:
         assert manager.use(packages), manager.state()

@@ -125,7 +125,8 @@ def test_another_way_of_fusion_scores_as_it_does_offline(champion, packages, tmp
     moment, worst = champion.as_of + timedelta(days=2.3), 0
     for user in user_ids(champion, 5):
         events = [
-            record_of(event, moment) for event in done(user, 0, moment, other.catalogue.item_id[:5])
+            record_of(event, moment, Params().feedback)
+            for event in done(user, 0, moment, other.catalogue.item_id[:5])
         ]
         for live_until in ([], events):
             live.accept(live_until)

@@ -73,7 +73,7 @@ def test_scores_and_candidates_are_those_of_training(trained):
     users = [*user_ids(champion, 4), "a stranger who buys"]
     for user in users:
         live = [
-            record_of(event, moment + timedelta(days=1))
+            record_of(event, moment + timedelta(days=1), params.feedback)
             for event in visit(user, moment, champion.catalogue.item_id[:5])
         ]
         champion.shoppers.live.accept(live)

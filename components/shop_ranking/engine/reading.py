@@ -70,13 +70,7 @@ def read_states(
     folder = prepared / "cuts" / cut
     users = pq.read_metadata(prepared / "users.parquet").num_rows
     items = pq.read_metadata(prepared / "items.parquet").num_rows
-    vectors = {
-        tower: {
-            kind: _vectors(towers[tower] / cut / f"{kind}_vectors.npy", rows)
-            for kind, rows in (("item", items), ("user", users))
-        }
-        for tower in TOWERS
-    }
+    vectors = {tower: _vectors(towers[tower] / cut, items, users) for tower in TOWERS}
     stats = read_table(folder / "item_stats.parquet")
     numbers = np.full((items, len(ITEM_COLUMNS)), np.nan, np.float32)
     at = stats["item_index"].to_numpy()
@@ -155,15 +149,21 @@ def _groups(items: pa.Table) -> Ints:
     return np.stack([pc.fill_null(code, -1).to_numpy() for code in codes], 1).astype(np.int32)
 
 
-def _vectors(path: Path, rows: int) -> Floats:
-    remedy = "train the tower again on this data"
-    try:
-        found = np.load(path, mmap_mode="r")
-    except (OSError, ValueError) as error:
-        raise ModelError(f"the tower's vectors {path}", str(error), remedy) from error
-    if found.ndim != 2 or found.shape[0] != rows:
-        raise ModelError(f"{rows} rows in {path}", f"shape {found.shape}", remedy)
-    return found
+def _vectors(folder: Path, items: int, users: int) -> dict[str, Floats]:
+    """Map a tower's vectors of a cut into memory: item (I, D) and user (U, D)."""
+    remedy, width = "train the tower again on this data", None
+    vectors: dict[str, Floats] = {}
+    for kind, rows in (("item", items), ("user", users)):
+        path = folder / f"{kind}_vectors.npy"
+        try:
+            stored = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise ModelError(f"the tower's vectors {path}", str(error), remedy) from error
+        if stored.ndim != 2 or stored.shape != (rows, width or stored.shape[1]):
+            wide = f" of {width} numbers" if width else ""
+            raise ModelError(f"{rows} rows{wide} in {path}", f"shape {stored.shape}", remedy)
+        width, vectors[kind] = stored.shape[1], stored
+    return vectors
 
 
 def _ease(path: Path, items: int) -> csr_array:

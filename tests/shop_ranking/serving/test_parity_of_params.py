@@ -70,7 +70,8 @@ def trained(request, packages, tiny_world, standins, tmp_path):
 def test_scores_and_candidates_are_those_of_training(trained):
     params, champion, offline = trained
     moment = champion.as_of + timedelta(days=2.3)
-    users = [*user_ids(champion, 4), "a stranger who buys"]
+    known = user_ids(champion, len(champion.shoppers.row))  # those with most history first
+    users = [*known[:2], *known[-2:], "a stranger who buys"]
     for user in users:
         live = [
             record_of(event, moment + timedelta(days=1), params.feedback)
@@ -89,6 +90,26 @@ def test_scores_and_candidates_are_those_of_training(trained):
         difference = np.abs(served.scores[order[0]] - expected.scores[order[1]])
         assert difference.max() < TOLERANCE
         assert len(served.items) > 10
+
+
+@pytest.mark.parametrize("length", [1, 4, 40])
+def test_what_a_stranger_sent_counts_by_the_half_life_of_training(trained, length):
+    params, champion, offline = trained
+    items = champion.engine.popular[:length]
+    sent = [champion.catalogue.item_id[row] for row in items.tolist()]
+    shopper = champion.shoppers.of(None, sent, champion.as_of)
+    half_life = params.fusion.history_half_life_items
+    weights = 2.0 ** (-np.arange(len(items))[::-1] / half_life)  # the latest is the last
+    for tower in ("text", "image"):
+        vectors = champion.engine.items.vectors[tower][items]
+        known = ~np.isnan(vectors).any(1)
+        mean = weights[known] @ vectors[known]
+        expected = mean / np.linalg.norm(mean)
+        np.testing.assert_allclose(shopper.state.vectors[tower][0], expected, atol=1e-5)
+    served = champion.recommender.ranked(shopper)
+    ranked = offline.ranked(offline.from_history([items]))[0]
+    np.testing.assert_array_equal(served.items, ranked.items)
+    np.testing.assert_allclose(served.scores, ranked.scores, atol=TOLERANCE)
 
 
 def visit(user, moment, items):

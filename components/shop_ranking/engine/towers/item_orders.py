@@ -24,7 +24,7 @@ class Orders:
         """Take one list of item rows a shopper."""
         first = np.cumsum([0, *map(len, lists)])
         flat = (
-            np.concatenate([np.asarray(items, np.int64) for items in lists]) if lists else first[:0]
+            np.concatenate([np.asarray(rows, np.int64) for rows in lists]) if lists else first[:0]
         )
         return cls(flat, first, items)
 

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from components.platform import schemas
+from components.platform.params import FeedbackParams
 from components.platform.pseudonyms import pseudonym
 from components.platform.serving import clock, keys
 from components.platform.serving.event_hooks import EventHooks
+from components.platform.serving.event_validation import RejectedEvent, record_of
 from components.platform.serving.segments import records_of, shipped_form
 from components.server.app import answer_errors
 from components.server.events import router as events
@@ -28,7 +30,7 @@ JSON = KEY | {"Content-Type": "application/json"}
 def app_of(log: EventLog, own_clock: clock.Clock) -> FastAPI:
     """Return a server that takes events and sets its clock, and nothing else."""
     app = FastAPI()
-    app.include_router(events.router(log, EventHooks(), own_clock))
+    app.include_router(events.router(log, EventHooks(), own_clock, FeedbackParams()))
     app.include_router(clock.router(own_clock))
     answer_errors(app)
     return app
@@ -244,3 +246,20 @@ def test_any_body_is_accepted_counted_or_refused_and_never_breaks_the_server(sho
 def test_a_body_that_is_no_batch_is_a_client_s_mistake(shop, body):
     answer = shop.client.post("/events", content=body, headers=JSON)
     assert answer.status_code in {400, 422}
+
+
+def test_params_say_how_far_an_events_time_may_be_from_the_servers():
+    sent = {
+        "event_id": "e1",
+        "user_id": "anna",
+        "action_name": "view",
+        "event_attributes": {"object": {"object_id": "mug"}},
+    }
+    params = FeedbackParams(clock_skew_minutes=1, oldest_event_days=2)
+    for late, taken in ((-3 * 1440, False), (-1440, True), (0.5, True), (3, False)):
+        event = sent | {"timestamp": (NOW + timedelta(minutes=late)).isoformat()}
+        if taken:
+            assert record_of(event, NOW, params)["item_id"] == "mug"
+        else:
+            with pytest.raises(RejectedEvent, match="timestamp"):
+                record_of(event, NOW, params)

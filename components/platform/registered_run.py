@@ -21,8 +21,12 @@ from components.platform.tracking import Version
 PREFIX = "tables/"  # in S3: <SHA-256>/<name>
 MANIFEST = "tables.json"  # name of a table -> its SHA-256
 PIPELINE = "pipeline"
-KEPT = 2  # runs of a registered model on this machine: the champion's, and the one's before
-READING = 2 * 3600.0  # seconds; what was fetched so lately may be read by another process
+# Runs of a registered model on this machine: the champion's, and the one's before.
+# Capacity only: changes no result.
+KEPT = 2
+# Seconds; what was fetched so lately may be read by another process.
+# Capacity only: changes no result.
+READING = 2 * 3600.0
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ PATH = "/operations"
 def router(front: Front) -> APIRouter:
     """Return the routes; `front` knows the champion."""
     routes = PAGES.router()
+    routes.include_router(signing_in.router(PAGES, PATH))
 
     @routes.get(PATH)
     def operations(request: Request) -> Response:

@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter
 
-from components.platform.pages import signing_in
 from components.platform.pages.rendering import static_router
 from components.shop_ranking.pages import operations, reasons, storefront
 from components.shop_ranking.pages.page_context import PAGES, Front
@@ -15,6 +14,5 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter()
     for part in (storefront, reasons, operations):
         routes.include_router(part.router(front))
-    routes.include_router(signing_in.router(PAGES, operations.PATH))
     routes.include_router(static_router(PAGES.static))
     return routes

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numba
 import numpy as np
@@ -55,7 +55,7 @@ def compiled_folder() -> Path:
 
     It may be deleted at any time.
     """
-    own = numba.config.CACHE_DIR
+    own = os.environ.get("NUMBA_CACHE_DIR")
     users = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(own) if own else Path(users) / "shopfusion" / "compiled"
 
@@ -65,7 +65,7 @@ def _kept(function: Any) -> Any:
     return function
 
 
-class _OnDisk(NullCache):  # type: ignore[misc] # numba has no types
+class _OnDisk(NullCache):
     """The machine code of a function; a full disk, a torn file or no place at all is no fault.
 
     numba would raise what reading and writing raises, to whoever calls the function first. It opens
@@ -96,28 +96,24 @@ class _OnDisk(NullCache):  # type: ignore[misc] # numba has no types
             self._files.save_overload(sig, data)
 
 
-class _Files(FunctionCache):  # type: ignore[misc]
+class _Files(FunctionCache):
     """numba's own files, named by content; it hands the function itself to its locator."""
 
     def __init__(self, function: Any) -> None:
-        class Named(CompileResultCacheImpl):  # type: ignore[misc]
-            _locator_classes = (_ByContent(function),)
+        class Locator(_ByContent):
+            digest = content(function)
+
+        class Named(CompileResultCacheImpl):
+            _locator_classes: list[type[object]] = [Locator]  # noqa: RUF012 - as numba has it
 
         self._impl_class = Named
         super().__init__(function.py_func)
 
 
-class _ByContent(InTreeCacheLocator):  # type: ignore[misc]
+class _ByContent(InTreeCacheLocator):
     """Names files by the content of a function, wherever its module lies."""
 
-    def __init__(self, function: Any) -> None:
-        self._digest = content(function)
-        self._py_file = inspect.getfile(function.py_func)  # numba's warnings name it
-
-    def from_function(self, py_func: Any, py_file: str) -> "_ByContent":
-        """Return itself, where the folder can be written."""
-        self.ensure_cache_path()
-        return self
+    digest: ClassVar[str]
 
     def get_cache_path(self) -> str:
         """Return the folder."""
@@ -125,11 +121,11 @@ class _ByContent(InTreeCacheLocator):  # type: ignore[misc]
 
     def get_source_stamp(self) -> str:
         """Return what the code in a file has to be made of."""
-        return self._digest
+        return self.digest
 
     def get_disambiguator(self) -> str:
         """Return what tells this function from others of its name."""
-        return self._digest[:32]
+        return self.digest[:32]
 
 
 def content(function: Any) -> str:

@@ -122,7 +122,7 @@ def test_a_full_disk_and_a_torn_file_are_no_fault(monkeypatch):
 
 def test_a_loop_is_compiled_where_nothing_can_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path / "file" / "below"))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "below"))
 
     @compiled
     def double(x):

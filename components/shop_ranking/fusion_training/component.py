@@ -1,4 +1,4 @@
-"""Fusion training: the towers become one ranker, in five ways that are compared."""
+"""Fusion training: the towers become one ranker, by several methods that are compared."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -21,6 +21,7 @@ from components.shop_ranking.engine.fusion.lists import mean_ndcg
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.states import ItemState, ShopperState, without
 from components.shop_ranking.engine.trained_with import TrainedWith
+from components.shop_ranking.fusion_training.fitting import Fitted, fit_all
 from components.shop_ranking.fusion_training.labels import label, read_targets, recall_by_source
 from components.shop_ranking.fusion_training.ranking_files import (
     write_fusion_rankings,
@@ -49,13 +50,13 @@ def run(
     methods: Collection[str] = tuple(METHODS),
     **towers: Path,
 ) -> None:
-    """Write `fused`: a folder a way of fusion, rankings, state for serving and chosen.json.
+    """Write `fused`: a folder a method of fusion, rankings, state for serving and chosen.json.
 
     `towers` are the folders of TOWERS by name.
 
-    `methods` names the ways to fit, for a comparison of seeds that needs one of them;
+    `methods` names those to fit, for a comparison of seeds that needs one of them;
     params.fusion.only names one for a refresh of what is served.
-    Each way is fitted on the fit cuts and chosen on validation. For the test cut it is fitted
+    Each method is fitted on the fit cuts and chosen on validation. For the test cut it is fitted
     again with validation added, its choices unchanged: validation targets end before the test cut.
     The state is that of the last cut: of the test cut, or of the final one where there is one.
 
@@ -73,33 +74,21 @@ def run(
             for cut in cuts
             if cut["role"] != "final"
         ]
-        fit = [one.candidates for one in data if one.role == "fit"]
-        validation = next(one for one in data if one.role == "validation")
-        test = next(one for one in data if one.role == "test")
+        fit = [cut.candidates for cut in data if cut.role == "fit"]
+        validation = next(cut for cut in data if cut.role == "validation")
+        test = next(cut for cut in data if cut.role == "test")
         for cut in (validation, test):
-            write_tower_rankings(cut.items, cut.shoppers, prepared, cut.name, folder)
+            with part(f"rankings of the towers at {cut.name}"):
+                write_tower_rankings(cut.items, cut.shoppers, prepared, cut.name, folder)
         reached = {}
-        for number, name in enumerate(methods, start=1):
-            started = time.perf_counter()
-            fusion = METHODS[name](params.seed, params.fusion)
-            with part(name, number, len(methods)):
-                fusion.fit(fit, validation.candidates)
-                seconds = time.perf_counter() - started
-                reached[name] = measure(fusion, validation.candidates)
-            write_fusion_rankings(fusion, validation.candidates, prepared, validation.name,
-                                  folder, seconds=seconds)  # fmt: skip
-            with part(f"{name} for the test cut", number, len(methods)):
-                fusion.refit([*fit, validation.candidates])
-            seconds = time.perf_counter() - started
-            write_fusion_rankings(
-                fusion, test.candidates, prepared, test.name, folder, seconds=seconds
-            )
-            fusion.save(folder / name)
-            _write_weights(fusion, folder / name / "weights.csv")
-            say(f"{name}: validation {reached[name]}, {seconds:.1f} s")
+        for name, fitted in fit_all(
+            methods, lambda name: _fit(name, params, fit, validation, test, prepared, folder)
+        ):
+            reached[name] = fitted.reached
+            say(f"{name}: validation {fitted.reached}, {fitted.seconds:.1f} s")
             tracking.log_metrics(
-                {f"{name}.validation.{view}": value for view, value in reached[name].items()}
-                | {f"{name}.seconds": seconds}
+                {f"{name}.validation.{view}": value for view, value in fitted.reached.items()}
+                | {f"{name}.seconds": fitted.seconds}
             )
             tracking.log_artifact(folder / name / "weights.csv", f"weights/{name}")
         last = cuts[-1]
@@ -109,6 +98,32 @@ def run(
         write_json(recall_by_source(validation.candidates), folder / "candidate_recall.json")
         tracking.log_artifact(folder / "chosen.json")
         tracking.log_artifact(folder / "candidate_recall.json")
+
+
+def _fit(
+    name: str,
+    params: Params,
+    fit: list[CandidateSet],
+    validation: CutData,
+    test: CutData,
+    prepared: Path,
+    folder: Path,
+) -> Fitted:
+    """Fit a method, write its rankings of both cuts, and save it as fitted for the test cut."""
+    started = time.perf_counter()
+    fusion = METHODS[name](params.seed, params.fusion)
+    fusion.fit(fit, validation.candidates)
+    seconds = time.perf_counter() - started
+    reached = measure(fusion, validation.candidates)
+    write_fusion_rankings(fusion, validation.candidates, prepared, validation.name,
+                          folder, seconds=seconds)  # fmt: skip
+    with part(f"{name} for the test cut"):
+        fusion.refit([*fit, validation.candidates])
+    seconds = time.perf_counter() - started
+    write_fusion_rankings(fusion, test.candidates, prepared, test.name, folder, seconds=seconds)
+    fusion.save(folder / name)
+    _write_weights(fusion, folder / name / "weights.csv")
+    return Fitted(reached, seconds)
 
 
 def read_cut(

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from components.shop_ranking.engine.candidate_sets import CandidateSet
-from components.shop_ranking.engine.fused_rankings import BELOW_ALL, fused_rankings
+from components.shop_ranking.engine.fused_rankings import fused_rankings
 from components.shop_ranking.engine.fusion.interface import Fusion
 from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.engine.rankings import rank, read_candidates
 from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
+
+BELOW_ALL = np.float32(-1e30)  # items without a vector follow by popularity
 
 
 def write_tower_rankings(
@@ -41,7 +43,5 @@ def write_fusion_rankings(
 ) -> None:
     """Rank by a fitted fusion; `seconds` are those spent on fitting it."""
     evaluated = read_candidates(prepared, cut)
-    ranked = fused_rankings(
-        fusion, candidates, evaluated, name=f"{fusion.name} at {cut}", seconds=seconds
-    )
+    ranked = fused_rankings(fusion, candidates, evaluated, seconds=seconds)
     ranked.save(fused / "rankings" / cut / f"{fusion.name}.npz")

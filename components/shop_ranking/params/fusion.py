@@ -32,6 +32,9 @@ class StackingParams(Section):
     trees: tuple[Annotated[int, Field(ge=1, le=5000)], ...] = Field(
         (40, 80, 120), min_length=1, description="Stacking: numbers of trees tried on validation"
     )
+    patience: int = Field(
+        1, ge=1, le=100, description="Stacking: numbers of trees in a row no better that end trying"
+    )
     learning_rate: float = Field(0.06, gt=0, le=1, description="Stacking: weight of each tree")
     leaves: int = Field(
         31, ge=2, le=32, description="Stacking: leaves of a tree; the server walks up to 32"
@@ -57,6 +60,9 @@ class GatedAttentionParams(Section):
 
     width: int = Field(32, ge=4, le=1024, description="Gated attention: width of a token")
     epochs: int = Field(4, ge=1, le=100, description="Gated attention: passes tried on validation")
+    patience: int = Field(
+        1, ge=1, le=100, description="Gated attention: passes in a row no better that end training"
+    )
     least_steps: int = Field(
         60, ge=1, description="Gated attention: steps of a pass at least, where shoppers are few"
     )

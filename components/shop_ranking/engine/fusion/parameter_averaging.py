@@ -43,7 +43,7 @@ def average(members: Sequence[State], alphas: Sequence[float], starts: Sequence[
             f"{len(members)} members, weights {list(alphas)}, {len(starts)} starts",
             "give each member its weight",
         )
-    shapes = [{name: tuple(value.shape) for name, value in one.items()} for one in members]
+    shapes = [{name: tuple(value.shape) for name, value in state.items()} for state in members]
     for number, shape in enumerate(shapes[1:], 1):
         if shape != shapes[0]:
             differing = next(
@@ -64,7 +64,9 @@ def average(members: Sequence[State], alphas: Sequence[float], starts: Sequence[
             "fine-tune them from one start, or fuse them by another method, such as stacking",
         )
     return {
-        name: torch.stack([a * one[name] for a, one in zip(alphas, members, strict=True)]).sum(0)
+        name: torch.stack([a * state[name] for a, state in zip(alphas, members, strict=True)]).sum(
+            0
+        )
         for name in members[0]
     }
 
@@ -147,13 +149,15 @@ class ParameterAveraging:
     def _members(self, train: Sequence[CandidateSet], which: list[int]) -> tuple[list[State], str]:
         """Return the fine-tunes of `which` and the name of their start."""
         self.gated.epochs = self.params.start_epochs
-        self.gated.refit(train)
+        rows = self.gated.start(train)
+        whole = self.gated.params.learning_rate
+        for epoch in range(1, self.gated.epochs + 1):
+            self.gated.train_epoch(rows, epoch, whole / epoch)
         start = copy.deepcopy(self.gated.trained.state_dict())
         members: list[State] = []
         for k in which:
             self.gated.trained.load_state_dict(start)
-            rate = self.gated.params.learning_rate * self.params.rate_factors[k]
-            self.gated.train_epoch(train, 100 + k, rate)
+            self.gated.train_epoch(rows, 100 + k, whole * self.params.rate_factors[k])
             members.append(copy.deepcopy(self.gated.trained.state_dict()))
         return members, digest(start)
 

@@ -46,10 +46,10 @@ class FusedRanker:
 
     @classmethod
     def load(cls, folder: Path, method: str | None = None) -> "FusedRanker":
-        """Read models/fused: the chosen way of fusion, or `method`.
+        """Read models/fused: the chosen method of fusion, or `method`.
 
         Raises:
-            ModelError: a file is absent, or the way of fusion is unknown.
+            ModelError: a file is absent, or the method is unknown.
             LayoutError: the folder was written by code of another layout.
 
         """
@@ -78,8 +78,7 @@ class FusedRanker:
 
     def engine_over(self, items: ItemState) -> Engine:
         """Return what proposes as this ranker does, out of another catalogue."""
-        new, bought = self.trained_with.new_candidates, self.trained_with.bought_candidates
-        return Engine(items, new=new, bought=bought)
+        return Engine(items, self.trained_with)
 
     def known(self, users: Ints) -> ShopperState:
         """Return the state of shoppers by user_index; an unknown one (-1) has no history."""

@@ -146,7 +146,7 @@ def read_cut(
         shoppers = replace(shoppers, vectors=without(shoppers.vectors, leave_out))
     targets = read_targets(prepared, name)
     evaluated = shoppers.take(np.flatnonzero(np.isin(shoppers.users, targets.users)))
-    engine = Engine(items, new=params.fusion.new_candidates, bought=params.fusion.bought_candidates)
+    engine = Engine(items, TrainedWith.of(params))
     with part(f"candidates of {name}"):
         candidates = engine.candidates(evaluated)
     say(f"cut {name}: {len(evaluated)} shoppers, {len(candidates)} candidates")

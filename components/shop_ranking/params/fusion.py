@@ -91,14 +91,43 @@ class ParameterAveragingParams(Section):
     )
 
 
+class IndexParams(Section):
+    """How the items nearest to a vector are found: all are compared, or cells of them (faiss)."""
+
+    exact_items: int = Field(
+        50_000, ge=0, description="Nearest items: more vectors than this are searched by cells"
+    )
+    cell_sample: int = Field(
+        40, ge=1, le=1000, description="Nearest items: vectors a cell that cells are found with"
+    )
+    cell_rounds: int = Field(5, ge=1, le=100, description="Nearest items: rounds of k-means")
+    probed_cells: int = Field(
+        16, ge=1, le=65_536, description="Nearest items: cells that a search looks into"
+    )
+
+
+class RowParams(Section):
+    """What the features of a (shopper, item) row are made with."""
+
+    prior_gaps: float = Field(
+        1.5, gt=0, le=100, description="Gaps of a shopper that an item's mean gap is worth"
+    )
+    default_gap_days: float = Field(
+        60.0, gt=0, le=3650, description="Days between two purchases where an item has no mean gap"
+    )
+    recent_items: int = Field(
+        10, ge=0, le=1000, description="Latest items of a shopper that a candidate is compared with"
+    )
+
+
 class FusionParams(Section):
     """How the towers become one ranker."""
 
     method: FusionMethod | Literal["best"] = Field(
-        "best", description="Way of fusion that is registered; best = best on validation"
+        "best", description="Method of fusion that is registered; best = best on validation"
     )
     only: FusionMethod | None = Field(
-        None, description="Way that is fitted alone and registered; null fits and compares all"
+        None, description="Method that is fitted alone and registered; null fits and compares all"
     )
     new_candidates: int = Field(
         30, ge=1, le=1000, description="Items never bought before that each source proposes"
@@ -106,6 +135,11 @@ class FusionParams(Section):
     bought_candidates: int = Field(
         60, ge=0, le=10000, description="Items bought before that are ranked by features"
     )
+    category_items: int = Field(
+        128, ge=1, le=10_000, description="Most popular items of a category that may be proposed"
+    )
+    index: IndexParams = IndexParams()
+    rows: RowParams = RowParams()
     history_half_life_items: float = Field(
         10, gt=0, description="The n-th latest item of a stranger counts 2^(-n / this)"
     )

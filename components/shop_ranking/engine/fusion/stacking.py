@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import lightgbm as lgb
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from components.platform.errors import ModelError
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.feature_names import FEATURE_GROUPS, FEATURES
+from components.shop_ranking.engine.fusion.boosting import binned, lightgbm_options
 from components.shop_ranking.engine.fusion.interface import Weight
 from components.shop_ranking.engine.fusion.lists import (
     SEGMENTS,
@@ -22,7 +23,7 @@ from components.shop_ranking.engine.fusion.lists import (
 )
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.trees import Trees
-from components.shop_ranking.params.fusion import DEFAULTS, FusionParams, StackingParams
+from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
 # XE-NDCG is a loss over lists, log-loss over rows; on validation their mean ranked better
 # than either, and XE-NDCG better than LambdaMART's pairs (docs/fusion.md).
@@ -148,39 +149,10 @@ class Stacking:
         fusion.scales = {name: (pair[0], pair[1]) for name, pair in values["scales"].items()}
         return fusion
 
-    def _data(self, train: Sequence[CandidateSet]) -> dict[str, lgb.Dataset]:
-        """Return the binned rows of each segment that has any; both of its heads use them."""
-        data = {}
-        for segment in SEGMENTS:
-            kept = [rows_of(candidates, segment) for candidates in train]
-            parts = list(zip(train, kept, strict=True))
-            labels = np.concatenate([labels_of(candidates)[rows] for candidates, rows in parts])
-            if not len(labels):
-                continue
-            if not labels.any() and segment == "new":
-                raise ModelError(
-                    "a wanted item among the candidates of the fit cuts",
-                    "none",
-                    "raise fusion.new_candidates or preparation.fit_cuts",
-                )
-            sizes = np.concatenate(
-                [
-                    np.bincount(candidates.owner[rows], minlength=len(candidates.users))
-                    for candidates, rows in parts
-                ]
-            )
-            data[segment] = lgb.Dataset(
-                np.concatenate([candidates.features[rows] for candidates, rows in parts]),
-                labels.astype(np.float32),
-                group=sizes[sizes > 0],
-                params=_options(self.params.stacking, len(labels)) | {"seed": self.seed},
-            ).construct()
-        return data
-
     def _start(self, train: Sequence[CandidateSet]) -> None:
         self.heads = {}
-        for segment, data in self._data(train).items():
-            options = _options(self.params.stacking, data.num_data())
+        for segment, data in binned(train, self.params.stacking, self.seed).items():
+            options = lightgbm_options(self.params.stacking, data.num_data())
             for objective in OBJECTIVES:
                 chosen = options | {"objective": objective, "seed": self.seed}
                 self.heads[f"{segment}-{objective}"] = lgb.Booster(chosen, data)
@@ -253,20 +225,3 @@ class Stacking:
 def _segment(head: str) -> str:
     """Return the segment of a head, by its name."""
     return head.split("-", 1)[0]
-
-
-def _options(params: StackingParams, rows: int) -> dict[str, Any]:
-    """Return LightGBM's options; of few rows a leaf takes a 200th, but 5 at least."""
-    return {
-        "learning_rate": params.learning_rate,
-        "num_leaves": params.leaves,
-        "min_data_in_leaf": min(max(rows // 200, 5), params.leaf_rows),
-        "feature_fraction": params.feature_share,
-        "bagging_fraction": params.row_share,
-        "bagging_freq": 1,
-        "lambda_l2": params.l2,
-        "max_bin": params.bins,
-        "force_col_wise": True,
-        "deterministic": True,
-        "verbose": -1,
-    }

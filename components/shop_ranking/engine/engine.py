@@ -1,4 +1,4 @@
-"""Candidates of shoppers and their rows with features: one way for training and for serving.
+"""Candidates of shoppers and their rows with features: the same for training and for serving.
 
 What a fusion is fitted on and what it is asked with come from the same indexes and the same
 loops, so that the two cannot drift apart.

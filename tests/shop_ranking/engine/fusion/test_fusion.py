@@ -1,4 +1,4 @@
-"""One contract for all ways of fusion, on a world whose right answer is known."""
+"""One contract for all methods of fusion, on a world whose right answer is known."""
 
 import numpy as np
 import pytest
@@ -37,8 +37,8 @@ def cuts(tiny_world, standins):
 @pytest.fixture(scope="module")
 def fitted(cuts):
     out = {}
-    for name, way in METHODS.items():
-        out[name] = way(seed=0)
+    for name, method in METHODS.items():
+        out[name] = method(seed=0)
         out[name].fit([cuts["fit_1"], cuts["fit_2"]], cuts["validation"])
     return out
 

@@ -92,7 +92,10 @@ def run(
             )
             tracking.log_artifact(folder / name / "weights.csv", f"weights/{name}")
         last = cuts[-1]
-        state = read_states(prepared, last["name"], towers, baselines, last["target_events"])
+        known = {cut.name: (cut.items, cut.shoppers) for cut in data}
+        state = known.get(last["name"]) or read_states(
+            prepared, last["name"], towers, baselines, last["target_events"]
+        )
         _write_state(*state, folder)
         write_json(_choice(params, reached), folder / "chosen.json")
         write_json(recall_by_source(validation.candidates), folder / "candidate_recall.json")

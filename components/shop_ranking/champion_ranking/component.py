@@ -99,5 +99,5 @@ def _rank(version: Version, prepared: Path, cut: dict[str, str], folder: Path) -
         evaluated = read_candidates(prepared, cut["name"])
         tested = shoppers.take(np.flatnonzero(np.isin(shoppers.users, evaluated.users)))
         candidates = ranker.engine_over(items).candidates(tested)
-        ranked = fused_rankings(ranker.fusion, candidates, evaluated, seconds=0.0)
+        ranked = fused_rankings(ranker.fusion.score(candidates), candidates, evaluated, seconds=0.0)
     ranked.save(folder / "rankings" / cut["name"] / f"{NAME}.npz")

@@ -8,23 +8,27 @@ import numpy as np
 from components.platform.compiled import compiled
 from components.platform.errors import ModelError
 from components.shop_ranking.engine.candidate_sets import CandidateSet
-from components.shop_ranking.engine.fusion.interface import Fusion
 from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.engine.rankings import LENGTH, Candidates, Rankings
 from components.shop_ranking.engine.top_k import best_first
 
 
 def fused_rankings(
-    fusion: Fusion, candidates: CandidateSet, evaluated: Candidates, *, seconds: float
+    scores: Floats, candidates: CandidateSet, evaluated: Candidates, *, seconds: float
 ) -> Rankings:
-    """Rank by a fitted fusion for the evaluated; `seconds` are those spent on fitting it.
+    """Rank for the evaluated by the scores of a fusion.
+
+    Args:
+        scores: (rows,) of the candidates.
+        candidates: of the evaluated, at least.
+        evaluated: whose rankings, and of which items.
+        seconds: those spent on fitting and scoring.
 
     Raises:
         ModelError: a score is NaN.
 
     """
     started = time.perf_counter()
-    scores = np.asarray(fusion.score(candidates), np.float32)
     if np.isnan(scores).any():
         raise ModelError("a number as the score of every candidate", "NaN", "mend the fusion")
     row = np.searchsorted(candidates.users, evaluated.users)

@@ -16,15 +16,17 @@ from components.platform.files import atomic_folder, write_json
 from components.platform.progress import part, say
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.engine import Engine
+from components.shop_ranking.engine.fused_rankings import fused_rankings
 from components.shop_ranking.engine.fusion import METHODS, Fusion
 from components.shop_ranking.engine.fusion.lists import mean_ndcg
+from components.shop_ranking.engine.rankings import Candidates, read_candidates
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.states import ItemState, ShopperState, without
 from components.shop_ranking.engine.trained_with import TrainedWith
 from components.shop_ranking.fusion_training.fitting import Fitted, fit_all
 from components.shop_ranking.fusion_training.labels import label, read_targets, recall_by_source
 from components.shop_ranking.fusion_training.ranking_files import (
-    write_fusion_rankings,
+    ranking_file,
     write_tower_rankings,
 )
 from components.shop_ranking.params import Params
@@ -38,6 +40,7 @@ class CutData:
     role: str
     items: ItemState
     shoppers: ShopperState  # everybody with history
+    evaluated: Candidates  # who is ranked for, and which items
     candidates: CandidateSet  # of the evaluated, labelled
 
 
@@ -79,10 +82,10 @@ def run(
         test = next(cut for cut in data if cut.role == "test")
         for cut in (validation, test):
             with part(f"rankings of the towers at {cut.name}"):
-                write_tower_rankings(cut.items, cut.shoppers, prepared, cut.name, folder)
+                write_tower_rankings(cut.items, cut.shoppers, cut.evaluated, cut.name, folder)
         reached = {}
         for name, fitted in fit_all(
-            methods, lambda name: _fit(name, params, fit, validation, test, prepared, folder)
+            methods, lambda name: _fit(name, params, fit, validation, test, folder)
         ):
             reached[name] = fitted.reached
             say(f"{name}: validation {fitted.reached}, {fitted.seconds:.1f} s")
@@ -109,24 +112,31 @@ def _fit(
     fit: list[CandidateSet],
     validation: CutData,
     test: CutData,
-    prepared: Path,
     folder: Path,
 ) -> Fitted:
     """Fit a method, write its rankings of both cuts, and save it as fitted for the test cut."""
     started = time.perf_counter()
     fusion = METHODS[name](params.seed, params.fusion)
     fusion.fit(fit, validation.candidates)
-    seconds = time.perf_counter() - started
-    reached = measure(fusion, validation.candidates)
-    write_fusion_rankings(fusion, validation.candidates, prepared, validation.name,
-                          folder, seconds=seconds)  # fmt: skip
+    reached = _rank(fusion, validation, folder, started)
     with part(f"{name} for the test cut"):
         fusion.refit([*fit, validation.candidates])
-    seconds = time.perf_counter() - started
-    write_fusion_rankings(fusion, test.candidates, prepared, test.name, folder, seconds=seconds)
+    _rank(fusion, test, folder, started)
     fusion.save(folder / name)
     _write_weights(fusion, folder / name / "weights.csv")
-    return Fitted(reached, seconds)
+    return Fitted(reached, time.perf_counter() - started)
+
+
+def _rank(fusion: Fusion, cut: CutData, folder: Path, started: float) -> dict[str, float]:
+    """Write a method's ranking of a cut; return NDCG@10 of both views."""
+    scores = fusion.score(cut.candidates)
+    seconds = time.perf_counter() - started
+    ranked = fused_rankings(scores, cut.candidates, cut.evaluated, seconds=seconds)
+    ranked.save(ranking_file(folder, cut.name, fusion.name))
+    return {
+        f"ndcg_{view}": round(mean_ndcg(cut.candidates, scores, view), 5)
+        for view in ("all", "novel")
+    }
 
 
 def read_cut(
@@ -153,15 +163,9 @@ def read_cut(
     with part(f"candidates of {name}"):
         candidates = engine.candidates(evaluated)
     say(f"cut {name}: {len(evaluated)} shoppers, {len(candidates)} candidates")
-    return CutData(name, cut["role"], items, shoppers, label(candidates, targets))
-
-
-def measure(fusion: Fusion, candidates: CandidateSet) -> dict[str, float]:
-    """Return NDCG@10 of both views."""
-    scores = fusion.score(candidates)
-    return {
-        f"ndcg_{view}": round(mean_ndcg(candidates, scores, view), 5) for view in ("all", "novel")
-    }
+    ranked_for = read_candidates(prepared, name)
+    labelled = label(candidates, targets)
+    return CutData(name, cut["role"], items, shoppers, ranked_for, labelled)
 
 
 def _require_fit_cut(cuts: list[dict[str, Any]]) -> None:

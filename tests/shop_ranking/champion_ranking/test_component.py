@@ -92,7 +92,7 @@ def champion(
         policy = yaml.safe_load((Path(__file__).parents[3] / POLICY).read_text())
         policy["applications"]["shop_ranking"]["models"]["fused"] = "ranker"
         (folder / "registry.yaml").write_text(yaml.safe_dump(policy))
-        measured = fused_rankings(fusion, candidates, evaluated, seconds=0.0)
+        measured = fused_rankings(fusion.score(candidates), candidates, evaluated, seconds=0.0)
         yield Champion(params, folder / "registry.yaml", measured)
         settings.cache_clear()
 

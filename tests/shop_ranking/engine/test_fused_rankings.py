@@ -13,16 +13,6 @@ from components.shop_ranking.engine.rankings import Candidates, rank
 SHOPPERS, ITEMS = 30, 260
 
 
-class Given:
-    """Scores that are given, many of them equal, some that keep an item out."""
-
-    def __init__(self, scores):
-        self.scores = scores
-
-    def score(self, candidates):
-        return self.scores
-
-
 @pytest.fixture
 def world():
     rng = np.random.default_rng(0)
@@ -55,7 +45,7 @@ def test_it_is_the_ranking_of_everything(world):
         return dense
 
     expected = rank(everything, evaluated, "everything")
-    ranked = fused_rankings(Given(scores), candidates, evaluated, seconds=0.0)
+    ranked = fused_rankings(scores, candidates, evaluated, seconds=0.0)
     np.testing.assert_array_equal(ranked.users, expected.users)
     np.testing.assert_array_equal(ranked.all, expected.all)
     np.testing.assert_array_equal(ranked.novel, expected.novel)
@@ -65,4 +55,4 @@ def test_a_score_that_is_no_number_is_refused(world):
     candidates, evaluated, scores = world
     scores[0] = np.nan
     with pytest.raises(ModelError, match="mend the fusion"):
-        fused_rankings(Given(scores), candidates, evaluated, seconds=0.0)
+        fused_rankings(scores, candidates, evaluated, seconds=0.0)

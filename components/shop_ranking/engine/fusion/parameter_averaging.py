@@ -88,11 +88,14 @@ class ParameterAveraging:
         """Train the start, fine-tune it, and choose members greedily on validation."""
         members, start = self._members(train, list(range(self.members)))
 
-        def reached(chosen: list[int]) -> float:
+        def mix(chosen: list[int]) -> None:
             alphas = [1 / len(chosen)] * len(chosen)
             self.gated.trained.load_state_dict(
                 average([members[k] for k in chosen], alphas, [start] * len(chosen))
             )
+
+        def reached(chosen: list[int]) -> float:
+            mix(chosen)
             return quality(validation, self.gated.score(validation))
 
         alone = [reached([k]) for k in range(len(members))]
@@ -101,7 +104,7 @@ class ParameterAveraging:
         for k in order[1:]:
             if (value := reached([*self.chosen, k])) >= best:
                 self.chosen, best = [*self.chosen, k], value
-        reached(self.chosen)
+        mix(self.chosen)
         self.gated.gates = self.gated.mean_gates(validation)
 
     def refit(self, train: Sequence[CandidateSet]) -> None:

@@ -1,5 +1,7 @@
 """What the gated network reads of candidates: a batch of shoppers at a time, as compiled loops."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -55,7 +57,7 @@ class GatedRows:
         )
 
 
-def moments(train: list[CandidateSet]) -> tuple[Floats, Floats]:
+def moments(train: Sequence[CandidateSet]) -> tuple[Floats, Floats]:
     """Return the mean and the deviation of each feature of PLAIN over all sets."""
     first, second = np.zeros(len(PLAIN)), np.zeros(len(PLAIN))
     count = np.zeros(len(PLAIN), np.int64)

@@ -100,10 +100,10 @@ def test_another_vector_of_a_known_shopper_has_other_nearest_items(states):
 
 def test_more_sources_than_their_marks_hold_are_refused_in_one_line(states, monkeypatch):
     items, _ = states
-    Engine(items, new=1, bought=1)
+    Engine(items, proposing(1, 1))
     towers = (f"tower-{number}" for number in range(17 - len(SOURCES)))
     monkeypatch.setattr(sources, "SOURCES", (*SOURCES, *towers))
     with pytest.raises(ModelError, match="at most 16 candidate sources") as refused:
-        Engine(items, new=1, bought=1)
+        Engine(items, proposing(1, 1))
     assert "found 17: " in str(refused.value)
     assert "\n" not in str(refused.value)

@@ -73,6 +73,12 @@ class GatedAttentionParams(Section):
     weight_decay: float = Field(
         0.01, ge=0, le=10, description="Gated attention: decoupled weight decay of AdamW"
     )
+    clip_norm: float = Field(
+        1.0, gt=0, description="Gated attention: length that a step's gradient is cut to"
+    )
+    feature_limit: float = Field(
+        6.0, gt=0, description="Gated attention: deviations from its mean that a feature counts"
+    )
     modality_dropout: float = Field(
         0.2, ge=0, lt=1, description="Gated attention: chance that a shopper lacks a tower"
     )

@@ -14,7 +14,7 @@ from components.platform.errors import ModelError
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.feature_names import FEATURES
 from components.shop_ranking.engine.fusion.gated_network import GatedNetwork, listwise_loss
-from components.shop_ranking.engine.fusion.gated_rows import PLAIN, GatedRows, moments
+from components.shop_ranking.engine.fusion.gated_rows import PLAIN, GatedRows, Scaling, scaling_of
 from components.shop_ranking.engine.fusion.interface import Weight
 from components.shop_ranking.engine.fusion.lists import SEGMENTS, quality, rows_of
 from components.shop_ranking.engine.history import Floats
@@ -35,8 +35,11 @@ class GatedAttention:
         self.seed, self.params = seed, params.gated_attention
         self.epochs = self.params.epochs
         self.network: GatedNetwork | None = None
-        self.centre = np.zeros(len(PLAIN), np.float32)
-        self.scale = np.ones(len(PLAIN), np.float32)
+        self.scaling = Scaling(
+            np.zeros(len(PLAIN), np.float32),
+            np.ones(len(PLAIN), np.float32),
+            np.float32(self.params.feature_limit),
+        )
         self.gates: list[Weight] = []
 
     def fit(self, train: Sequence[CandidateSet], validation: CandidateSet) -> None:
@@ -82,7 +85,7 @@ class GatedAttention:
         """Write the network and how features are standardised."""
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(self.trained.state_dict(), folder / "network.pt")
-        np.savez(folder / "scaling.npz", centre=self.centre, scale=self.scale)
+        np.savez(folder / "scaling.npz", **self.scaling._asdict())
         values = {"dims": self.trained.dims, "width": self.trained.width, "epochs": self.epochs,
                   "gates": self.gates, "features": list(FEATURES)}  # fmt: skip
         (folder / "network.json").write_text(json.dumps(values))
@@ -110,7 +113,7 @@ class GatedAttention:
         fusion.network.load_state_dict(torch.load(folder / "network.pt", weights_only=True))
         fusion.network.eval()
         with np.load(folder / "scaling.npz") as scaling:
-            fusion.centre, fusion.scale = scaling["centre"], scaling["scale"]
+            fusion.scaling = Scaling(scaling["centre"], scaling["scale"], scaling["limit"][()])
         return fusion
 
     @property
@@ -134,14 +137,14 @@ class GatedAttention:
         """
         if not sum(len(candidates) for candidates in train):
             raise ModelError("candidates to fit on", "none", "add fit cuts")
-        self.centre, self.scale = moments(train)
+        self.scaling = scaling_of(train, self.params.feature_limit)
         dims = tuple(train[0].item_vectors[tower].shape[1] for tower in TOWERS)
         with DRAWING, torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self.network = GatedNetwork(
                 2 * len(PLAIN), dims, width=self.params.width, dropout=self.params.modality_dropout
             )
-        return [GatedRows(candidates, self.centre, self.scale) for candidates in train]
+        return [GatedRows(candidates, self.scaling) for candidates in train]
 
     def train_epoch(self, train: Sequence[GatedRows], epoch: int, rate: float) -> None:
         """Pass over the shoppers of all sets, in an order drawn from seed and epoch."""
@@ -168,7 +171,7 @@ class GatedAttention:
             loss = listwise_loss(network(batch)[0], batch)
             optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), self.params.clip_norm)
             optimizer.step()
         network.eval()
 
@@ -185,7 +188,7 @@ class GatedAttention:
     @torch.no_grad()
     def _forward(self, candidates: CandidateSet) -> tuple[Floats, Floats]:
         scores, gates = [np.zeros(0, np.float32)], [np.zeros((0, 1 + len(TOWERS)), np.float32)]
-        rows = GatedRows(candidates, self.centre, self.scale)
+        rows = GatedRows(candidates, self.scaling)
         for start in range(0, len(candidates.users), TOGETHER):
             shoppers = np.arange(start, min(start + TOGETHER, len(candidates.users)))
             score_R, gates_RM = self.trained(rows.batch(shoppers))

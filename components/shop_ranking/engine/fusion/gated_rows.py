@@ -1,6 +1,7 @@
 """What the gated network reads of candidates: a batch of shoppers at a time, as compiled loops."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +19,21 @@ Places = npt.NDArray[np.int64]
 PLAIN = np.array([  # features of no tower: one that drops out leaves no trace in the history token
     k for k, name in enumerate(FEATURES) if not any(name in FEATURE_GROUPS[t] for t in TOWERS)
 ])  # fmt: skip
-CLIPPED = np.float32(6)  # deviations from the mean that a feature counts at most
+
+
+class Scaling(NamedTuple):
+    """How the features of PLAIN are standardised."""
+
+    centre: Floats  # (F,) mean
+    scale: Floats  # (F,) deviation
+    limit: np.float32  # deviations from the mean that a feature counts at most
 
 
 class GatedRows:
     """Batches of one set of candidates, their features standardised."""
 
-    def __init__(self, candidates: CandidateSet, centre: Floats, scale: Floats) -> None:
-        self.candidates, self.centre, self.scale = candidates, centre, scale
+    def __init__(self, candidates: CandidateSet, scaling: Scaling) -> None:
+        self.candidates, self.scaling = candidates, scaling
         self.scores = np.nan_to_num(candidates.normalised[:, : len(TOWERS)])
         self.vectors = [
             (
@@ -44,9 +52,10 @@ class GatedRows:
         owner = np.repeat(np.arange(len(shoppers)), lengths)
         user, item = np.repeat(shoppers, lengths), whole.items[at]
         products = [_products(mine, theirs, user, item) for mine, theirs in self.vectors]
+        features = _standardised(whole.features, at, *self.scaling)
         labels = np.zeros(len(at), bool) if whole.labels is None else whole.labels[at]
         return Batch(
-            features=torch.from_numpy(_standardised(whole.features, at, self.centre, self.scale)),
+            features=torch.from_numpy(features),
             products=tuple(torch.from_numpy(product) for product, _ in products),
             scores=torch.from_numpy(self.scores[at]),
             present=torch.from_numpy(np.stack([known for _, known in products], 1)),
@@ -57,8 +66,8 @@ class GatedRows:
         )
 
 
-def moments(train: Sequence[CandidateSet]) -> tuple[Floats, Floats]:
-    """Return the mean and the deviation of each feature of PLAIN over all sets."""
+def scaling_of(train: Sequence[CandidateSet], limit: float) -> Scaling:
+    """Return mean and deviation of each feature of PLAIN over all sets, with the limit."""
     first, second = np.zeros(len(PLAIN)), np.zeros(len(PLAIN))
     count = np.zeros(len(PLAIN), np.int64)
     for candidates in train:
@@ -66,7 +75,7 @@ def moments(train: Sequence[CandidateSet]) -> tuple[Floats, Floats]:
     count = np.maximum(count, 1)
     mean = first / count
     deviation = np.sqrt(np.maximum(second / count - mean**2, 0)) + 1e-3
-    return mean.astype(np.float32), deviation.astype(np.float32)
+    return Scaling(mean.astype(np.float32), deviation.astype(np.float32), np.float32(limit))
 
 
 @compiled
@@ -89,7 +98,9 @@ def _add_up(features: Floats, first: Doubles, second: Doubles, count: Places) ->
 
 
 @compiled
-def _standardised(features: Floats, at: Places, centre: Floats, scale: Floats) -> Floats:
+def _standardised(
+    features: Floats, at: Places, centre: Floats, scale: Floats, limit: np.float32
+) -> Floats:
     """Return the features of rows, 0 where missing, then a flag for each that is missing."""
     size = len(PLAIN)
     out = np.zeros((len(at), 2 * size), np.float32)
@@ -100,7 +111,7 @@ def _standardised(features: Floats, at: Places, centre: Floats, scale: Floats) -
                 out[row, size + k] = 1
             else:
                 value = (_compressed(x) - centre[k]) / scale[k]
-                out[row, k] = min(max(value, -CLIPPED), CLIPPED)
+                out[row, k] = min(max(value, -limit), limit)
     return out
 
 

@@ -19,7 +19,7 @@ from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.top_k import best_first
 
-K = 10
+K = 10  # of the NDCG that methods are chosen by, as it is in their names: ndcg_all is NDCG@10
 LEAST_SLOPE = 1e-3  # a better score never means a smaller chance
 SEGMENTS = ("bought", "new")
 VIEWS = {"all": 0, "novel": 1}

@@ -8,7 +8,7 @@ from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.engine.rankings import Candidates, rank
 from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
 
-BELOW_ALL = np.float32(-1e30)  # items without a vector follow by popularity
+BELOW_ALL = np.float32(-1e30)  # below any score; its size changes no result
 
 
 def write_tower_rankings(

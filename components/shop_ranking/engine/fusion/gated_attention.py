@@ -21,7 +21,6 @@ from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
-OLDER_WIDTH = 32  # of networks that were registered before their file said it
 TOGETHER = 64  # shoppers that are scored at once; capacity only: rounding apart, no result
 DRAWING = Lock()  # torch draws first weights from one generator, whichever thread asks
 
@@ -107,9 +106,7 @@ class GatedAttention:
             )
         fusion = cls()
         fusion.epochs, fusion.gates = values["epochs"], values["gates"]
-        fusion.network = GatedNetwork(
-            2 * len(PLAIN), tuple(values["dims"]), width=values.get("width", OLDER_WIDTH)
-        )
+        fusion.network = GatedNetwork(2 * len(PLAIN), tuple(values["dims"]), width=values["width"])
         fusion.network.load_state_dict(torch.load(folder / "network.pt", weights_only=True))
         fusion.network.eval()
         with np.load(folder / "scaling.npz") as scaling:

@@ -24,6 +24,7 @@ ARG REVISION=none
 ENV PATH=/opt/shopfusion/.venv/bin:$PATH \
     SHOPFUSION_GIT_REVISION=$REVISION \
     SHOPFUSION_HOME=/var/lib/shopfusion \
+    NUMBA_CACHE_DIR=/var/lib/shopfusion/compiled \
     AIRFLOW_HOME=/var/lib/shopfusion/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/shopfusion/dags
 ENTRYPOINT ["/opt/shopfusion/docker/airflow-entrypoint.sh"]

@@ -33,7 +33,7 @@ def write_packages(world: TinyWorld, standins: dict[str, Path], folder: Path) ->
         patch.setenv("SHOPFUSION_MLFLOW_URI", new_registry(folder))
         fused = folder / "fused"
         few = tiny_params(fusion={"stacking": {"trees": [40]}})
-        # The other ways take their time.
+        # The other methods take their time.
         component.run(few, prepared=world.prepared, fused=fused, methods=[WAY], **standins)
     package = ranker_package(fused, world.prepared, folder).folder
     items = read_table(package / "shop" / "items.parquet")

@@ -49,7 +49,7 @@ def write_export(folder: Path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def towers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
-    """Run the example and the stages up to one way of fusion."""
+    """Run the example and the stages up to one method of fusion."""
     folder = tmp_path_factory.mktemp("shop")
     cluster = write_export(folder)
     example = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)

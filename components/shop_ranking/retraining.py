@@ -56,9 +56,9 @@ def window_end(champion: "Version") -> date:
 
 
 def refresh(champion: "Version") -> dict[str, Any]:
-    """Return what makes a training a refresh: the champion's towers, and its way of fusion alone.
+    """Return what makes a training a refresh: the champion's towers and its method alone.
 
-    A champion that was registered before versions carried the tag says no way: then all are fitted.
+    A champion registered before versions carried the tag says no method: then all are fitted.
     """
     return {
         "retrain": [],

@@ -1,7 +1,7 @@
 """Row 3: the main job with several seeds, its ablation, and what the pictures add.
 
 The first seed is the finished run in this folder. For each other one the behaviour tower and the
-way of fusion that the run chose are trained again; all else is that of the finished run.
+method of fusion that the run chose are trained again; all else is that of the finished run.
 """
 
 import json
@@ -71,7 +71,7 @@ def _of_seed(params: Params, seed: int, task: Task) -> Params:
 
 
 def _trained(params: Params, method: str, rows: TestRows) -> pd.DataFrame:
-    """Train the behaviour tower and one way of fusion; every shopper's metrics."""
+    """Train the behaviour tower and one method of fusion; every shopper's metrics."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         tower, fused = Path(name, "behaviour"), Path(name, "fused")

@@ -43,16 +43,16 @@ def run(params: Params, *, prepared: Path, champion: Path, policy: Path = POLICY
 
     """
     rules = load_policy(SHOP_RANKING, policy)
-    found = tracking.version_at(rules.leading, rules.aliases.champion)
-    cut = next(one for one in read_cuts(prepared) if one["role"] == "test")
-    reason = _why_not(found, params, prepared, cut)
+    version = tracking.version_at(rules.leading, rules.aliases.champion)
+    cut = next(cut for cut in read_cuts(prepared) if cut["role"] == "test")
+    reason = _why_not(version, params, prepared, cut)
     with atomic_folder(champion) as folder:
         called = None
-        if found is not None and not reason:
+        if version is not None and not reason:
             try:
                 with part("ranking the test cut"):
-                    _rank(found, prepared, cut, folder)
-                called = f"{found.name}/{found.version}"
+                    _rank(version, prepared, cut, folder)
+                called = f"{version.name}/{version.version}"
                 say(f"{called} ranked the cut {cut['name']} of {cut['day']}")
             except LayoutError as error:
                 reason = str(error)
@@ -99,5 +99,5 @@ def _rank(version: Version, prepared: Path, cut: dict[str, str], folder: Path) -
         evaluated = read_candidates(prepared, cut["name"])
         tested = shoppers.take(np.flatnonzero(np.isin(shoppers.users, evaluated.users)))
         candidates = ranker.engine_over(items).candidates(tested)
-        ranked = fused_rankings(ranker.fusion, candidates, evaluated, name=NAME, seconds=0.0)
+        ranked = fused_rankings(ranker.fusion.score(candidates), candidates, evaluated, seconds=0.0)
     ranked.save(folder / "rankings" / cut["name"] / f"{NAME}.npz")

@@ -40,6 +40,27 @@ class CandidateSet:
         """Row of the shopper of each candidate, (rows,)."""
         return np.repeat(np.arange(len(self.users)), np.diff(self.ptr))
 
+    @cached_property
+    def normalised(self) -> Floats:
+        """Signals with mean 0 and deviation 1 over a shopper's rows of a segment, (rows, signals).
+
+        A segment is what the shopper bought before, or what is new to the shopper. NaN stays NaN: a
+        missing modality takes no part.
+        """
+        group = self.owner * 2 + self.bought
+        size = 2 * len(self.users)
+        out = np.empty_like(self.signals)
+        for k in range(out.shape[1]):
+            values = self.signals[:, k].astype(np.float64)
+            known = ~np.isnan(values)
+            filled = np.where(known, values, 0)
+            count = np.maximum(np.bincount(group, known, minlength=size), 1)
+            mean = np.bincount(group, filled, minlength=size) / count
+            centred = np.where(known, values - mean[group], 0)
+            deviation = np.sqrt(np.bincount(group, centred**2, minlength=size) / count)
+            out[:, k] = np.where(known, centred / np.maximum(deviation[group], 1e-9), np.nan)
+        return out
+
     def take(self, rows: npt.NDArray[np.integer]) -> "CandidateSet":
         """Return the candidates of the shoppers at `rows`, in that order."""
         lengths = self.ptr[rows + 1] - self.ptr[rows]

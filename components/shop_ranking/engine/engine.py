@@ -1,4 +1,4 @@
-"""Candidates of shoppers and their rows with features: one way for training and for serving.
+"""Candidates of shoppers and their rows with features: the same for training and for serving.
 
 What a fusion is fitted on and what it is asked with come from the same indexes and the same
 loops, so that the two cannot drift apart.
@@ -23,8 +23,9 @@ from components.shop_ranking.engine.history import Ints
 from components.shop_ranking.engine.row_scores import score_rows
 from components.shop_ranking.engine.signals import EASE, SIGNALS
 from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
+from components.shop_ranking.engine.trained_with import TrainedWith
 
-TOGETHER = 64  # shoppers whose rows are made at once
+TOGETHER = 64  # shoppers whose rows are made at once; capacity only: changes no result
 PLACE = {name: place for place, name in enumerate(FEATURES)}
 
 
@@ -33,12 +34,11 @@ class Engine:
 
     Args:
         items: the catalogue at one moment.
-        new: items never bought before that each source proposes a shopper.
-        bought: items bought before that are proposed a shopper.
+        trained_with: what a training uses, and whoever answers with its model.
 
     """
 
-    def __init__(self, items: ItemState, *, new: int, bought: int) -> None:
+    def __init__(self, items: ItemState, trained_with: TrainedWith) -> None:
         self.items = ItemState(  # in memory, not mapped: a page fault costs more than a request
             numbers=np.array(items.numbers, np.float32, order="C"),
             eligible=np.array(items.eligible),
@@ -52,8 +52,9 @@ class Engine:
         for name in ("norms", "moments", "group_sessions_28", "group_sizes", "order"):
             getattr(self.items, name)  # computed now, not by the first request
         self.ease = EaseScores(self.items)
-        self.sources = CandidateSources(self.items, self.ease, new=new, bought=bought)
-        self.new, self.indexes, self.popular = new, self.sources.indexes, self.sources.popular
+        self.sources = CandidateSources(self.items, self.ease, trained_with)
+        self.new, self.row_params = self.sources.new, trained_with.rows
+        self.indexes, self.popular = self.sources.indexes, self.sources.popular
         self._own = threading.local()
 
     def candidates(self, shoppers: ShopperState) -> CandidateSet:
@@ -88,9 +89,9 @@ class Engine:
 
     def _rows(self, shoppers: ShopperState, proposed: Proposed) -> CandidateSet:
         ptr, item, ease = proposed.ptr, proposed.items, proposed.ease
-        towers = score_rows(shoppers, self.items, ptr, item)
+        towers = score_rows(shoppers, self.items, ptr, item, self.row_params.recent_items)
         pair = _pairs_of(shoppers.ptr, shoppers.item, ptr, item, len(self.items.eligible))
-        features = assemble(shoppers, self.items, ptr, item, pair)
+        features = assemble(shoppers, self.items, ptr, item, pair, self.row_params)
         signals = np.empty((len(item), len(SIGNALS)), np.float32)
         for k, tower in enumerate(TOWERS):
             signals[:, k] = features[:, PLACE[tower]] = towers.at[tower]

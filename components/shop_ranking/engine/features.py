@@ -15,9 +15,8 @@ from components.platform.compiled import compiled
 from components.shop_ranking.engine.feature_names import FEATURES, SHOPPER
 from components.shop_ranking.engine.history import PAIR_COLUMNS, SHOPPER_COLUMNS, Floats, Ints
 from components.shop_ranking.engine.states import GROUPS, ITEM_COLUMNS, ItemState, ShopperState
+from components.shop_ranking.params.fusion import RowParams
 
-PRIOR_GAPS = np.float32(1.5)  # observed gaps that the item's mean gap is worth
-DEFAULT_GAP_DAYS = np.float32(60.0)
 NAN, ONE = np.float32(np.nan), np.float32(1)
 MONTH_IN_QUARTER = np.float32(91 / 28)
 
@@ -46,8 +45,9 @@ CATEGORY, PRODUCT_TYPE = GROUPS.index("category"), GROUPS.index("product_type")
 
 
 def assemble(
-    shoppers: ShopperState, items: ItemState, ptr: npt.NDArray[np.int64], item: Ints, pair: Ints
-) -> Floats:
+    shoppers: ShopperState, items: ItemState, ptr: npt.NDArray[np.int64], item: Ints, pair: Ints,
+    params: RowParams,
+) -> Floats:  # fmt: skip
     """Return the features of rows, (R, len(FEATURES)); NaN is missing, as all scores are here.
 
     Args:
@@ -56,6 +56,7 @@ def assemble(
         ptr: (B + 1,) rows ptr[b]:ptr[b + 1] are those of shopper b.
         item: (R,).
         pair: (R,) row in the shoppers' pairs, -1 where never touched.
+        params: how the days between two purchases are expected.
 
     """
     features = np.full((len(item), len(FEATURES)), NAN, np.float32)
@@ -63,6 +64,7 @@ def assemble(
     _fill(
         features, ptr, item, pair, shoppers.ptr, shoppers.item, shoppers.pairs, shoppers.numbers,
         items.numbers, items.groups, sizes, items.group_sessions_28,
+        np.float32(params.prior_gaps), np.float32(params.default_gap_days),
     )  # fmt: skip
     return features
 
@@ -71,6 +73,7 @@ def assemble(
 def _fill(
     out: Floats, row_ptr: Any, row_item: Ints, row_pair: Ints, ptr: Any, item: Ints, pairs: Floats,
     numbers: Floats, catalogue: Floats, groups: Ints, sizes: Any, group_sold: Floats,
+    prior_gaps: np.float32, default_gap: np.float32,
 ) -> None:  # fmt: skip
     starts = np.zeros(len(sizes) + 1, np.int64)
     starts[1:] = np.cumsum(sizes)
@@ -88,7 +91,7 @@ def _fill(
                 features[ALIKE[k, 0]] = pair[ALIKE[k, 1]] if touched else 0
             for k in range(len(COPIED)):
                 features[COPIED[k, 0]] = numbers[shopper, COPIED[k, 1]]
-            _habit(features, pair, numbers[shopper], thing)
+            _habit(features, pair, numbers[shopper], thing, prior_gaps, default_gap)
             _item(features, thing)
             _affinity(features, code, starts, sums, latest, numbers[shopper])
             for group in range(len(sizes)):
@@ -134,7 +137,10 @@ def _add_up_groups(
 
 
 @compiled
-def _habit(out: Floats, pair: Floats, mine: Floats, thing: Floats) -> None:
+def _habit(
+    out: Floats, pair: Floats, mine: Floats, thing: Floats, prior_gaps: np.float32,
+    default_gap: np.float32,
+) -> None:  # fmt: skip
     last, since, span = pair[PAIR.days_since_last], pair[PAIR.visits_since], pair[PAIR.visits_span]
     out[AT.days_since_last], out[AT.days_since_first] = last, pair[PAIR.days_since_first]
     out[AT.visits_since] = since
@@ -143,8 +149,8 @@ def _habit(out: Floats, pair: Floats, mine: Floats, thing: Floats) -> None:
     gaps = bought - ONE
     between = pair[PAIR.days_since_first] - last
     usual = thing[ITEM.mean_gap_days]
-    prior = PRIOR_GAPS * (DEFAULT_GAP_DAYS if np.isnan(usual) else usual)
-    expected = (between + prior) / (gaps + PRIOR_GAPS)
+    prior = prior_gaps * (default_gap if np.isnan(usual) else usual)
+    expected = (between + prior) / (gaps + prior_gaps)
     gap = between / gaps if gaps > 0 else NAN
     out[AT.share_of_visits] = sessions / mine[OF_SHOPPER.sessions]
     out[AT.rate_since_first] = bought / span

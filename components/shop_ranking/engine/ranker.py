@@ -21,7 +21,6 @@ from components.shop_ranking.engine.fusion.interface import Fusion
 from components.shop_ranking.engine.history import Events, Floats, Ints, decay, summarise
 from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
 from components.shop_ranking.engine.trained_with import TrainedWith, read_choice
-from components.shop_ranking.engine.trees import quickened
 
 
 @dataclass(frozen=True)
@@ -41,17 +40,16 @@ class FusedRanker:
     ) -> None:
         self.fusion, self.items, self.shoppers = fusion, items, shoppers
         self.trained_with = trained_with
-        self.quick = quickened(fusion)
         size = int(shoppers.users.max(initial=-1)) + 1
         self.row_of_user = np.full(size + 1, -1, np.int64)  # the last one is for unknown shoppers
         self.row_of_user[shoppers.users] = np.arange(len(shoppers))
 
     @classmethod
     def load(cls, folder: Path, method: str | None = None) -> "FusedRanker":
-        """Read models/fused: the chosen way of fusion, or `method`.
+        """Read models/fused: the chosen method of fusion, or `method`.
 
         Raises:
-            ModelError: a file is absent, or the way of fusion is unknown.
+            ModelError: a file is absent, or the method is unknown.
             LayoutError: the folder was written by code of another layout.
 
         """
@@ -80,8 +78,7 @@ class FusedRanker:
 
     def engine_over(self, items: ItemState) -> Engine:
         """Return what proposes as this ranker does, out of another catalogue."""
-        new, bought = self.trained_with.new_candidates, self.trained_with.bought_candidates
-        return Engine(items, new=new, bought=bought)
+        return Engine(items, self.trained_with)
 
     def known(self, users: Ints) -> ShopperState:
         """Return the state of shoppers by user_index; an unknown one (-1) has no history."""
@@ -128,7 +125,7 @@ class FusedRanker:
     def ranked(self, shoppers: ShopperState) -> list[Ranked]:
         """Return each shopper's candidates with their fused scores; all are scored as one batch."""
         candidates = self.engine.candidates(shoppers)
-        scores, ranked = self.quick.score(candidates), []
+        scores, ranked = self.fusion.score(candidates), []
         for first, end in pairwise(candidates.ptr.tolist()):
             best = first + np.argsort(-scores[first:end], kind="stable")
             ranked.append(Ranked(candidates.items[best], scores[best], candidates.bought[best]))
@@ -140,7 +137,7 @@ class FusedRanker:
         if not any(len(mine) for mine, _ in ordered):
             return [np.zeros(0, np.float32) for _ in items]
         candidates = self.engine.rows(shoppers, [mine.astype(np.int32) for mine, _ in ordered])
-        scores = self.quick.score(candidates)
+        scores = self.fusion.score(candidates)
         return [
             scores[first + back]
             for first, (_, back) in zip(candidates.ptr[:-1].tolist(), ordered, strict=True)

@@ -13,12 +13,15 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
+from components.platform.compiled import compiled
 from components.platform.errors import DataError, ModelError
 from components.platform.files import atomic_file, read_table
 from components.platform.progress import track
+from components.shop_ranking.engine.top_k import best_first
 
 LENGTH = 100  # items kept a shopper
-BATCH = 256  # shoppers scored at once: 256 x 11,724 float32 is 12 MB
+# Shoppers scored at once, 256 x 11,724 float32 is 12 MB; capacity only: changes no result.
+BATCH = 256
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -55,17 +58,17 @@ class Rankings:
         remedy = "run the stage that writes it (see dvc.yaml)"
         try:
             with np.load(path) as file:
-                found = cls(file["users"], file["all"], file["novel"], float(file["seconds"]))
+                rankings = cls(file["users"], file["all"], file["novel"], float(file["seconds"]))
         except FileNotFoundError as error:
             raise DataError(f"the ranking file {path}", "none", remedy) from error
         except (KeyError, ValueError, OSError) as error:
             raise DataError(f"a ranking file at {path}", str(error), remedy) from error
-        shapes = (found.users.shape, found.all.shape, found.novel.shape)
+        shapes = (rankings.users.shape, rankings.all.shape, rankings.novel.shape)
         if shapes[1] != (*shapes[0], LENGTH) or shapes[2] != shapes[1]:
             raise DataError(f"arrays (n,), (n, {LENGTH}) twice in {path}", f"{shapes}", remedy)
-        if np.any(np.diff(found.users) <= 0):
+        if np.any(np.diff(rankings.users) <= 0):
             raise DataError(f"users of {path} ascending, each once", "another order", remedy)
-        return found
+        return rankings
 
 
 @dataclass(frozen=True)
@@ -109,20 +112,27 @@ def top_k(scores_BI: Floats, order_E: Ints, k: int = LENGTH) -> Ints:
         ModelError: a score is NaN.
 
     """
-    scores_BE = np.asarray(scores_BI[:, order_E], np.float32) + np.float32(0)  # -0.0 -> 0.0
-    if np.isnan(scores_BE).any():
+    best_BK, has_nan = _top_k(np.asarray(scores_BI, np.float32), order_E, k)
+    if has_nan:
         raise ModelError("a number as the score of every eligible item", "NaN", "mend the model")
-    # One int64 key a score - the float's order above, the place in `order` below - makes ties
-    # impossible, so that the fast partial sort is exact.
-    bits = scores_BE.view(np.int32)
-    ranked = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) << 32
-    count = scores_BE.shape[1]
-    keys = ranked | np.arange(count - 1, -1, -1, dtype=np.int64)
-    best = min(k, count)
-    keys = np.sort(np.partition(keys, count - best, axis=1)[:, count - best :], axis=1)[:, ::-1]
-    place = count - 1 - (keys & 0xFFFFFFFF)
-    out = np.where(np.take_along_axis(scores_BE, place, 1) > -np.inf, order_E[place], -1)
-    return np.pad(out, ((0, 0), (0, k - best)), constant_values=-1).astype(np.int32)
+    return best_BK
+
+
+@compiled
+def _top_k(scores_BI: Floats, order_E: Ints, k: int) -> tuple[Ints, bool]:
+    """Return the best items a row and whether any of their scores is NaN."""
+    best_BK = np.full((len(scores_BI), k), -1, np.int32)
+    scores_E, usable_E = np.empty(len(order_E), np.float32), np.empty(len(order_E), np.bool_)
+    has_nan = False
+    for row in range(len(scores_BI)):
+        for place in range(len(order_E)):
+            score = scores_BI[row, order_E[place]]
+            has_nan |= np.isnan(score)
+            scores_E[place], usable_E[place] = score, score > -np.inf
+        places = best_first(scores_E, usable_E, k)
+        for rank in range(len(places)):
+            best_BK[row, rank] = order_E[places[rank]]
+    return best_BK, has_nan
 
 
 def rank(

@@ -16,7 +16,6 @@ from components.platform.compiled import compiled_sums
 from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
 
-RECENT_ITEMS = 10  # the latest items of a shopper that a candidate is compared with
 Doubles = npt.NDArray[np.float64]
 
 
@@ -30,16 +29,19 @@ class TowerScores:
 
 
 def score_rows(
-    shoppers: ShopperState, items: ItemState, ptr: npt.NDArray[np.int64], item: Ints
+    shoppers: ShopperState, items: ItemState, ptr: npt.NDArray[np.int64], item: Ints, recent: int
 ) -> TowerScores:
-    """Score rows by every tower; those of shopper b are ptr[b]:ptr[b + 1]."""
+    """Score rows by every tower; those of shopper b are ptr[b]:ptr[b + 1].
+
+    An item is also compared with the `recent` latest items of the shopper.
+    """
     at, z, nearest = {}, {}, {}
     for tower in TOWERS:
         moments = items.moments[tower]
         at[tower], z[tower], nearest[tower] = _tower_rows(
             np.ascontiguousarray(shoppers.vectors[tower], np.float32), shoppers.ptr, shoppers.item,
             items.vectors[tower], items.norms[tower], moments.first, moments.second,
-            moments.count, ptr, item,
+            moments.count, ptr, item, recent,
         )  # fmt: skip
     return TowerScores(at, z, nearest)
 
@@ -47,7 +49,7 @@ def score_rows(
 @compiled_sums
 def _tower_rows(
     users: Floats, ptr: Any, touched: Ints, vectors: Floats, norms: Doubles, first: Doubles,
-    second: Doubles, count: int, row_ptr: Any, row_item: Ints,
+    second: Doubles, count: int, row_ptr: Any, row_item: Ints, recent: int,
 ) -> tuple[Floats, Floats, Floats]:  # fmt: skip
     """Return a tower's score, the score against all items, and the nearest cosine, (R,) each.
 
@@ -55,10 +57,10 @@ def _tower_rows(
     """
     dims = vectors.shape[1]
     at, z, nearest = np.empty((3, len(row_item)), np.float32)
-    against = np.empty((1 + RECENT_ITEMS, dims))  # the shopper's vector, then the latest items'
+    against = np.empty((1 + recent, dims))  # the shopper's vector, then the latest items'
     mine = np.empty(dims)
     for shopper in range(len(row_ptr) - 1):
-        latest = touched[max(ptr[shopper], ptr[shopper + 1] - RECENT_ITEMS) : ptr[shopper + 1]]
+        latest = touched[max(ptr[shopper], ptr[shopper + 1] - recent) : ptr[shopper + 1]]
         mean = squares = 0.0
         for dim in range(dims):
             against[0, dim] = users[shopper, dim]

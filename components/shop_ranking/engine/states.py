@@ -36,7 +36,7 @@ ITEM_COLUMNS = (
     "discounted_share",
     "discounted_share_28",
 )
-# Ways to group items: top of the category path, two levels, whole path; brand; brand in level 2.
+# How items are grouped: top of the category path, two levels, whole path; brand; brand in level 2.
 GROUPS = ("department", "category", "product_type", "brand", "brand_in_category")
 
 
@@ -71,7 +71,7 @@ class ItemState:
 
     @cached_property
     def group_sizes(self) -> tuple[int, ...]:
-        """Number of groups of each way to group."""
+        """Number of groups of each of GROUPS."""
         return tuple(int(codes.max(initial=-1)) + 1 for codes in self.groups.T)
 
     @cached_property
@@ -90,8 +90,8 @@ class ItemState:
         """Length of each tower's vectors, (I,) a tower; NaN where missing."""
         parts = {name: _parts(vectors) for name, vectors in self.vectors.items()}
         return {
-            name: np.concatenate([np.linalg.norm(part, axis=1) for part in found])
-            for name, found in parts.items()
+            name: np.concatenate([np.linalg.norm(part, axis=1) for part in converted])
+            for name, converted in parts.items()
         }
 
     @cached_property

@@ -9,10 +9,10 @@ from components.platform.compiled import compiled
 
 
 @compiled
-def _worse(scores: npt.NDArray[Any], one: int, other: int) -> bool:
-    """Return whether the score of `one` is smaller, or equal and further behind."""
-    equal = scores[one] == scores[other]
-    return bool(scores[one] < scores[other] or (equal and one > other))
+def _worse(scores: npt.NDArray[Any], place: int, other: int) -> bool:
+    """Return whether the score at `place` is smaller, or equal and further behind."""
+    equal = scores[place] == scores[other]
+    return bool(scores[place] < scores[other] or (equal and place > other))
 
 
 @compiled
@@ -49,9 +49,10 @@ def largest(
     return heap[:size]
 
 
+@compiled
 def best_first(
     scores: npt.NDArray[Any], usable: npt.NDArray[np.bool_], k: int
 ) -> npt.NDArray[np.int64]:
     """Return where the k largest usable scores are, best first, of equal ones the first first."""
-    found = np.sort(largest(scores, usable, k))
-    return found[np.argsort(-scores[found], kind="stable")]
+    places = np.sort(largest(scores, usable, k))
+    return places[np.argsort(-scores[places], kind="mergesort")]

@@ -9,13 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from components.platform.errors import LayoutError, ModelError
+from components.shop_ranking.params.fusion import IndexParams, RowParams
 from components.shop_ranking.towers import TOWERS
 
 if TYPE_CHECKING:
     from components.shop_ranking.params import Params
 
-LAYOUT = 2  # of a fused package; raise it when a package written before can no longer be read
+LAYOUT = 3  # of a fused package; raise it when a package written before can no longer be read
 FILE = "chosen.json"
 REMEDY = "train the fusion again"
 
@@ -26,6 +29,9 @@ class TrainedWith:
 
     new_candidates: int  # items never bought before that each source proposes a shopper
     bought_candidates: int  # items bought before that are proposed
+    category_items: int  # most popular items of a category that are looked through
+    index: IndexParams  # how the nearest items of a shopper's vector are found
+    rows: RowParams  # what the features of a row are made with
     session_gap_minutes: float  # a pause this long starts a session where none is named
     half_life_days: Mapping[str, float]  # content tower -> age at which an event counts half
     history_half_life_items: float  # the n-th latest item of a stranger counts 2^(-n / this)
@@ -36,6 +42,9 @@ class TrainedWith:
         return cls(
             new_candidates=params.fusion.new_candidates,
             bought_candidates=params.fusion.bought_candidates,
+            category_items=params.fusion.category_items,
+            index=params.fusion.index,
+            rows=params.fusion.rows,
             session_gap_minutes=params.preparation.session_gap_minutes,
             half_life_days={
                 name: days
@@ -47,7 +56,8 @@ class TrainedWith:
 
     def values(self) -> dict[str, Any]:
         """Return what FILE holds of it, in plain values."""
-        return {"layout": LAYOUT, **asdict(self)}
+        sections = {"index": self.index.model_dump(), "rows": self.rows.model_dump()}
+        return {"layout": LAYOUT, **asdict(self), **sections}
 
 
 def read_choice(folder: Path) -> tuple[str, TrainedWith]:
@@ -66,7 +76,9 @@ def read_choice(folder: Path) -> tuple[str, TrainedWith]:
     if layout != LAYOUT:
         raise LayoutError(f"a fused model of layout {LAYOUT}", f"layout {layout}", REMEDY)
     try:
-        names = TrainedWith.__dataclass_fields__
-        return str(chosen["method"]), TrainedWith(**{name: chosen[name] for name in names})
-    except KeyError as error:
+        values = {name: chosen[name] for name in TrainedWith.__dataclass_fields__}
+        values["index"] = IndexParams.model_validate(values["index"])
+        values["rows"] = RowParams.model_validate(values["rows"])
+        return str(chosen["method"]), TrainedWith(**values)
+    except (KeyError, ValidationError) as error:
         raise ModelError(f"{error} in {folder / FILE}", "none", REMEDY) from error

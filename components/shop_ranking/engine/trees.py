@@ -1,24 +1,21 @@
-"""The stacking's trees without a branch: the same log-odds in a fifth of the time.
+"""LightGBM's trees without a branch: the same sums, to the last bit, in a tenth of the time.
 
 QuickScorer (Lucchese et al., SIGIR 2015) asks all nodes of a tree at once. Each node knows which
 leaves are out of reach where its answer is no; the first leaf that no node rules out is the
 tree's. Here a node is asked for all rows before the next one is, so that an instruction answers
 for 8 or 16 of them (Lucchese et al., SIGIR 2016). LightGBM walks a row through a tree in 38 ns,
 ONNX Runtime in 22, this takes 2 to 4. A feature is a float32, so a threshold in double precision
-splits as the largest float32 that is not above it.
+splits as the largest float32 that is not above it. The leaves of a row are added up in the
+order of the trees and in double precision, as LightGBM adds them.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
 from components.platform.compiled import compiled
-from components.shop_ranking.engine.candidate_sets import CandidateSet
-from components.shop_ranking.engine.fusion.interface import Fusion
-from components.shop_ranking.engine.fusion.lists import SEGMENTS, rows_of
-from components.shop_ranking.engine.fusion.stacking import Stacking
 from components.shop_ranking.engine.history import Floats
 
 LEAVES = 32  # of a tree, at most: a bit each
@@ -31,82 +28,64 @@ PLACE[[((SEQUENCE << place) & ALL) >> 27 for place in range(LEAVES)]] = np.arang
 
 
 class Trees:
-    """Scores candidates as a stacking does; nothing in it changes once it is made."""
+    """The trees of a model as arrays: an entry a node, or a row a tree."""
 
-    def __init__(self, stacking: Stacking) -> None:
-        self.segments = {}
-        for segment in SEGMENTS:
-            heads = [name for name in stacking.heads if name.startswith(segment)]
-            if heads:
-                forest = _Forest()
-                for name in heads:
-                    slope, offset = stacking.scales[name]
-                    dumped = stacking.heads[name].dump_model(num_iteration=stacking.rounds)
-                    forest.add(dumped["tree_info"], slope / len(heads), offset / len(heads))
-                self.segments[segment] = forest.packed()
+    def __init__(self, model: lgb.Booster) -> None:
+        feature: list[int] = []
+        threshold: list[np.float32] = []
+        missing_left: list[bool] = []
+        reach: list[int] = []  # leaves that are left where the answer is no
+        ends: list[int] = [0]  # of each tree's nodes
+        leaves: list[list[float]] = []
 
-    def score(self, candidates: CandidateSet) -> Floats:
-        """Return the log-odds of being wanted, (rows,): Stacking.score to about 1e-6."""
-        total = np.zeros(len(candidates), np.float32)
-        for segment, packed in self.segments.items():
-            rows = rows_of(candidates, segment)
-            if rows.any():
-                total[rows] = _score(np.ascontiguousarray(candidates.features[rows].T), *packed)
-        return total
+        def below(node: dict[str, Any], values: list[float]) -> int:
+            """Write a node and all below it; return its leaves, a bit each, from the left."""
+            split = node.get("split_feature")
+            if split is None:
+                values.append(node["leaf_value"])
+                return 1 << (len(values) - 1)
+            assert node["decision_type"] == "<=", "no feature is a category"
+            # LightGBM reads NaN as 0 where a feature was never missing in training.
+            zero = node["missing_type"] == "None"
+            left = below(node["left_child"], values)
+            right = below(node["right_child"], values)
+            feature.append(split)
+            threshold.append(not_above(node["threshold"]))
+            missing_left.append(node["threshold"] >= 0 if zero else node["default_left"])
+            reach.append(ALL & ~left)
+            return left | right
 
-
-@dataclass
-class _Forest:
-    """Trees of several heads, added up: a list entry a node, or a tree."""
-
-    feature: list[int] = field(default_factory=list)
-    threshold: list[np.float32] = field(default_factory=list)
-    missing_left: list[bool] = field(default_factory=list)
-    reach: list[int] = field(default_factory=list)  # leaves that are left where the answer is no
-    ends: list[int] = field(default_factory=list)  # of each tree's nodes
-    leaves: list[list[float]] = field(default_factory=list)
-    offset: float = 0.0
-
-    def add(self, trees: list[dict[str, Any]], slope: float, offset: float) -> None:
-        """Add slope x the sum of the trees + offset."""
-        self.offset += offset
-        for tree in trees:
+        for tree in model.dump_model(num_iteration=-1)["tree_info"]:
             values: list[float] = []
-            self._below(tree["tree_structure"], values)
+            below(tree["tree_structure"], values)
             assert len(values) <= LEAVES, (
                 f"a tree of {len(values)} leaves; fusion.stacking.leaves is at most {LEAVES}"
             )
-            self.leaves.append([slope * value for value in values] + [0.0] * (LEAVES - len(values)))
-            self.ends.append(len(self.feature))
-
-    def _below(self, node: dict[str, Any], values: list[float]) -> int:
-        """Write a node and all below it; return its leaves, a bit each, numbered from the left."""
-        split = node.get("split_feature")
-        if split is None:
-            values.append(node["leaf_value"])
-            return 1 << (len(values) - 1)
-        assert node["decision_type"] == "<=", "no feature is a category"
-        # LightGBM reads NaN as 0 where a feature was never missing in training.
-        zero = node["missing_type"] == "None"
-        left = self._below(node["left_child"], values)
-        right = self._below(node["right_child"], values)
-        self.feature.append(split)
-        self.threshold.append(not_above(node["threshold"]))
-        self.missing_left.append(node["threshold"] >= 0 if zero else node["default_left"])
-        self.reach.append(ALL & ~left)
-        return left | right
-
-    def packed(self) -> tuple[Any, ...]:
-        """Return what `_score` wants behind the features."""
-        return (
-            np.array([0, *self.ends], np.int64),
-            np.array(self.feature, np.int64),
-            np.array(self.threshold, np.float32),
-            np.array(self.missing_left, bool),
-            np.array(self.reach, np.uint32),
-            np.array(self.leaves, np.float64),
-            self.offset,
+            leaves.append(values + [0.0] * (LEAVES - len(values)))
+            ends.append(len(feature))
+        self.nodes = (
+            np.array(ends, np.int64),
+            np.array(feature, np.int64),
+            np.array(threshold, np.float32),
+            np.array(missing_left, bool),
+            np.array(reach, np.uint32),
+            np.array(leaves, np.float64).reshape(-1, LEAVES),
         )
+
+    def __len__(self) -> int:
+        return len(self.nodes[-1])
+
+    def add(self, total: npt.NDArray[np.float64], features: Floats, first: int, last: int) -> None:
+        """Add the trees first..last - 1 to the sums of rows.
+
+        Args:
+            total: (rows,), those of the trees before.
+            features: (features, rows), contiguous.
+            first: tree, counted from 0.
+            last: tree behind the last one.
+
+        """
+        _add(total, features, first, min(last, len(self)), *self.nodes)
 
 
 @compiled
@@ -122,21 +101,21 @@ def _rule_out_above_or_missing(live: Any, x: Any, threshold: Any, reach: Any) ->
 
 
 @compiled
-def _score(
+def _add(
+    total: npt.NDArray[np.float64],  # (rows,)
     features: Floats,  # (features, rows)
+    first: int,
+    last: int,
     start: npt.NDArray[np.int64],  # (trees + 1,)
     feature: npt.NDArray[np.int64],  # (nodes,), as all up to `reach`
     threshold: Floats,
     missing_left: npt.NDArray[np.bool_],
     reach: npt.NDArray[np.uint32],
     leaves: npt.NDArray[np.float64],  # (trees, LEAVES)
-    offset: float,
-) -> Floats:
-    """Return offset + the trees' sum for each row."""
+) -> None:
     rows = features.shape[1]
-    total = np.full(rows, offset)
     live = np.empty(rows, np.uint32)
-    for tree in range(len(start) - 1):
+    for tree in range(first, last):
         live[:] = np.uint32(ALL)
         for node in range(start[tree], start[tree + 1]):
             x = features[feature[node]]
@@ -146,18 +125,13 @@ def _score(
                 _rule_out_above_or_missing(live, x, threshold[node], reach[node])
         values = leaves[tree]
         for row in range(rows):
-            first = live[row] & (~live[row] + np.uint32(1))
-            total[row] += values[PLACE[np.uint32(first * np.uint32(SEQUENCE)) >> np.uint32(27)]]
-    return total.astype(np.float32)
-
-
-def quickened(fusion: Fusion) -> Fusion | Trees:
-    """Return what scores as `fusion` does, faster where there is such a thing."""
-    return Trees(fusion) if isinstance(fusion, Stacking) else fusion
+            lowest = live[row] & (~live[row] + np.uint32(1))
+            total[row] += values[PLACE[np.uint32(lowest * np.uint32(SEQUENCE)) >> np.uint32(27)]]
 
 
 def not_above(threshold: float) -> np.float32:
     """Return the largest float32 that is not above a double: x <= both is the same for any x."""
     with np.errstate(over="ignore"):
-        found = np.float32(threshold)
-    return np.nextafter(found, np.float32(-np.inf)) if float(found) > threshold else found
+        nearest = np.float32(threshold)
+    above = float(nearest) > threshold
+    return np.nextafter(nearest, np.float32(-np.inf)) if above else nearest

@@ -10,27 +10,24 @@ import numpy.typing as npt
 from components.platform.compiled import compiled_sums
 from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.engine.top_k import best_first
+from components.shop_ranking.params.fusion import IndexParams
 
-EXACT = 50_000  # more vectors than this are searched by cells
-TRAINED = 40  # vectors a cell that the cells are found with
-ROUNDS = 5  # of k-means
-PROBED = 16  # cells a search looks into
 Nearest = tuple[Ints, Floats]  # items and their scores, best first
 
 
 class VectorIndex:
     """Vectors of some items; scores are dot products."""
 
-    def __init__(self, vectors: Floats, rows: Ints, seed: int = 0) -> None:
+    def __init__(self, vectors: Floats, rows: Ints, params: IndexParams, seed: int = 0) -> None:
         """Index the vectors of `rows`; those of NaN are left out."""
-        found = np.ascontiguousarray(vectors[rows], np.float32)
-        known = ~np.isnan(found).any(1)
+        chosen = np.ascontiguousarray(vectors[rows], np.float32)
+        known = ~np.isnan(chosen).any(1)
         self.rows, self.dim = rows[known], vectors.shape[1]
-        self.vectors = found[known]
-        self.exact = len(self.rows) <= EXACT
+        self.vectors, self.params = chosen[known], params
+        self.exact = len(self.rows) <= params.exact_items
         self.cells: Any = None
         if not self.exact:
-            self.cells = _cells(self.vectors, seed)
+            self.cells = _cells(self.vectors, params, seed)
             self.cells.add(self.vectors)
             self.vectors = np.empty((0, self.dim), np.float32)  # the cells have them
         self.place = np.full(len(vectors), -1, np.int64)  # item_index -> row of the index
@@ -75,13 +72,14 @@ class VectorIndex:
             f"vectors of {vectors.shape[1]}, not {self.dim} numbers"
         )
         if not self.exact:
-            return [self._in_cells(*one, k) for one in zip(vectors, without, among, strict=True)]
-        found = []
+            asked = zip(vectors, without, among, strict=True)
+            return [self._in_cells(vector, left, allowed, k) for vector, left, allowed in asked]
+        nearest = []
         products = _products(vectors, self.vectors)
         for scores, left, allowed in zip(products, without, among, strict=True):
             best = best_first(scores, self._usable(left, allowed), k)
-            found.append((self.rows[best], scores[best]))
-        return found
+            nearest.append((self.rows[best], scores[best]))
+        return nearest
 
     def _usable(
         self, without: Ints | None, among: npt.NDArray[np.bool_] | None
@@ -108,32 +106,34 @@ class VectorIndex:
             selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(place[place >= 0]))
         how: Any = faiss.SearchParametersIVF
         scores, places = self.cells.search(
-            vector[None], min(k, len(self.rows)), params=how(sel=selector, nprobe=PROBED)
+            vector[None],
+            min(k, len(self.rows)),
+            params=how(sel=selector, nprobe=self.params.probed_cells),
         )
-        found = places[0] >= 0
-        return self.rows[places[0][found]], scores[0][found]
+        filled = places[0] >= 0
+        return self.rows[places[0][filled]], scores[0][filled]
 
 
 @compiled_sums
 def _products(asked: Floats, vectors: Floats) -> Floats:
     """Return every dot product, (B, I): the same to the last bit whoever else asks."""
-    found = np.empty((len(asked), len(vectors)), np.float32)
+    products = np.empty((len(asked), len(vectors)), np.float32)
     for item in range(len(vectors)):
         for row in range(len(asked)):
             total = np.float32(0)
             for dim in range(vectors.shape[1]):
                 total += asked[row, dim] * vectors[item, dim]
-            found[row, item] = total
-    return found
+            products[row, item] = total
+    return products
 
 
-def _cells(vectors: Floats, seed: int) -> Any:
+def _cells(vectors: Floats, params: IndexParams, seed: int) -> Any:
     """Return an empty index of cells (inverted lists), their centres found on a sample."""
     dim = vectors.shape[1]
     cells = 1 << round(np.log2(np.sqrt(len(vectors))))
     index: Any = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, cells, faiss.METRIC_INNER_PRODUCT)
     rng = np.random.default_rng(seed)
-    sample = rng.choice(len(vectors), min(TRAINED * cells, len(vectors)), replace=False)
-    index.cp.seed, index.cp.niter = seed, ROUNDS
+    sample = rng.choice(len(vectors), min(params.cell_sample * cells, len(vectors)), replace=False)
+    index.cp.seed, index.cp.niter = seed, params.cell_rounds
     index.train(vectors[sample])
     return index

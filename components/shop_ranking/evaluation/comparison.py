@@ -58,13 +58,15 @@ def summarise(
     for (view, part), group in shoppers.groupby(["view", "slice"], sort=False):
         wide = group.pivot(index="user_index", columns="model", values=list(METRICS))
         low, high, _ = bootstrap_means(wide.to_numpy(), params.bootstrap_samples, seed)
-        found = pd.DataFrame({"value": wide.mean(), "ci_low": low, "ci_high": high})
-        found = found.rename_axis(["metric", "model"]).reset_index()
-        found["metric"] += f"@{params.k}"
-        parts.append(found.assign(view=view, slice=part))
+        means = pd.DataFrame({"value": wide.mean(), "ci_low": low, "ci_high": high})
+        means = means.rename_axis(["metric", "model"]).reset_index()
+        means["metric"] += f"@{params.k}"
+        parts.append(means.assign(view=view, slice=part))
     parts.append(_catalogue(rankings, rows, params, seed))
     table = pd.concat(parts, ignore_index=True)
-    table["seconds"] = table["model"].map({name: one.seconds for name, one in rankings.items()})
+    table["seconds"] = table["model"].map(
+        {name: ranking.seconds for name, ranking in rankings.items()}
+    )
     table["is_champion"] = table["model"] == champion
     order = {"all": 0, "repeat": 1, "novel": 2}
     best = table[table["metric"] == f"ndcg@{params.k}"].set_index(["view", "slice", "model"])
@@ -78,20 +80,22 @@ def _catalogue(
     rankings: dict[str, Rankings], rows: TestRows, params: EvaluationParams, seed: int
 ) -> pd.DataFrame:
     """Return coverage and popularity bias of the lists; coverage has no interval over shoppers."""
-    found = []
+    measured: list[dict[str, object]] = []
     for name, ranking in rankings.items():
         for view in ("all", "novel"):
             ranked = (ranking.novel if view == "novel" else ranking.all)[:, : params.k]
             bias = popularity_bias(ranked, rows.popularity)
             low, high, _ = bootstrap_means(bias[:, None], params.bootstrap_samples, seed)
             shared = {"view": view, "slice": "all", "model": name}
-            found.append(shared | {"metric": "coverage", "value": coverage(ranked, rows.eligible)})
-            found.append(
+            measured.append(
+                shared | {"metric": "coverage", "value": coverage(ranked, rows.eligible)}
+            )
+            measured.append(
                 shared
                 | {"metric": "popularity_bias", "value": bias.mean()}
                 | {"ci_low": low[0], "ci_high": high[0]}
             )
-    return pd.DataFrame(found)
+    return pd.DataFrame(measured)
 
 
 def compare(

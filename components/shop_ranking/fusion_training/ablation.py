@@ -29,8 +29,8 @@ class Ablated:
 
     def mean(self, view: str) -> float:
         """Mean NDCG@10 over the shoppers who wanted anything in this view."""
-        found = self.ndcg[view]
-        return 0.0 if np.isnan(found).all() else float(np.nanmean(found))
+        values = self.ndcg[view]
+        return 0.0 if np.isnan(values).all() else float(np.nanmean(values))
 
     def gain_over(self, other: "Ablated", view: str) -> npt.NDArray[np.float64]:
         """Return each shopper's difference to the same shopper's NDCG@10 elsewhere."""
@@ -59,7 +59,7 @@ def ablate(
         out.append(_fit(params, method, sets, " and ".join(sorted(left_out)) or "nothing"))
         if not left_out:
             for group in groups:
-                kept = [without_features(one, group) for one in sets]
+                kept = [without_features(candidates, group) for candidates in sets]
                 out.append(_fit(params, method, kept, f"features: {group}"))
     return out
 
@@ -91,5 +91,5 @@ def _fit(params: Params, method: str, sets: list[CandidateSet], left_out: str) -
     fusion = METHODS[method](params.seed, params.fusion)
     fusion.fit(sets[:-1], sets[-1])
     scores = fusion.score(sets[-1])
-    found = {view: shopper_ndcg(sets[-1], scores, view) for view in VIEWS}
-    return Ablated(left_out, found, time.perf_counter() - started)
+    ndcg = {view: shopper_ndcg(sets[-1], scores, view) for view in VIEWS}
+    return Ablated(left_out, ndcg, time.perf_counter() - started)

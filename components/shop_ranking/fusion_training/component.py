@@ -1,4 +1,4 @@
-"""Fusion training: the towers become one ranker, in five ways that are compared."""
+"""Fusion training: the towers become one ranker, by several methods that are compared."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -16,14 +16,17 @@ from components.platform.files import atomic_folder, write_json
 from components.platform.progress import part, say
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.engine import Engine
+from components.shop_ranking.engine.fused_rankings import fused_rankings
 from components.shop_ranking.engine.fusion import METHODS, Fusion
 from components.shop_ranking.engine.fusion.lists import mean_ndcg
+from components.shop_ranking.engine.rankings import Candidates, read_candidates
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.states import ItemState, ShopperState, without
 from components.shop_ranking.engine.trained_with import TrainedWith
+from components.shop_ranking.fusion_training.fitting import Fitted, fit_all
 from components.shop_ranking.fusion_training.labels import label, read_targets, recall_by_source
 from components.shop_ranking.fusion_training.ranking_files import (
-    write_fusion_rankings,
+    ranking_file,
     write_tower_rankings,
 )
 from components.shop_ranking.params import Params
@@ -37,6 +40,7 @@ class CutData:
     role: str
     items: ItemState
     shoppers: ShopperState  # everybody with history
+    evaluated: Candidates  # who is ranked for, and which items
     candidates: CandidateSet  # of the evaluated, labelled
 
 
@@ -49,13 +53,13 @@ def run(
     methods: Collection[str] = tuple(METHODS),
     **towers: Path,
 ) -> None:
-    """Write `fused`: a folder a way of fusion, rankings, state for serving and chosen.json.
+    """Write `fused`: a folder a method of fusion, rankings, state for serving and chosen.json.
 
     `towers` are the folders of TOWERS by name.
 
-    `methods` names the ways to fit, for a comparison of seeds that needs one of them;
+    `methods` names those to fit, for a comparison of seeds that needs one of them;
     params.fusion.only names one for a refresh of what is served.
-    Each way is fitted on the fit cuts and chosen on validation. For the test cut it is fitted
+    Each method is fitted on the fit cuts and chosen on validation. For the test cut it is fitted
     again with validation added, its choices unchanged: validation targets end before the test cut.
     The state is that of the last cut: of the test cut, or of the final one where there is one.
 
@@ -73,42 +77,66 @@ def run(
             for cut in cuts
             if cut["role"] != "final"
         ]
-        fit = [one.candidates for one in data if one.role == "fit"]
-        validation = next(one for one in data if one.role == "validation")
-        test = next(one for one in data if one.role == "test")
+        fit = [cut.candidates for cut in data if cut.role == "fit"]
+        validation = next(cut for cut in data if cut.role == "validation")
+        test = next(cut for cut in data if cut.role == "test")
         for cut in (validation, test):
-            write_tower_rankings(cut.items, cut.shoppers, prepared, cut.name, folder)
+            with part(f"rankings of the towers at {cut.name}"):
+                write_tower_rankings(cut.items, cut.shoppers, cut.evaluated, cut.name, folder)
         reached = {}
-        for number, name in enumerate(methods, start=1):
-            started = time.perf_counter()
-            fusion = METHODS[name](params.seed, params.fusion)
-            with part(name, number, len(methods)):
-                fusion.fit(fit, validation.candidates)
-                seconds = time.perf_counter() - started
-                reached[name] = measure(fusion, validation.candidates)
-            write_fusion_rankings(fusion, validation.candidates, prepared, validation.name,
-                                  folder, seconds=seconds)  # fmt: skip
-            with part(f"{name} for the test cut", number, len(methods)):
-                fusion.refit([*fit, validation.candidates])
-            seconds = time.perf_counter() - started
-            write_fusion_rankings(
-                fusion, test.candidates, prepared, test.name, folder, seconds=seconds
-            )
-            fusion.save(folder / name)
-            _write_weights(fusion, folder / name / "weights.csv")
-            say(f"{name}: validation {reached[name]}, {seconds:.1f} s")
+        for name, fitted in fit_all(
+            methods, lambda name: _fit(name, params, fit, validation, test, folder)
+        ):
+            reached[name] = fitted.reached
+            say(f"{name}: validation {fitted.reached}, {fitted.seconds:.1f} s")
             tracking.log_metrics(
-                {f"{name}.validation.{view}": value for view, value in reached[name].items()}
-                | {f"{name}.seconds": seconds}
+                {f"{name}.validation.{view}": value for view, value in fitted.reached.items()}
+                | {f"{name}.seconds": fitted.seconds}
             )
             tracking.log_artifact(folder / name / "weights.csv", f"weights/{name}")
         last = cuts[-1]
-        state = read_states(prepared, last["name"], towers, baselines, last["target_events"])
+        known = {cut.name: (cut.items, cut.shoppers) for cut in data}
+        state = known.get(last["name"]) or read_states(
+            prepared, last["name"], towers, baselines, last["target_events"]
+        )
         _write_state(*state, folder)
         write_json(_choice(params, reached), folder / "chosen.json")
         write_json(recall_by_source(validation.candidates), folder / "candidate_recall.json")
         tracking.log_artifact(folder / "chosen.json")
         tracking.log_artifact(folder / "candidate_recall.json")
+
+
+def _fit(
+    name: str,
+    params: Params,
+    fit: list[CandidateSet],
+    validation: CutData,
+    test: CutData,
+    folder: Path,
+) -> Fitted:
+    """Fit a method, write its rankings of both cuts, and save it as fitted for the test cut."""
+    started = time.perf_counter()
+    fusion = METHODS[name](params.seed, params.fusion)
+    fusion.fit(fit, validation.candidates)
+    reached = _rank(fusion, validation, folder, started)
+    with part(f"{name} for the test cut"):
+        fusion.refit([*fit, validation.candidates])
+    _rank(fusion, test, folder, started)
+    fusion.save(folder / name)
+    _write_weights(fusion, folder / name / "weights.csv")
+    return Fitted(reached, time.perf_counter() - started)
+
+
+def _rank(fusion: Fusion, cut: CutData, folder: Path, started: float) -> dict[str, float]:
+    """Write a method's ranking of a cut; return NDCG@10 of both views."""
+    scores = fusion.score(cut.candidates)
+    seconds = time.perf_counter() - started
+    ranked = fused_rankings(scores, cut.candidates, cut.evaluated, seconds=seconds)
+    ranked.save(ranking_file(folder, cut.name, fusion.name))
+    return {
+        f"ndcg_{view}": round(mean_ndcg(cut.candidates, scores, view), 5)
+        for view in ("all", "novel")
+    }
 
 
 def read_cut(
@@ -131,19 +159,13 @@ def read_cut(
         shoppers = replace(shoppers, vectors=without(shoppers.vectors, leave_out))
     targets = read_targets(prepared, name)
     evaluated = shoppers.take(np.flatnonzero(np.isin(shoppers.users, targets.users)))
-    engine = Engine(items, new=params.fusion.new_candidates, bought=params.fusion.bought_candidates)
+    engine = Engine(items, TrainedWith.of(params))
     with part(f"candidates of {name}"):
         candidates = engine.candidates(evaluated)
     say(f"cut {name}: {len(evaluated)} shoppers, {len(candidates)} candidates")
-    return CutData(name, cut["role"], items, shoppers, label(candidates, targets))
-
-
-def measure(fusion: Fusion, candidates: CandidateSet) -> dict[str, float]:
-    """Return NDCG@10 of both views."""
-    scores = fusion.score(candidates)
-    return {
-        f"ndcg_{view}": round(mean_ndcg(candidates, scores, view), 5) for view in ("all", "novel")
-    }
+    ranked_for = read_candidates(prepared, name)
+    labelled = label(candidates, targets)
+    return CutData(name, cut["role"], items, shoppers, ranked_for, labelled)
 
 
 def _require_fit_cut(cuts: list[dict[str, Any]]) -> None:

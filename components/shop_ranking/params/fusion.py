@@ -32,6 +32,9 @@ class StackingParams(Section):
     trees: tuple[Annotated[int, Field(ge=1, le=5000)], ...] = Field(
         (40, 80, 120), min_length=1, description="Stacking: numbers of trees tried on validation"
     )
+    patience: int = Field(
+        1, ge=1, le=100, description="Stacking: numbers of trees in a row no better that end trying"
+    )
     learning_rate: float = Field(0.06, gt=0, le=1, description="Stacking: weight of each tree")
     leaves: int = Field(
         31, ge=2, le=32, description="Stacking: leaves of a tree; the server walks up to 32"
@@ -57,6 +60,9 @@ class GatedAttentionParams(Section):
 
     width: int = Field(32, ge=4, le=1024, description="Gated attention: width of a token")
     epochs: int = Field(4, ge=1, le=100, description="Gated attention: passes tried on validation")
+    patience: int = Field(
+        1, ge=1, le=100, description="Gated attention: passes in a row no better that end training"
+    )
     least_steps: int = Field(
         60, ge=1, description="Gated attention: steps of a pass at least, where shoppers are few"
     )
@@ -66,6 +72,12 @@ class GatedAttentionParams(Section):
     )
     weight_decay: float = Field(
         0.01, ge=0, le=10, description="Gated attention: decoupled weight decay of AdamW"
+    )
+    clip_norm: float = Field(
+        1.0, gt=0, description="Gated attention: length that a step's gradient is cut to"
+    )
+    feature_limit: float = Field(
+        6.0, gt=0, description="Gated attention: deviations from its mean that a feature counts"
     )
     modality_dropout: float = Field(
         0.2, ge=0, lt=1, description="Gated attention: chance that a shopper lacks a tower"
@@ -85,14 +97,43 @@ class ParameterAveragingParams(Section):
     )
 
 
+class IndexParams(Section):
+    """How the items nearest to a vector are found: all are compared, or cells of them (faiss)."""
+
+    exact_items: int = Field(
+        50_000, ge=0, description="Nearest items: more vectors than this are searched by cells"
+    )
+    cell_sample: int = Field(
+        40, ge=1, le=1000, description="Nearest items: vectors a cell that cells are found with"
+    )
+    cell_rounds: int = Field(5, ge=1, le=100, description="Nearest items: rounds of k-means")
+    probed_cells: int = Field(
+        16, ge=1, le=65_536, description="Nearest items: cells that a search looks into"
+    )
+
+
+class RowParams(Section):
+    """What the features of a (shopper, item) row are made with."""
+
+    prior_gaps: float = Field(
+        1.5, gt=0, le=100, description="Gaps of a shopper that an item's mean gap is worth"
+    )
+    default_gap_days: float = Field(
+        60.0, gt=0, le=3650, description="Days between two purchases where an item has no mean gap"
+    )
+    recent_items: int = Field(
+        10, ge=0, le=1000, description="Latest items of a shopper that a candidate is compared with"
+    )
+
+
 class FusionParams(Section):
     """How the towers become one ranker."""
 
     method: FusionMethod | Literal["best"] = Field(
-        "best", description="Way of fusion that is registered; best = best on validation"
+        "best", description="Method of fusion that is registered; best = best on validation"
     )
     only: FusionMethod | None = Field(
-        None, description="Way that is fitted alone and registered; null fits and compares all"
+        None, description="Method that is fitted alone and registered; null fits and compares all"
     )
     new_candidates: int = Field(
         30, ge=1, le=1000, description="Items never bought before that each source proposes"
@@ -100,6 +141,11 @@ class FusionParams(Section):
     bought_candidates: int = Field(
         60, ge=0, le=10000, description="Items bought before that are ranked by features"
     )
+    category_items: int = Field(
+        128, ge=1, le=10_000, description="Most popular items of a category that may be proposed"
+    )
+    index: IndexParams = IndexParams()
+    rows: RowParams = RowParams()
     history_half_life_items: float = Field(
         10, gt=0, description="The n-th latest item of a stranger counts 2^(-n / this)"
     )

@@ -124,7 +124,7 @@ class Recommender:
     ) -> tuple[Ints, Floats]:
         """Add popular allowed items, and behind filters those nearest to the shopper.
 
-        All are scored together: some ways of fusion compare what stands in one list.
+        All are scored together: some methods of fusion compare what stands in one list.
         """
         popular = self.engine.popular
         more = [popular[mask[popular]][: max(wanted, self.engine.new)]]

@@ -29,6 +29,7 @@ from components.shop_ranking.engine.trained_with import TrainedWith
 from components.shop_ranking.model_registration.packages import ranker_package, tower_package
 from components.shop_ranking.params import Params
 from tests.registries import new_registry
+from tests.shop_ranking.engine.standins import proposing
 from tests.world import TinyWorld, make_world, tiny_params
 
 NEW, BOUGHT = 10, 10
@@ -72,7 +73,7 @@ def champion(
         )
         evaluated = read_candidates(prepared, "test")
         tested = shoppers.take(np.flatnonzero(np.isin(shoppers.users, evaluated.users)))
-        candidates = Engine(items, new=NEW, bought=BOUGHT).candidates(tested)
+        candidates = Engine(items, proposing(NEW, BOUGHT)).candidates(tested)
         fusion, fused = RankEnsemble(), folder / "fused"
         fusion.save(fused / fusion.name)
         items.save(fused / "state" / "items")
@@ -91,7 +92,7 @@ def champion(
         policy = yaml.safe_load((Path(__file__).parents[3] / POLICY).read_text())
         policy["applications"]["shop_ranking"]["models"]["fused"] = "ranker"
         (folder / "registry.yaml").write_text(yaml.safe_dump(policy))
-        measured = fused_rankings(fusion, candidates, evaluated, name="it", seconds=0.0)
+        measured = fused_rankings(fusion.score(candidates), candidates, evaluated, seconds=0.0)
         yield Champion(params, folder / "registry.yaml", measured)
         settings.cache_clear()
 

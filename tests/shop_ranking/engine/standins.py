@@ -8,10 +8,17 @@ import pyarrow.parquet as pq
 from scipy.sparse import csr_array, save_npz
 
 from components.shop_ranking.engine.states import TOWERS
+from components.shop_ranking.engine.trained_with import TrainedWith
+from components.shop_ranking.params import FusionParams, Params
 from tests.world import TinyWorld
 
 PART_OF = {"behaviour": "behaviour", "text": "text", "image": "picture"}
 L2 = 20.0
+
+
+def proposing(new: int, bought: int) -> TrainedWith:
+    """Return what a training with so many candidates uses."""
+    return TrainedWith.of(Params(fusion=FusionParams(new_candidates=new, bought_candidates=bought)))
 
 
 def write_standins(world: TinyWorld, folder: Path) -> dict[str, Path]:

@@ -11,6 +11,7 @@ from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.signals import ease_weights
 from components.shop_ranking.engine.states import GROUPS, TOWERS
+from tests.shop_ranking.engine.standins import proposing
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def scores_of_all(shoppers, items):
 def test_each_source_proposes_its_largest_scores(states, new, bought):
     """Equal scores may let another item of the same score in."""
     items, shoppers = states
-    candidates = Engine(items, new=new, bought=bought).candidates(shoppers)
+    candidates = Engine(items, proposing(new, bought)).candidates(shoppers)
     owned = np.zeros((len(shoppers), len(items.eligible)), bool)
     owned[shoppers.owner, shoppers.item] = shoppers.pair_column("sessions") > 0
     counted = dict.fromkeys(SOURCES, 0)
@@ -69,11 +70,11 @@ def test_each_source_proposes_its_largest_scores(states, new, bought):
 
 def test_candidates_of_a_batch_are_those_of_each(states):
     items, shoppers = states
-    engine = Engine(items, new=10, bought=10)
+    engine = Engine(items, proposing(10, 10))
     together = engine.candidates(shoppers)
     assert together.ptr[-1] == len(together)
     for row in (0, len(shoppers) // 2, len(shoppers) - 1):
-        alone = Engine(items, new=10, bought=10).candidates(shoppers.take(np.array([row])))
+        alone = Engine(items, proposing(10, 10)).candidates(shoppers.take(np.array([row])))
         same = together.take(np.array([row]))
         for name in ("items", "bought", "features", "signals", "sources"):
             np.testing.assert_array_equal(getattr(alone, name), getattr(same, name))
@@ -81,28 +82,28 @@ def test_candidates_of_a_batch_are_those_of_each(states):
 
 def test_nobody_has_no_candidates(states):
     items, shoppers = states
-    nobody = Engine(items, new=10, bought=10).candidates(shoppers.take(np.zeros(0, np.int64)))
+    nobody = Engine(items, proposing(10, 10)).candidates(shoppers.take(np.zeros(0, np.int64)))
     assert len(nobody) == 0
     assert nobody.ptr.tolist() == [0]
 
 
 def test_another_vector_of_a_known_shopper_has_other_nearest_items(states):
     items, shoppers = states
-    engine = Engine(items, new=3, bought=0)
+    engine = Engine(items, proposing(3, 0))
     first = shoppers.take(np.array([0]))
     engine.candidates(first)
     turned = {tower: -vectors for tower, vectors in first.vectors.items()}
     moved = type(first)(first.users, first.ptr, first.item, first.pairs, first.numbers, turned)
-    fresh = Engine(items, new=3, bought=0).candidates(moved)
+    fresh = Engine(items, proposing(3, 0)).candidates(moved)
     np.testing.assert_array_equal(engine.candidates(moved).items, fresh.items)
 
 
 def test_more_sources_than_their_marks_hold_are_refused_in_one_line(states, monkeypatch):
     items, _ = states
-    Engine(items, new=1, bought=1)
+    Engine(items, proposing(1, 1))
     towers = (f"tower-{number}" for number in range(17 - len(SOURCES)))
     monkeypatch.setattr(sources, "SOURCES", (*SOURCES, *towers))
     with pytest.raises(ModelError, match="at most 16 candidate sources") as refused:
-        Engine(items, new=1, bought=1)
+        Engine(items, proposing(1, 1))
     assert "found 17: " in str(refused.value)
     assert "\n" not in str(refused.value)

@@ -9,10 +9,11 @@ from components.shop_ranking.engine.feature_names import FEATURES
 from components.shop_ranking.engine.history import PAIR_COLUMNS, Events, summarise
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.states import ItemState, ShopperState, without
+from tests.shop_ranking.engine.standins import proposing
 
 
 def candidates(shoppers: ShopperState, items: ItemState, count: int = 10) -> CandidateSet:
-    return Engine(items, new=count, bought=count).candidates(shoppers)
+    return Engine(items, proposing(count, count)).candidates(shoppers)
 
 
 def test_summary_of_a_history_worked_out_by_hand():

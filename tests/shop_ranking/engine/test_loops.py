@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array
 
-from components.platform.compiled import compiled
 from components.shop_ranking.engine.batches import stacked
 from components.shop_ranking.engine.ease_scores import EaseScores, scratch_of
 from components.shop_ranking.engine.signals import EASE, ease_weights
@@ -102,29 +101,3 @@ def test_words_are_added_up_document_by_document(monkeypatch, merged):
 
 def test_no_words_are_in_no_document():
     assert [len(part) for part in Postings.of([["a"], ["b"]]).of_words([])] == [0, 0]
-
-
-def test_a_full_disk_and_a_torn_file_are_no_fault(monkeypatch):
-    """What numba would have raised to the first request, or while a champion warms up."""
-
-    def refuse(*given):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("numba.core.caching.FunctionCache.save_overload", refuse)
-    monkeypatch.setattr("numba.core.caching.FunctionCache.load_overload", refuse)
-
-    @compiled
-    def treble(x):
-        return 3 * x
-
-    assert treble(4) == 12
-
-
-def test_a_loop_is_compiled_where_nothing_can_be_written(monkeypatch):
-    monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
-
-    @compiled
-    def double(x):
-        return 2 * x
-
-    assert double(4) == 8

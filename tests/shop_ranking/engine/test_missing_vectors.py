@@ -11,6 +11,7 @@ from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.feature_names import FEATURES
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.towers import TOWERS
+from tests.shop_ranking.engine.standins import proposing
 
 
 @pytest.fixture
@@ -32,8 +33,8 @@ def test_an_item_that_no_tower_knows_is_still_proposed_with_all_its_other_featur
     bare = {name: np.array(vectors) for name, vectors in items.vectors.items()}
     for vectors in bare.values():
         vectors[best] = np.nan
-    rows = Engine(replace(items, vectors=bare), new=10, bought=10).candidates(shoppers)
-    whole = Engine(items, new=10, bought=10).candidates(shoppers)
+    rows = Engine(replace(items, vectors=bare), proposing(10, 10)).candidates(shoppers)
+    whole = Engine(items, proposing(10, 10)).candidates(shoppers)
     places = list(FEATURES)
     towers = [places.index(name) for name in TOWERS]
     own = rows.features[rows.items == best]

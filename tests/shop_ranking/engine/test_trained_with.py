@@ -19,6 +19,9 @@ PARAMS = Params.model_validate(
             "new_candidates": 5,
             "bought_candidates": 6,
             "history_half_life_items": 2,
+            "category_items": 9,
+            "index": {"probed_cells": 3},
+            "rows": {"prior_gaps": 2.5, "default_gap_days": 30, "recent_items": 4},
         },
     }
 )
@@ -32,9 +35,11 @@ def test_what_training_used_is_read_again(tmp_path):
     assert trained_with.half_life_days == {"text": 3, "image": 4}
     assert trained_with.history_half_life_items == 2
     assert (trained_with.new_candidates, trained_with.bought_candidates) == (5, 6)
+    assert (trained_with.category_items, trained_with.index.probed_cells) == (9, 3)
+    assert trained_with.rows == PARAMS.fusion.rows
 
 
-@pytest.mark.parametrize("layout", [None, 1, 3, "2"])
+@pytest.mark.parametrize("layout", [None, 2, 4, "3"])
 def test_another_layout_is_refused_in_one_line(tmp_path, packages, layout):
     chosen = json.loads((packages.folders["fused"] / "chosen.json").read_text())
     del chosen["layout"]
@@ -42,7 +47,7 @@ def test_another_layout_is_refused_in_one_line(tmp_path, packages, layout):
     with pytest.raises(LayoutError, match="train the fusion again") as refused:
         FusedRanker.load(tmp_path)
     assert "\n" not in str(refused.value)
-    assert "layout 2" in str(refused.value)
+    assert "layout 3" in str(refused.value)
 
 
 def test_a_package_that_lacks_a_value_is_refused(tmp_path):

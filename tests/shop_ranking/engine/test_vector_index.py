@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 
-from components.shop_ranking.engine import vector_index as retrieval
 from components.shop_ranking.engine.vector_index import VectorIndex
+from components.shop_ranking.params.fusion import IndexParams
 
 ITEMS, DIM = 500, 16
 
 
 @pytest.fixture(params=["exact", "cells"])
-def index(request, monkeypatch):
+def index(request):
     """Items 0, 2, 4, ... of which item 10 has no vector."""
+    params = IndexParams()
     if request.param == "cells":
-        monkeypatch.setattr(retrieval, "EXACT", 100)
-        monkeypatch.setattr(retrieval, "PROBED", 1000)  # every cell: the answer is exact
+        params = IndexParams(exact_items=100, probed_cells=1000)  # every cell: it is exact
     vectors = np.random.default_rng(0).standard_normal((ITEMS, DIM), np.float32)
     vectors[10] = np.nan
-    made = VectorIndex(vectors, np.arange(0, ITEMS, 2, dtype=np.int32))
+    made = VectorIndex(vectors, np.arange(0, ITEMS, 2, dtype=np.int32), params)
     assert made.exact == (request.param == "exact")
     return made, vectors
 
@@ -73,7 +73,7 @@ def test_the_same_items_score_the_same_whoever_else_asks(dim):
     """Equal vectors have equal scores, so that their order never depends on the batch."""
     rng = np.random.default_rng(2)
     vectors = np.tile(rng.standard_normal((50, dim), np.float32), (4, 1))
-    made = VectorIndex(vectors, np.arange(200, dtype=np.int32))
+    made = VectorIndex(vectors, np.arange(200, dtype=np.int32), IndexParams())
     asked = rng.standard_normal((9, dim), np.float32)
     for vector, (items, scores) in zip(
         asked,

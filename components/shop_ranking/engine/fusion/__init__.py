@@ -1,4 +1,4 @@
-"""The ways to fuse the towers into one ranker, a module each, by their names in params.yaml."""
+"""The methods that fuse the towers into one ranker, a module each, by name."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -8,7 +8,7 @@ from components.shop_ranking.engine.fusion.interface import Fusion
 
 
 class Methods(Mapping[str, type[Fusion]]):
-    """Imports a way of fusion when it is asked for, so that a server of LambdaMART has no torch.
+    """Imports a method when it is asked for, so that a server of LambdaMART has no torch.
 
     The module rank_ensemble holds the class RankEnsemble, whose name is rank-ensemble.
     """

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import ClassVar, Self
 
 import numpy as np
@@ -11,18 +12,17 @@ from torch import Tensor
 
 from components.platform.errors import ModelError
 from components.shop_ranking.engine.candidate_sets import CandidateSet
-from components.shop_ranking.engine.feature_names import FEATURE_GROUPS, FEATURES
-from components.shop_ranking.engine.fusion.gated_network import Batch, GatedNetwork, listwise_loss
+from components.shop_ranking.engine.feature_names import FEATURES
+from components.shop_ranking.engine.fusion.gated_network import GatedNetwork, listwise_loss
+from components.shop_ranking.engine.fusion.gated_rows import PLAIN, GatedRows, Scaling, scaling_of
 from components.shop_ranking.engine.fusion.interface import Weight
-from components.shop_ranking.engine.fusion.lists import SEGMENTS, normalised, quality, rows_of
+from components.shop_ranking.engine.fusion.lists import SEGMENTS, quality, rows_of
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
-PLAIN = [  # features of no tower: a tower that drops out leaves no trace in the history token
-    k for k, name in enumerate(FEATURES) if not any(name in FEATURE_GROUPS[t] for t in TOWERS)
-]
-OLDER_WIDTH = 32  # of networks that were registered before their file said it
+TOGETHER = 64  # shoppers that are scored at once; capacity only: rounding apart, no result
+DRAWING = Lock()  # torch draws first weights from one generator, whichever thread asks
 
 
 class GatedAttention:
@@ -34,29 +34,37 @@ class GatedAttention:
         self.seed, self.params = seed, params.gated_attention
         self.epochs = self.params.epochs
         self.network: GatedNetwork | None = None
-        self.centre = np.zeros(len(PLAIN), np.float32)
-        self.scale = np.ones(len(PLAIN), np.float32)
+        self.scaling = Scaling(
+            np.zeros(len(PLAIN), np.float32),
+            np.ones(len(PLAIN), np.float32),
+            np.float32(self.params.feature_limit),
+        )
         self.gates: list[Weight] = []
 
     def fit(self, train: Sequence[CandidateSet], validation: CandidateSet) -> None:
-        """Train; keep the number of epochs that is best on validation."""
-        self._start(train)
-        best = -1.0
+        """Train until validation gets no better; keep the number of epochs that is best there.
+
+        `patience` epochs in a row that are no better end the training.
+        """
+        rows = self.start(train)
+        best, behind = -1.0, 0
         state: dict[str, Tensor] = {}
         for epoch in range(1, self.params.epochs + 1):
-            self.train_epoch(train, epoch, self.params.learning_rate / epoch)
+            self.train_epoch(rows, epoch, self.params.learning_rate / epoch)
             reached = quality(validation, self.score(validation))
             if reached > best:
-                best, self.epochs = reached, epoch
+                best, behind, self.epochs = reached, 0, epoch
                 state = {k: v.clone() for k, v in self.trained.state_dict().items()}
+            elif (behind := behind + 1) == self.params.patience:
+                break
         self.trained.load_state_dict(state)
         self.gates = self.mean_gates(validation)
 
     def refit(self, train: Sequence[CandidateSet]) -> None:
         """Train anew for the chosen number of epochs."""
-        self._start(train)
+        rows = self.start(train)
         for epoch in range(1, self.epochs + 1):
-            self.train_epoch(train, epoch, self.params.learning_rate / epoch)
+            self.train_epoch(rows, epoch, self.params.learning_rate / epoch)
         self.gates = self.mean_gates(train[-1])
 
     def score(self, candidates: CandidateSet) -> Floats:
@@ -76,7 +84,7 @@ class GatedAttention:
         """Write the network and how features are standardised."""
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(self.trained.state_dict(), folder / "network.pt")
-        np.savez(folder / "scaling.npz", centre=self.centre, scale=self.scale)
+        np.savez(folder / "scaling.npz", **self.scaling._asdict())
         values = {"dims": self.trained.dims, "width": self.trained.width, "epochs": self.epochs,
                   "gates": self.gates, "features": list(FEATURES)}  # fmt: skip
         (folder / "network.json").write_text(json.dumps(values))
@@ -98,13 +106,11 @@ class GatedAttention:
             )
         fusion = cls()
         fusion.epochs, fusion.gates = values["epochs"], values["gates"]
-        fusion.network = GatedNetwork(
-            2 * len(PLAIN), tuple(values["dims"]), width=values.get("width", OLDER_WIDTH)
-        )
+        fusion.network = GatedNetwork(2 * len(PLAIN), tuple(values["dims"]), width=values["width"])
         fusion.network.load_state_dict(torch.load(folder / "network.pt", weights_only=True))
         fusion.network.eval()
         with np.load(folder / "scaling.npz") as scaling:
-            fusion.centre, fusion.scale = scaling["centre"], scaling["scale"]
+            fusion.scaling = Scaling(scaling["centre"], scaling["scale"], scaling["limit"][()])
         return fusion
 
     @property
@@ -119,33 +125,50 @@ class GatedAttention:
             raise ModelError("a fitted gated fusion", "none", "call fit first")
         return self.network
 
-    def train_epoch(self, train: Sequence[CandidateSet], epoch: int, rate: float) -> None:
+    def start(self, train: Sequence[CandidateSet]) -> list[GatedRows]:
+        """Draw a network from the seed; return the rows that it is to be trained on.
+
+        Raises:
+            ModelError: no rows to fit on.
+
+        """
+        if not sum(len(candidates) for candidates in train):
+            raise ModelError("candidates to fit on", "none", "add fit cuts")
+        self.scaling = scaling_of(train, self.params.feature_limit)
+        dims = tuple(train[0].item_vectors[tower].shape[1] for tower in TOWERS)
+        with DRAWING, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            self.network = GatedNetwork(
+                2 * len(PLAIN), dims, width=self.params.width, dropout=self.params.modality_dropout
+            )
+        return [GatedRows(candidates, self.scaling) for candidates in train]
+
+    def train_epoch(self, train: Sequence[GatedRows], epoch: int, rate: float) -> None:
         """Pass over the shoppers of all sets, in an order drawn from seed and epoch."""
-        torch.manual_seed(self.seed * 1000 + epoch)
         rng = np.random.default_rng([self.seed, epoch])
         network = self.trained.train()
+        network.drawn.manual_seed(self.seed * 1000 + epoch)
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=rate, weight_decay=self.params.weight_decay
         )
         in_batch = self.params.batch_shoppers
-        size = sum(max(1, len(one.users) // in_batch) for one in train)
+        counts = [len(rows.candidates.users) for rows in train]
+        size = sum(max(1, count // in_batch) for count in counts)
         batches = [
-            (one, rows)
+            (rows, shoppers)
             for _ in range(-(-self.params.least_steps // size))
-            for one in train
-            for rows in np.array_split(
-                rng.permutation(len(one.users)), max(1, len(one.users) // in_batch)
-            )
+            for rows, count in zip(train, counts, strict=True)
+            for shoppers in np.array_split(rng.permutation(count), max(1, count // in_batch))
         ]
         for number in rng.permutation(len(batches)):
-            candidates, rows = batches[number]
-            batch = self._batch(candidates.take(np.sort(rows)))
+            rows, shoppers = batches[number]
+            batch = rows.batch(np.sort(shoppers))
             if len(batch.owner) == 0:
                 continue
             loss = listwise_loss(network(batch)[0], batch)
             optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), self.params.clip_norm)
             optimizer.step()
         network.eval()
 
@@ -159,59 +182,13 @@ class GatedAttention:
             for k, part in enumerate(("history", *TOWERS))
         ]
 
-    def _start(self, train: Sequence[CandidateSet]) -> None:
-        if not sum(len(one) for one in train):
-            raise ModelError("candidates to fit on", "none", "add fit cuts")
-        plain = np.concatenate([_compressed(one) for one in train])
-        known = ~np.isnan(plain)
-        count = np.maximum(known.sum(0), 1)
-        filled = np.where(known, plain, 0)
-        self.centre = filled.sum(0) / count
-        variance = np.where(known, np.square(plain - self.centre), 0).sum(0) / count
-        self.scale = np.sqrt(variance) + 1e-3
-        torch.manual_seed(self.seed)
-        dims = tuple(train[0].item_vectors[tower].shape[1] for tower in TOWERS)
-        self.network = GatedNetwork(
-            2 * len(PLAIN), dims, width=self.params.width, dropout=self.params.modality_dropout
-        )
-
     @torch.no_grad()
     def _forward(self, candidates: CandidateSet) -> tuple[Floats, Floats]:
         scores, gates = [np.zeros(0, np.float32)], [np.zeros((0, 1 + len(TOWERS)), np.float32)]
-        for start in range(0, len(candidates.users), 256):
-            rows = np.arange(start, min(start + 256, len(candidates.users)))
-            score_R, gates_RM = self.trained(self._batch(candidates.take(rows)))
+        rows = GatedRows(candidates, self.scaling)
+        for start in range(0, len(candidates.users), TOGETHER):
+            shoppers = np.arange(start, min(start + TOGETHER, len(candidates.users)))
+            score_R, gates_RM = self.trained(rows.batch(shoppers))
             scores.append(score_R.numpy())
             gates.append(gates_RM.numpy())
         return np.concatenate(scores), np.concatenate(gates)
-
-    def _batch(self, candidates: CandidateSet) -> Batch:
-        plain = (_compressed(candidates) - self.centre) / self.scale
-        missing = np.isnan(plain)
-        features = np.concatenate([np.where(missing, 0, plain).clip(-6, 6), missing], 1)
-        products, present = [], []
-        for tower in TOWERS:
-            mine = candidates.user_vectors[tower][candidates.owner]
-            product = mine * candidates.item_vectors[tower][candidates.items]
-            known = ~np.isnan(product).any(1)
-            norm = np.sqrt(np.square(product).sum(1, keepdims=True)) + 1e-9
-            products.append(torch.from_numpy(np.where(known[:, None], product / norm, 0)).float())
-            present.append(known)
-        scores = np.nan_to_num(normalised(candidates)[:, : len(TOWERS)])
-        labels = np.zeros(len(candidates)) if candidates.labels is None else candidates.labels
-        return Batch(
-            features=torch.from_numpy(features.astype(np.float32)),
-            products=tuple(products),
-            scores=torch.from_numpy(scores).float(),
-            present=torch.from_numpy(np.stack(present, 1)),
-            owner=torch.from_numpy(candidates.owner),
-            bought=torch.from_numpy(candidates.bought),
-            labels=torch.from_numpy(labels.astype(np.float32)),
-            shoppers=len(candidates.users),
-        )
-
-
-def _compressed(candidates: CandidateSet) -> Floats:
-    """Features of no tower with their heavy tails drawn in: sign(x) log(1 + |x|)."""
-    plain = candidates.features[:, PLAIN]
-    return np.sign(plain) * np.log1p(np.abs(plain))

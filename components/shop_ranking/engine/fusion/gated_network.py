@@ -30,6 +30,7 @@ class GatedNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.dims, self.features, self.width, self.dropout = dims, features, width, dropout
+        self.drawn = torch.Generator()  # of the dropout: its own, as others may train meanwhile
         self.history = nn.Sequential(
             nn.Linear(features, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
@@ -42,7 +43,7 @@ class GatedNetwork(nn.Module):
         """Return scores (R,) and gates (R, 1 + towers): the history's share first."""
         present_RT = batch.present
         if self.training:  # whole towers vanish for whole shoppers: modality dropout
-            kept_BT = torch.rand(batch.shoppers, len(TOWERS)) > self.dropout
+            kept_BT = torch.rand(batch.shoppers, len(TOWERS), generator=self.drawn) > self.dropout
             present_RT = present_RT & kept_BT[batch.owner]
         history_RW = self.history(batch.features)
         query_RW = self.query(history_RW)

@@ -1,4 +1,4 @@
-"""What every way of fusion offers; components.shop_ranking.engine.fusion.METHODS names them all."""
+"""What every method of fusion offers; METHODS of this folder names them all."""
 
 from collections.abc import Sequence
 from pathlib import Path

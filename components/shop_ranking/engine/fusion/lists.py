@@ -1,4 +1,4 @@
-"""Lists of candidates: their NDCG, their normalised signals, and one scale for both segments.
+"""Lists of candidates: their NDCG, and one scale for both segments.
 
 Items a shopper bought before and items new to the shopper are two different questions (when will
 it be bought again; would it be liked at all), so the fusions treat them as two segments. A
@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.platform.compiled import compiled
 from components.platform.metrics.calibration import logistic
 from components.platform.metrics.ranking import ndcg
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.history import Floats
+from components.shop_ranking.engine.top_k import best_first
 
-K = 10
+K = 10  # of the NDCG that methods are chosen by, as it is in their names: ndcg_all is NDCG@10
 LEAST_SLOPE = 1e-3  # a better score never means a smaller chance
 SEGMENTS = ("bought", "new")
 VIEWS = {"all": 0, "novel": 1}
@@ -39,16 +41,24 @@ def shopper_ndcg(candidates: CandidateSet, scores: Floats, view: str) -> npt.NDA
 
     Equal to the full ranking's while every shopper has at least 10 candidates in the view.
     """
-    assert candidates.labels is not None
     assert candidates.wanted is not None
-    kept = np.ones(len(candidates), bool) if view == "all" else ~candidates.bought
-    owner, labels = candidates.owner[kept], candidates.labels[kept]
-    order = np.lexsort((-scores[kept], owner))
-    rank = ranks_in(owner, len(candidates.users))
-    first = rank < K
-    hit_BK = np.zeros((len(candidates.users), K), bool)
-    hit_BK[owner[first], rank[first]] = labels[order][first]
+    usable = np.ones(len(candidates), bool) if view == "all" else ~candidates.bought
+    hit_BK = _hits(candidates.ptr, np.asarray(scores), labels_of(candidates), usable, K)
     return ndcg(hit_BK, candidates.wanted[:, VIEWS[view]])
+
+
+@compiled
+def _hits(
+    ptr: Any, scores: Floats, labels: npt.NDArray[np.bool_], usable: npt.NDArray[np.bool_], k: int
+) -> npt.NDArray[np.bool_]:
+    """Tell for the first k places of each shopper whether the item is wanted, (B, k)."""
+    hit_BK = np.zeros((len(ptr) - 1, k), np.bool_)
+    for shopper in range(len(ptr) - 1):
+        mine = slice(ptr[shopper], ptr[shopper + 1])
+        places = best_first(scores[mine], usable[mine], k)
+        for rank in range(len(places)):
+            hit_BK[shopper, rank] = labels[mine][places[rank]]
+    return hit_BK
 
 
 def ranks_in(owner: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
@@ -60,26 +70,6 @@ def ranks_in(owner: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
 def quality(candidates: CandidateSet, scores: Floats) -> float:
     """The figure fusions are chosen by: NDCG@10 of the view all plus that of the view novel."""
     return mean_ndcg(candidates, scores, "all") + mean_ndcg(candidates, scores, "novel")
-
-
-def normalised(candidates: CandidateSet) -> Floats:
-    """Signals with mean 0 and deviation 1 over a shopper's rows of a segment, (rows, signals).
-
-    NaN stays NaN: a missing modality takes no part.
-    """
-    group = candidates.owner * 2 + candidates.bought
-    size = 2 * len(candidates.users)
-    out = np.empty_like(candidates.signals)
-    for k in range(out.shape[1]):
-        values = candidates.signals[:, k].astype(np.float64)
-        known = ~np.isnan(values)
-        filled = np.where(known, values, 0)
-        count = np.maximum(np.bincount(group, known, minlength=size), 1)
-        mean = np.bincount(group, filled, minlength=size) / count
-        centred = np.where(known, values - mean[group], 0)
-        deviation = np.sqrt(np.bincount(group, centred**2, minlength=size) / count)
-        out[:, k] = np.where(known, centred / np.maximum(deviation[group], 1e-9), np.nan)
-    return out
 
 
 @dataclass(frozen=True)
@@ -98,12 +88,14 @@ class Calibration:
 
 
 def calibrate(sets: Sequence[CandidateSet], scores: Sequence[Floats], ridge: float) -> Calibration:
-    """Fit a logistic regression a segment ; slopes are kept positive."""
+    """Fit a logistic regression a segment; slopes are kept positive."""
     slopes, offsets = [], []
     for segment in SEGMENTS:
-        kept = [rows_of(one, segment) for one in sets]
+        kept = [rows_of(candidates, segment) for candidates in sets]
         x = np.concatenate([s[rows] for s, rows in zip(scores, kept, strict=True)])
-        y = np.concatenate([labels_of(one)[rows] for one, rows in zip(sets, kept, strict=True)])
+        y = np.concatenate(
+            [labels_of(candidates)[rows] for candidates, rows in zip(sets, kept, strict=True)]
+        )
         slope, offset = log_odds(x, y, ridge)
         slopes.append(slope)
         offsets.append(offset)

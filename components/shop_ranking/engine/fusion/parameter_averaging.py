@@ -43,7 +43,7 @@ def average(members: Sequence[State], alphas: Sequence[float], starts: Sequence[
             f"{len(members)} members, weights {list(alphas)}, {len(starts)} starts",
             "give each member its weight",
         )
-    shapes = [{name: tuple(value.shape) for name, value in one.items()} for one in members]
+    shapes = [{name: tuple(value.shape) for name, value in state.items()} for state in members]
     for number, shape in enumerate(shapes[1:], 1):
         if shape != shapes[0]:
             differing = next(
@@ -64,7 +64,9 @@ def average(members: Sequence[State], alphas: Sequence[float], starts: Sequence[
             "fine-tune them from one start, or fuse them by another method, such as stacking",
         )
     return {
-        name: torch.stack([a * one[name] for a, one in zip(alphas, members, strict=True)]).sum(0)
+        name: torch.stack([a * state[name] for a, state in zip(alphas, members, strict=True)]).sum(
+            0
+        )
         for name in members[0]
     }
 
@@ -86,11 +88,14 @@ class ParameterAveraging:
         """Train the start, fine-tune it, and choose members greedily on validation."""
         members, start = self._members(train, list(range(self.members)))
 
-        def reached(chosen: list[int]) -> float:
+        def mix(chosen: list[int]) -> None:
             alphas = [1 / len(chosen)] * len(chosen)
             self.gated.trained.load_state_dict(
                 average([members[k] for k in chosen], alphas, [start] * len(chosen))
             )
+
+        def reached(chosen: list[int]) -> float:
+            mix(chosen)
             return quality(validation, self.gated.score(validation))
 
         alone = [reached([k]) for k in range(len(members))]
@@ -99,7 +104,7 @@ class ParameterAveraging:
         for k in order[1:]:
             if (value := reached([*self.chosen, k])) >= best:
                 self.chosen, best = [*self.chosen, k], value
-        reached(self.chosen)
+        mix(self.chosen)
         self.gated.gates = self.gated.mean_gates(validation)
 
     def refit(self, train: Sequence[CandidateSet]) -> None:
@@ -147,13 +152,15 @@ class ParameterAveraging:
     def _members(self, train: Sequence[CandidateSet], which: list[int]) -> tuple[list[State], str]:
         """Return the fine-tunes of `which` and the name of their start."""
         self.gated.epochs = self.params.start_epochs
-        self.gated.refit(train)
+        rows = self.gated.start(train)
+        whole = self.gated.params.learning_rate
+        for epoch in range(1, self.gated.epochs + 1):
+            self.gated.train_epoch(rows, epoch, whole / epoch)
         start = copy.deepcopy(self.gated.trained.state_dict())
         members: list[State] = []
         for k in which:
             self.gated.trained.load_state_dict(start)
-            rate = self.gated.params.learning_rate * self.params.rate_factors[k]
-            self.gated.train_epoch(train, 100 + k, rate)
+            self.gated.train_epoch(rows, 100 + k, whole * self.params.rate_factors[k])
             members.append(copy.deepcopy(self.gated.trained.state_dict()))
         return members, digest(start)
 

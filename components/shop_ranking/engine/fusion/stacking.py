@@ -1,16 +1,18 @@
 """Stacking: boosted trees over the towers' scores and the features, two heads a segment."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import lightgbm as lgb
 import numpy as np
+import numpy.typing as npt
 
 from components.platform.errors import ModelError
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.feature_names import FEATURE_GROUPS, FEATURES
+from components.shop_ranking.engine.fusion.boosting import binned, lightgbm_options
 from components.shop_ranking.engine.fusion.interface import Weight
 from components.shop_ranking.engine.fusion.lists import (
     SEGMENTS,
@@ -20,11 +22,14 @@ from components.shop_ranking.engine.fusion.lists import (
     rows_of,
 )
 from components.shop_ranking.engine.history import Floats
-from components.shop_ranking.params.fusion import DEFAULTS, FusionParams, StackingParams
+from components.shop_ranking.engine.trees import Trees
+from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
 # XE-NDCG is a loss over lists, log-loss over rows; on validation their mean ranked better
 # than either, and XE-NDCG better than LambdaMART's pairs (docs/fusion.md).
 OBJECTIVES = ("rank_xendcg", "binary")
+BLOCK = 4096  # rows whose features the trees read at once; capacity only: changes no result
+Sums = dict[str, npt.NDArray[np.float64]]  # head -> sum of its trees for its segment's rows
 
 
 class Stacking:
@@ -36,52 +41,60 @@ class Stacking:
         self.seed, self.params = seed, params
         self.rounds = max(params.stacking.trees)
         self.heads: dict[str, lgb.Booster] = {}  # "segment-objective" -> trees
+        self.trees: dict[str, Trees] = {}  # the heads' trees, compiled
         self.scales: dict[str, tuple[float, float]] = {}  # head -> slope and offset to log-odds
 
     def fit(self, train: Sequence[CandidateSet], validation: CandidateSet) -> None:
-        """Grow the most trees, then keep the number that is best on validation.
+        """Grow trees, up to the next number that is tried, until validation gets no better.
+
+        The number that is best on validation is kept; `patience` numbers in a row that are no
+        better end the growing.
 
         Raises:
             ModelError: no shopper wanted any candidate.
 
         """
-        self.rounds = max(self.params.stacking.trees)
-        self.refit(train)
-        reached = {}
-        for rounds in self.params.stacking.trees:
-            self.rounds = rounds
-            self._calibrate(train)
-            reached[rounds] = quality(validation, self.score(validation))
-        self.rounds = max(reached, key=lambda rounds: reached[rounds])
-        self._calibrate(train)
+        self._start(train)
+        drawn = self._drawn(train)
+        sums = [self._zeros(candidates) for candidates in (validation, *drawn)]
+        best, behind, grown = -np.inf, 0, 0
+        for rounds in sorted(self.params.stacking.trees):
+            self._grow(rounds - grown)
+            for candidates, totals in zip((validation, *drawn), sums, strict=True):
+                self._add(candidates, totals, grown, rounds)
+            grown = rounds
+            scales = self._scales(drawn, sums[1:])
+            reached = quality(validation, self._mean(validation, sums[0], scales))
+            if reached > best:
+                best, behind = reached, 0
+                self.rounds, self.scales = rounds, scales
+            elif (behind := behind + 1) == self.params.stacking.patience:
+                break
 
     def refit(self, train: Sequence[CandidateSet]) -> None:
         """Grow the trees on these sets."""
-        self.heads = {
-            f"{segment}-{objective}": self._grow(train, segment, objective)
-            for segment in SEGMENTS
-            for objective in OBJECTIVES
-            if any(rows_of(one, segment).any() for one in train)
-        }
-        self._calibrate(train)
+        self._start(train)
+        self._grow(self.rounds)
+        drawn = self._drawn(train)
+        self.scales = self._scales(drawn, [self._sums(candidates) for candidates in drawn])
 
     def score(self, candidates: CandidateSet) -> Floats:
         """Return the log-odds of being wanted, the mean over a segment's heads, (rows,)."""
-        return self._mean(candidates)
+        return self._mean(candidates, self._sums(candidates), self.scales)
 
     def contributions(self, candidates: CandidateSet) -> dict[str, Floats]:
         """Return TreeSHAP values (Lundberg et al. 2020) summed over each group of features."""
         total = np.zeros((len(candidates), len(FEATURES)), np.float32)
         for segment in SEGMENTS:
             rows = rows_of(candidates, segment)
-            heads = [name for name in self.heads if name.startswith(segment)]
+            heads = self._of(segment)
             if not rows.any():
                 continue
             for name in heads:
-                found = self.heads[name].predict(
+                shap = self.heads[name].predict(
                     candidates.features[rows], num_iteration=self.rounds, pred_contrib=True
                 )
-                total[rows] += self.scales[name][0] * np.asarray(found)[:, :-1] / len(heads)
+                total[rows] += self.scales[name][0] * np.asarray(shap)[:, :-1] / len(heads)
         place = {name: k for k, name in enumerate(FEATURES)}
         return {
             group: total[:, [place[name] for name in names]].sum(1)
@@ -92,10 +105,10 @@ class Stacking:
         """Each feature's share of a head's gain, the two objectives averaged."""
         rows: list[Weight] = []
         for segment in SEGMENTS:
-            heads = [head for name, head in self.heads.items() if name.startswith(segment)]
+            heads = [self.heads[name] for name in self._of(segment)]
             if not heads:
                 continue
-            gains = [head.feature_importance("gain") for head in heads]
+            gains = [head.feature_importance("gain", iteration=self.rounds) for head in heads]
             share = np.mean([gain / max(gain.sum(), 1e-9) for gain in gains], axis=0)
             rows += [
                 {"segment": segment, "part": name, "weight": float(share[k])}
@@ -132,80 +145,83 @@ class Stacking:
         fusion.heads = {
             path.stem: lgb.Booster(model_file=str(path)) for path in sorted(folder.glob("*.txt"))
         }
+        fusion.trees = {name: Trees(head) for name, head in fusion.heads.items()}
         fusion.scales = {name: (pair[0], pair[1]) for name, pair in values["scales"].items()}
         return fusion
 
-    def _grow(self, train: Sequence[CandidateSet], segment: str, objective: str) -> lgb.Booster:
-        kept = [rows_of(one, segment) for one in train]
-        features = np.concatenate(
-            [one.features[rows] for one, rows in zip(train, kept, strict=True)]
-        )
-        labels = np.concatenate(
-            [labels_of(one)[rows] for one, rows in zip(train, kept, strict=True)]
-        )
-        if not labels.any() and segment == "new":
-            raise ModelError(
-                "a wanted item among the candidates of the fit cuts",
-                "none",
-                "raise fusion.new_candidates or preparation.fit_cuts",
-            )
-        groups = [
-            np.bincount(one.owner[rows], minlength=len(one.users))
-            for one, rows in zip(train, kept, strict=True)
-        ]
-        sizes = np.concatenate(groups)
-        data = lgb.Dataset(
-            features,
-            labels.astype(np.float32),
-            group=sizes[sizes > 0] if objective == "rank_xendcg" else None,
-        )
-        options = _options(self.params.stacking, len(labels))
-        options |= {"objective": objective, "seed": self.seed}
-        return lgb.train(options, data, num_boost_round=self.rounds)
+    def _start(self, train: Sequence[CandidateSet]) -> None:
+        self.heads = {}
+        for segment, data in binned(train, self.params.stacking, self.seed).items():
+            options = lightgbm_options(self.params.stacking, data.num_data())
+            for objective in OBJECTIVES:
+                chosen = options | {"objective": objective, "seed": self.seed}
+                self.heads[f"{segment}-{objective}"] = lgb.Booster(chosen, data)
 
-    def _mean(self, candidates: CandidateSet) -> Floats:
-        total = np.zeros(len(candidates), np.float32)
+    def _grow(self, rounds: int) -> None:
+        """Add trees to each head."""
+        for head in self.heads.values():
+            for _ in range(rounds):
+                head.update()
+        self.trees = {name: Trees(head) for name, head in self.heads.items()}
+
+    def _sums(self, candidates: CandidateSet) -> Sums:
+        """Return the sum of each head's trees."""
+        sums = self._zeros(candidates)
+        self._add(candidates, sums, 0, self.rounds)
+        return sums
+
+    def _zeros(self, candidates: CandidateSet) -> Sums:
+        rows = {segment: int(rows_of(candidates, segment).sum()) for segment in SEGMENTS}
+        return {name: np.zeros(rows[_segment(name)]) for name in self.heads}
+
+    def _add(self, candidates: CandidateSet, sums: Sums, first: int, last: int) -> None:
+        """Add trees first..last - 1 of each head to the sums of its segment's rows."""
         for segment in SEGMENTS:
-            rows = rows_of(candidates, segment)
-            heads = [name for name in self.heads if name.startswith(segment)]
-            if not rows.any():
-                continue
-            features = candidates.features[rows]
-            for name in heads:
-                raw = self.heads[name].predict(features, num_iteration=self.rounds, raw_score=True)
-                slope, offset = self.scales[name]
-                total[rows] += (slope * np.asarray(raw) + offset) / len(heads)
-        return total
+            rows = np.flatnonzero(rows_of(candidates, segment))
+            for start in range(0, len(rows), BLOCK):
+                features = np.ascontiguousarray(candidates.features[rows[start : start + BLOCK]].T)
+                for name in self._of(segment):
+                    part = sums[name][start : start + BLOCK]
+                    self.trees[name].add(part, features, first, last)
 
-    def _calibrate(self, train: Sequence[CandidateSet]) -> None:
-        """Put the heads on one scale: a logistic regression of labels on each head's scores."""
+    def _of(self, segment: str) -> list[str]:
+        """Return the names of a segment's heads."""
+        return [name for name in self.heads if _segment(name) == segment]
+
+    def _drawn(self, train: Sequence[CandidateSet]) -> list[CandidateSet]:
+        """Return the shoppers whose rows put the heads on one scale."""
         rng = np.random.default_rng(self.seed)
         size = -(-self.params.stacking.scaling_shoppers // len(train))
-        drawn = [one.take(np.sort(rng.permutation(len(one.users))[:size])) for one in train]
-        for name, head in self.heads.items():
-            kept = [rows_of(one, name.split("-")[0]) for one in drawn]
-            raw = [
-                head.predict(one.features[rows], num_iteration=self.rounds, raw_score=True)
-                for one, rows in zip(drawn, kept, strict=True)
-            ]
-            labels = [labels_of(one)[rows] for one, rows in zip(drawn, kept, strict=True)]
-            self.scales[name] = log_odds(
-                np.concatenate(raw), np.concatenate(labels), self.params.calibration_ridge
-            )
+        return [
+            candidates.take(np.sort(rng.permutation(len(candidates.users))[:size]))
+            for candidates in train
+        ]
+
+    def _scales(
+        self, drawn: Sequence[CandidateSet], sums: Sequence[Sums]
+    ) -> dict[str, tuple[float, float]]:
+        """Return a head's slope and offset: a logistic regression of labels on its scores."""
+        scales = {}
+        for name in self.heads:
+            kept = [rows_of(candidates, _segment(name)) for candidates in drawn]
+            labels = [labels_of(part)[rows] for part, rows in zip(drawn, kept, strict=True)]
+            raw = np.concatenate([totals[name] for totals in sums])
+            scales[name] = log_odds(raw, np.concatenate(labels), self.params.calibration_ridge)
+        return scales
+
+    def _mean(
+        self, candidates: CandidateSet, sums: Sums, scales: Mapping[str, tuple[float, float]]
+    ) -> Floats:
+        """Return the mean of a segment's heads on the common scale, (rows,)."""
+        total = np.zeros(len(candidates), np.float32)
+        for segment in SEGMENTS:
+            rows, heads = rows_of(candidates, segment), self._of(segment)
+            for name in heads:
+                slope, offset = scales[name]
+                total[rows] += (slope * sums[name] + offset) / len(heads)
+        return total
 
 
-def _options(params: StackingParams, rows: int) -> dict[str, Any]:
-    """Return LightGBM's options; of few rows a leaf takes a 200th, but 5 at least."""
-    return {
-        "learning_rate": params.learning_rate,
-        "num_leaves": params.leaves,
-        "min_data_in_leaf": min(max(rows // 200, 5), params.leaf_rows),
-        "feature_fraction": params.feature_share,
-        "bagging_fraction": params.row_share,
-        "bagging_freq": 1,
-        "lambda_l2": params.l2,
-        "max_bin": params.bins,
-        "force_col_wise": True,
-        "deterministic": True,
-        "verbose": -1,
-    }
+def _segment(head: str) -> str:
+    """Return the segment of a head, by its name."""
+    return head.split("-", 1)[0]

@@ -15,7 +15,6 @@ from components.shop_ranking.engine.fusion.lists import (
     Calibration,
     calibrate,
     mean_ndcg,
-    normalised,
 )
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.signals import SIGNALS
@@ -41,7 +40,7 @@ class WeightedAverage:
         rng = np.random.default_rng(self.seed)
         searched = self.params.weighted_average
         sample = _first_shoppers(train[-1], searched.shoppers)
-        z = normalised(sample)
+        z = sample.normalised
         for number, segment in enumerate(SEGMENTS):
             self.simplex[number] = _search(sample, z, segment, rng, searched)
         averages = [self._average(candidates) for candidates in train]
@@ -53,7 +52,7 @@ class WeightedAverage:
 
     def contributions(self, candidates: CandidateSet) -> dict[str, Floats]:
         """Return weight x normalised signal, the terms of the average."""
-        z = normalised(candidates)
+        z = candidates.normalised
         weights = np.where(candidates.bought[:, None], *self.simplex)
         terms = np.where(np.isnan(z), 0, z * weights).astype(np.float32)
         return {name: terms[:, k] for k, name in enumerate(SIGNALS)}
@@ -83,7 +82,7 @@ class WeightedAverage:
         return fusion
 
     def _average(self, candidates: CandidateSet) -> Floats:
-        z = normalised(candidates)
+        z = candidates.normalised
         bought = _average(z, self.simplex[0])
         return np.where(candidates.bought, bought, _average(z, self.simplex[1]))
 

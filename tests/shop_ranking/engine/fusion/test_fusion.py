@@ -1,4 +1,4 @@
-"""One contract for all ways of fusion, on a world whose right answer is known."""
+"""One contract for all methods of fusion, on a world whose right answer is known."""
 
 import numpy as np
 import pytest
@@ -37,8 +37,8 @@ def cuts(tiny_world, standins):
 @pytest.fixture(scope="module")
 def fitted(cuts):
     out = {}
-    for name, way in METHODS.items():
-        out[name] = way(seed=0)
+    for name, method in METHODS.items():
+        out[name] = method(seed=0)
         out[name].fit([cuts["fit_1"], cuts["fit_2"]], cuts["validation"])
     return out
 
@@ -161,3 +161,30 @@ def test_params_reach_the_networks_and_travel_in_the_package(cuts, tmp_path):
     assert again.gated.trained.width == 8
     assert again.weights() == fusion.weights()
     assert np.array_equal(again.score(cuts["test"]), fusion.score(cuts["test"]))
+
+
+def test_trees_stop_growing_when_validation_gets_no_better(cuts):
+    tried = tuple(range(2, 40, 2))
+    for patience in (1, 3):
+        stacking = StackingParams(trees=tried, patience=patience)
+        fusion = METHODS["stacking"](seed=0, params=FusionParams(stacking=stacking))
+        fusion.fit([cuts["fit_1"], cuts["fit_2"]], cuts["validation"])
+        grown = next(iter(fusion.heads.values())).num_trees()
+        assert grown < tried[-1]  # a tiny world is soon learnt
+        assert tried.index(grown) - tried.index(fusion.rounds) == patience
+
+
+def test_passes_stop_when_validation_gets_no_better(cuts, monkeypatch):
+    gated = METHODS["gated-attention"]
+    train_epoch, passed = gated.train_epoch, []
+
+    def counted(self, rows, epoch, rate):
+        passed.append(epoch)
+        train_epoch(self, rows, epoch, rate)
+
+    monkeypatch.setattr(gated, "train_epoch", counted)
+    params = GatedAttentionParams(width=8, epochs=40, least_steps=2, patience=2)
+    fusion = gated(seed=0, params=FusionParams(gated_attention=params))
+    fusion.fit([cuts["fit_1"]], cuts["validation"])
+    assert passed == list(range(1, fusion.epochs + 3))
+    assert len(passed) < 40

@@ -101,6 +101,8 @@ with TestClient(app_of(server)) as client:
         taken = client.post("/events", json={"events": [click]}, headers=key).json()
         assert (taken["accepted"], taken["rejected"]) == (1, []), taken
         assert ask("/ads", surface=surface, item_id=item)["surface"] == surface
+    for _ in range(24):  # a guess of one half of the answers is learnt in the other
+        ask("/recommend", surface="trending", k=4)
     stranger = client.post("/recommend", json={"surface": "also_bought", "k": 4}).json()
     assert len(stranger["items"]) == 4  # no item is looked at: home's
     assert "Also bought" in client.get(f"/item/{item}", params={"shopper": user}).text

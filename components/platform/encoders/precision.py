@@ -9,7 +9,7 @@ import torch
 def has_bfloat16(device_type: str) -> bool:
     """Whether the device multiplies in bfloat16 by instruction.
 
-    On such a processor a Transformer runs about three times as fast (docs/towers/text.md); without
+    On such a processor a Transformer runs about three times as fast (docs/benchmarks.md); without
     the instructions bfloat16 is emulated and slower than float32.
     """
     if device_type == "cuda":

@@ -23,7 +23,7 @@ from tests.world import TinyWorld, tiny_params
 
 EVENT_KEY, ADMIN_KEY = "key-of-events", "key-of-admins"
 SCRIPT = "<script>document.title='broken'</script> & \"tea\""  # a title that must stay a text
-WAY = "stacking"
+METHOD = "stacking"
 SECONDS_TO_START = 300
 
 
@@ -34,7 +34,7 @@ def write_packages(world: TinyWorld, standins: dict[str, Path], folder: Path) ->
         fused = folder / "fused"
         few = tiny_params(fusion={"stacking": {"trees": [40]}})
         # The other methods take their time.
-        component.run(few, prepared=world.prepared, fused=fused, methods=[WAY], **standins)
+        component.run(few, prepared=world.prepared, fused=fused, methods=[METHOD], **standins)
     package = ranker_package(fused, world.prepared, folder).folder
     items = read_table(package / "shop" / "items.parquet")
     titles = items["title"].to_pylist()

@@ -1,6 +1,6 @@
 """What there is of each kind of thing: its folder says it, so a new one is one new file.
 
-Ways of fusion and adapters are found without importing them: params need their names where torch
+Fusion methods and adapters are found without importing them: params need their names where torch
 and DuckDB are not to be loaded. Towers and surfaces say light things of themselves, and are
 imported.
 """

@@ -12,7 +12,7 @@ from components.platform.application import Retraining
 if TYPE_CHECKING:
     from components.platform.tracking import Version
 
-FUSION_TAG = "fusion"  # of a version of the fused ranker: its way of fusion
+FUSION_TAG = "fusion"  # of a version of the fused ranker: its fusion method
 # Baselines of a refresh's leaderboard: those that cost seconds. Its gate reads the champion alone.
 COUNTED = ("popularity", "personal-frequency", "decayed-frequency")
 

@@ -20,7 +20,7 @@ from services.lifecycle import environment
 from tests.dags.promoting import AIRFLOW_SECONDS, runs, signed_in
 from tests.platform.feedback.test_served_events import served, write
 from tests.running import Platform
-from tests.served import WAY
+from tests.served import METHOD
 from tests.shop_ranking.drift.known_weeks import monday, register, write_tables
 from tests.waiting import wait_until
 
@@ -135,7 +135,7 @@ def watched(
     with mlflow.start_run(tags=told):
         tracking.log_artifact(tmp_path / "params.yaml")
         publish_tables((tables / path.name for path in SHOP_RANKING.tables), tmp_path)
-    tags = {"pipeline_run": RUN, "dataset": "tables", "horizon_days": "28", "fusion": WAY}
+    tags = {"pipeline_run": RUN, "dataset": "tables", "horizon_days": "28", "fusion": METHOD}
     champion = register(served_packages, "fused-ranker", tags)
     days = [datetime(2024, 5, day, 12, tzinfo=UTC) for day in (1, 2)]
     events = [served(event_id=str(when), timestamp=when) for when in days]
@@ -181,6 +181,6 @@ def test_drift_asks_for_a_retraining_and_a_calm_week_for_nothing(watched: Watche
     assert watched.training_after(before)["conf"] == WINDOW | {
         "retrain": [],
         "baselines.ranked": list(COUNTED),
-        "fusion.only": WAY,
+        "fusion.only": METHOD,
     }
     assert watched.states(REFRESH, refresh)["decide"] == "success"

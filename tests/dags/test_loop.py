@@ -126,14 +126,14 @@ def test_without_feedback_the_window_stays_and_without_a_champion_nothing_starts
     assert due(asked_for="by hand", champion=None).conf is None
 
 
-@pytest.mark.parametrize("way", ["stacking", None])
-def test_a_refresh_fits_the_champions_way_alone_and_ranks_what_costs_seconds(way):
-    tags = {"fusion": way} if way else {}  # None: registered before versions carried the tag
+@pytest.mark.parametrize("method", ["stacking", None])
+def test_a_refresh_fits_the_champions_method_alone_and_ranks_what_costs_seconds(method):
+    tags = {"fusion": method} if method else {}  # None: registered before versions carried the tag
     conf = refresh(Version("fused-ranker", "3", "run", tags))
-    assert conf["fusion.only"] == way
+    assert conf["fusion.only"] == method
     assert conf["retrain"] == []
     params = Params.model_validate(
-        {"fusion": {"only": way}, "baselines": {"ranked": conf["baselines.ranked"]}}
+        {"fusion": {"only": method}, "baselines": {"ranked": conf["baselines.ranked"]}}
     )
     assert [baseline.name for baseline in every_baseline(params)] == list(COUNTED)
 

@@ -58,7 +58,7 @@ assert extract.batches[0].rows["item_id"].to_pylist() == ["tea"]
 """
 
 
-def test_a_way_of_fusion_is_one_new_file(tmp_path):
+def test_a_fusion_method_is_one_new_file(tmp_path):
     copy = Copy(tmp_path / "copy")
     copy.add("components/shop_ranking/engine/fusion/best_seller.py", METHOD)
     assert [len(files) for files in copy.touched()] == [1, 0]

@@ -110,7 +110,7 @@ def test_logged_answers_replay_offline_to_the_same_scores(
     assert worst < TOLERANCE
 
 
-def test_another_way_of_fusion_scores_as_it_does_offline(champion, packages, tmp_path):
+def test_another_fusion_method_scores_as_it_does_offline(champion, packages, tmp_path):
     """The weighted average depends on which items are scored together: those that were, are."""
     ranker = tmp_path / "ranker"
     shutil.copytree(packages.folders["fused"], ranker)

@@ -174,9 +174,9 @@ def train(
     assert decision.conf is not None  # somebody asked for it
     workspace = create(SHOP_RANKING, ROOT, name, decision.conf | more(champion))
     stage(workspace, ["dvc", "repro"])
-    knows_until = date.fromisoformat(last_cut(workspace / PREPARED)["day"])
-    if knows_until > FIRST:
-        raise SystemExit(f"{name} learnt until {knows_until}, after {FIRST}")
+    trained_until = date.fromisoformat(last_cut(workspace / PREPARED)["day"])
+    if trained_until > FIRST:
+        raise SystemExit(f"{name} was trained until {trained_until}, after {FIRST}")
     write_packages(policy, target)
 
 

@@ -1,4 +1,4 @@
-"""Each application's drift: every Monday, is last week unlike what the champion learnt from?"""
+"""Each application's drift: every Monday, is last week unlike what the champion was trained on?"""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -61,7 +61,7 @@ def alert(alarms: list[str]) -> list[str]:
 for each in (owner for owner in APPLICATIONS if owner.statistics is not None):
     with DAG(
         f"{each.name}_drift_monitoring",
-        description=f"{each.title}: is last week unlike what the champion learnt from?",
+        description=f"{each.title}: is last week unlike what the champion was trained on?",
         schedule=CronDataIntervalTimetable("0 0 * * 1", timezone="UTC"),  # Monday to Monday
         start_date=datetime(2017, 1, 2),  # the first Monday of the packaged data, for backfills
         catchup=False,

@@ -72,7 +72,7 @@ class Served(Protocol):
 
     @property
     def as_of(self) -> "datetime":
-        """End of the data that it learnt from."""
+        """End of the data that it was trained on."""
 
 
 @dataclass(frozen=True)

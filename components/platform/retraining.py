@@ -24,7 +24,7 @@ from components.platform.tracking import Version
 
 @dataclass(frozen=True)
 class FedBack:
-    """What has come back since the champion learnt."""
+    """What has come back since the champion was trained."""
 
     purchases: int  # lines bought since then
     last_day: date | None  # that is over: the next one has begun
@@ -77,8 +77,8 @@ def decide(
         end, earliest = fed_back.last_day + timedelta(days=1), retraining.earliest_end(champion)
         if end < earliest:
             return Decision(
-                f"a window until {end} begins before the champion's models had learnt: they can go "
-                f"on in one until {earliest}; wait for feedback, or run the DAG "
+                f"a window until {end} begins before the champion's first cut: its "
+                f"models can go on in one until {earliest}; wait for feedback, or run the DAG "
                 f"{application.name}_training",
                 None,
             )

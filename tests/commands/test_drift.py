@@ -60,7 +60,7 @@ def test_without_a_champion_it_asks_for_tables(capsys: pytest.CaptureFixture) ->
     assert "there is no champion: name the folder with --tables" in capsys.readouterr().err
 
 
-def test_it_watches_what_the_champion_learnt_from(
+def test_it_watches_what_the_champion_was_trained_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = Version("fused-ranker", "3", "run", {"pipeline_run": "monday"})

@@ -56,7 +56,7 @@ def judge_weeks(
     """Judge every week that has data, in time order.
 
     The reference of a week are the latest `drift.reference_weeks` before it; once there is a
-    champion, the latest before the day up to which it learnt, because drift is what the champion
+    champion, the latest before the day until which it was trained, for drift is what the champion
     does not know. Weeks that raised an alarm are no reference, unless they are the most of them:
     a change that lasts is the new normal.
     """
@@ -95,8 +95,10 @@ def _reference(
     statistic: Statistic, week: int, known: int, alarmed: set[int], params: DriftParams
 ) -> Weeks:
     present = np.flatnonzero(statistic.rows[:week] > 0)
-    learnt = present[present < known]
-    latest = (learnt if len(learnt) >= params.fewest_weeks else present)[-params.reference_weeks :]
+    known_weeks = present[present < known]
+    latest = (known_weeks if len(known_weeks) >= params.fewest_weeks else present)[
+        -params.reference_weeks :
+    ]
     calm = np.array([number for number in latest if number not in alarmed], np.int64)
     return calm if 2 * len(calm) >= len(latest) else latest
 

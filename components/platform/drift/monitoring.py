@@ -1,4 +1,4 @@
-"""Drift monitoring: is a week unlike what the champion learnt from, by more than noise?
+"""Drift monitoring: is a week unlike what the champion was trained on, by more than noise?
 
 Every run computes the whole history of weeks anew, from counts, and writes the reports of the
 weeks it was asked for: a week may be run again, in any order, with the same answer.

@@ -13,5 +13,5 @@ class Weekly:
 
     weeks: Sequence[date]  # Mondays, ascending
     statistics: Sequence[Statistic]
-    champion_day: date | None = None  # the champion learnt from what was before
+    champion_day: date | None = None  # the champion was trained on what was before
     champion: str = "none"  # its name and version, e.g. greeter/3

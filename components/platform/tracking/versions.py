@@ -15,7 +15,7 @@ from components.platform.errors import AbsentError, RegistryError
 from components.platform.tracking.connection import answering, connect, point
 from components.platform.tracking.packages import Package, flavor
 
-TRAINED_UNTIL = "trained_until"  # tag of a version: the first day that it has learnt nothing of
+TRAINED_UNTIL = "trained_until"  # tag of a version: the first day that it was not trained on
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # MLflow's codes of a clear no
 
 
@@ -30,7 +30,7 @@ class Version:
 
     @property
     def trained_until(self) -> date:
-        """Return the first day that this version has learnt nothing of.
+        """Return the first day that this version was not trained on.
 
         Raises:
             RegistryError: its application did not say so when it was registered.

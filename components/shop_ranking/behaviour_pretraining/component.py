@@ -37,7 +37,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
     Raises:
         DataError: no events before the first cut.
         ModelError, RegistryError: behaviour.reuse or start_from names no behaviour tower, or one
-            that has learnt from what comes after the first cut.
+            that was trained on what comes after the first cut.
 
     """
     started, chosen = time.perf_counter(), params.behaviour
@@ -53,7 +53,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
         model, since = _start(chosen, items, cuts[0]["day"])
         training = Training(model, params, checkpoints, since)
         measured: dict[str, float] = {}
-        learnt_until: dict[str, str] = {}
+        trained_until: dict[str, str] = {}
         for cut in cuts:
             user, histories = read_histories(_sequences(prepared, cut["name"]))
             if not len(histories.item):
@@ -66,11 +66,11 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
             if chosen.reuse:
                 snapshot = latest_before(taken, cut["day"], chosen.reuse)
                 model = snapshot.load().on_catalogue(items).to(best_device())
-                learnt_until[cut["name"]] = snapshot.day.isoformat()
+                trained_until[cut["name"]] = snapshot.day.isoformat()
             else:
                 with part(f"training before {cut['name']}"):
                     training.up_to(cut, sessions)
-                learnt_until[cut["name"]] = cut["day"]
+                trained_until[cut["name"]] = cut["day"]
             vectors_UD = np.full((users, model.width), np.nan, np.float32)
             vectors_UD[user] = model.encode(sessions)
             vectors_ID = model.encode_items()
@@ -87,7 +87,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
             "seconds": round(seconds, 1),
             "trained_on": chosen.reuse or f"events before {cuts[-1]['day']}",
             "started_from": chosen.start_from,
-            "learnt_until": learnt_until,
+            "trained_until": trained_until,
             "metrics": measured,
             "phases": training.summary(),
         }
@@ -99,7 +99,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
 class Training:
     """The training that goes on from cut to cut; the optimizer stays warm.
 
-    A model that has learnt `since` a day already goes on from there as from an earlier cut.
+    A model trained until the day `since` goes on from there as from an earlier cut.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class Training:
 def _start(
     chosen: BehaviourParams, items: pa.Table, first_cut: str
 ) -> tuple[BehaviourTower, date | None]:
-    """Return a fresh tower, or the one to start from and the day up to which it has learnt."""
+    """Return a fresh tower, or the one to start from and the day until which it was trained."""
     if chosen.start_from is None:
         return BehaviourTower(TowerConfig.of(chosen), items).to(best_device()), None
     snapshot = latest_before(snapshots(chosen.start_from), first_cut, chosen.start_from)
@@ -177,7 +177,7 @@ def _start(
             f"{model.config}",
             "set behaviour.start_from to null, or behaviour to that tower's shape",
         )
-    say(f"starts from {chosen.start_from}, which learnt until {snapshot.day}")
+    say(f"starts from {chosen.start_from}, which was trained until {snapshot.day}")
     return model.on_catalogue(items).to(best_device()), snapshot.day
 
 

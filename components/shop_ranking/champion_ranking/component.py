@@ -83,7 +83,7 @@ def _knows_the_future(champion: Version, cut: dict[str, str]) -> str | None:
     except RegistryError as error:
         return str(error)
     late = until > date.fromisoformat(cut["day"])
-    return f"it learnt until {until}, after the cut of {cut['day']}" if late else None
+    return f"it was trained until {until}, after the cut of {cut['day']}" if late else None
 
 
 def _rank(version: Version, prepared: Path, cut: dict[str, str], folder: Path) -> None:

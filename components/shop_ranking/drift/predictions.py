@@ -29,7 +29,7 @@ class Champion:
     """The champion's item vectors, and what it would show each shopper it knows."""
 
     name: str  # fused-ranker/3
-    day: date  # it learnt from what was before
+    day: date  # it was trained on what was before
     items: pd.Index  # item ids, I
     vectors: dict[str, np.ndarray]  # tower -> (I, D), NaN where missing
     users: pd.Index  # U

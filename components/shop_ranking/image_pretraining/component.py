@@ -63,7 +63,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
                 content_tower.copy_encoder(trained, folder)
                 facts = {
                     "encoder": f"reused: {image.reuse}",
-                    **content_tower.learnt_until(trained),
+                    **content_tower.trained_until(trained),
                 }
             else:
                 day = content_tower.first_day(prepared)
@@ -71,7 +71,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
                     encoder, facts = _train(
                         params, pictures.of_items(known), items, checkpoints, day=day
                     )
-                facts |= {"trained_on": f"cuts/{cut}", "learnt_until": day}
+                facts |= {"trained_on": f"cuts/{cut}", "trained_until": day}
                 encoder.save(folder)
             with part("encoding pictures"):
                 vectors_ID, encoding = _encode(encoder, pictures, items.num_rows, checkpoints)
@@ -140,7 +140,7 @@ def _start(image: ImageParams, text_width: int, day: str) -> ImageTower:
     """Return a tower on the pretrained base, or the one to start from.
 
     Raises:
-        ModelError: that one has another shape, or learnt from what comes after `day`.
+        ModelError: that one has another shape, or was trained on what comes after `day`.
 
     """
     if image.start_from is None:

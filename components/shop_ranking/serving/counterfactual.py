@@ -2,8 +2,8 @@
 
 The challenger is asked again what shoppers asked, by the code that serves, and knows of each
 shopper what the server knew then: its own history, and what came in before the answer went out.
-An answer from before the end of the challenger's data says nothing: the challenger has learnt
-from what became of it.
+An answer from before the end of the challenger's data says nothing: the challenger was
+trained on what became of it.
 
 Only rows without a context are asked again. What the log does not hold is taken as it is by
 default: no filters, the diversity of the API. Strangers are left out: the items that they

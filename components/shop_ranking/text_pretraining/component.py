@@ -81,7 +81,7 @@ def _reuse(
     trained = content_tower.find_tower(source)
     tower = TextTower.load(trained).to(best_device())
     content_tower.copy_encoder(trained, folder)
-    facts = {"encoder": f"reused: {source}", **content_tower.learnt_until(trained)}
+    facts = {"encoder": f"reused: {source}", **content_tower.trained_until(trained)}
     return tower.projection.apply_to(_encode(tower, texts, checkpoints)[0]), facts
 
 
@@ -103,7 +103,7 @@ def _train(
     tower = _start(text, day).to(best_device())
     pairs = read_pairs(prepared, cut, text)
     facts = {"encoder": text.base_model, "trained_on": f"cuts/{cut}", "pairs": len(pairs)}
-    facts |= {"learnt_until": day, "started_from": text.start_from}
+    facts |= {"trained_until": day, "started_from": text.start_from}
     with part("tuning the encoder"):
         facts |= _tune(tower, pairs, params, checkpoints)
     short = read_pairs(prepared, cut, text.model_copy(update={"view_share": 0.0}))

@@ -97,7 +97,7 @@ def test_a_week_that_raised_an_alarm_is_no_reference_unless_it_lasts():
     assert alarms(judged)[-1] < 34  # by then it is the new normal
 
 
-def test_the_reference_ends_where_the_champion_learnt():
+def test_the_reference_ends_where_the_champions_training_did():
     judged = judge_weeks(
         [histogram(np.random.default_rng(2))], WEEKS, DriftParams(), champion_day=WEEKS[20]
     )

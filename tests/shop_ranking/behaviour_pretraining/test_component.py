@@ -141,7 +141,7 @@ def test_a_reused_tower_encodes_every_cut_without_training(run_folder):
 
 @pytest.mark.long
 def test_a_warm_start_reaches_the_cold_ones_loss_in_fewer_steps(run_folder):
-    """The window moves: the champion learnt on earlier cuts, the new tower starts from it."""
+    """The window moves: the champion was trained on earlier cuts, the new tower starts from it."""
     table = events()
     early = write_chain(run_folder / "early", shifted(table, 2))
     component.run(params(), early, run_folder / "champion")
@@ -180,7 +180,7 @@ def test_a_start_takes_only_weights_that_have_not_seen_the_first_cut(run_folder)
         expected = vectors(run_folder / "champion", cut)[1]
         np.testing.assert_array_equal(snapshot.load().encode_items(), expected)
     assert latest_before(by_cut, str(first[2] + 1), "it").day == by_cut[2].day
-    with pytest.raises(ModelError, match="learnt from nothing after the cut of 2024-01-10"):
+    with pytest.raises(ModelError, match="trained on nothing after the cut of 2024-01-10"):
         latest_before(by_cut, "2024-01-10", "it")
     other = params(start_from=str(run_folder / "champion"), dim=16)
     with pytest.raises(ModelError, match="a tower of the shape"):

@@ -158,7 +158,7 @@ def test_it_does_not_rank_without_need_or_reason(
     assert reason({}) == "there is none"
     assert reason({"dataset": "tables"}) == "it is of dataset tables"
     assert reason(same) == "it was measured on these rows already"
-    assert reason({"trained_until": "2999-01-01"}).startswith("it learnt until 2999-01-01")
+    assert reason({"trained_until": "2999-01-01"}).startswith("it was trained until 2999-01-01")
     assert load_policy(SHOP_RANKING, champion.policy).leading == "ranker"
 
 

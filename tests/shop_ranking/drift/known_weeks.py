@@ -28,8 +28,8 @@ CHANGED = {
     11: "score",
     14: "ndcg@10",
 }
-KNOWN = 12  # weeks that the champion learnt from: its ranking is judged on later ones alone
-LEARNT_UNTIL = str((MONDAY + timedelta(weeks=KNOWN)).date())
+KNOWN = 12  # weeks that the champion was trained on: its ranking is judged on later ones alone
+TRAINED_UNTIL = str((MONDAY + timedelta(weeks=KNOWN)).date())
 VISITS, LINES = 600, 3  # a week, a visit
 MOST = 0.06  # share of a week's lines that one item may have
 
@@ -50,8 +50,8 @@ def register(packages: Path, name: str, tags: dict[str, str]) -> tracking.Versio
             data_path=str(packages / "fused"),
             **requirements,
         )
-    learnt = {"content": "of-the-tiny-world", "trained_until": LEARNT_UNTIL}
-    made = mlflow.register_model(logged.model_uri, name, tags=learnt | tags)
+    trained = {"content": "of-the-tiny-world", "trained_until": TRAINED_UNTIL}
+    made = mlflow.register_model(logged.model_uri, name, tags=trained | tags)
     version = tracking.version(name, str(made.version))
     tracking.move_alias("champion", version)
     return version

@@ -47,7 +47,7 @@ def test_each_change_of_what_the_champion_makes_of_a_week_raises_its_own_alarm(
     judged_names = {judgement.name for judgement in judged if judgement.threshold is not None}
     assert set(CHANGED.values()) <= judged_names
     first_ranked = min(judgement.week for judgement in judged if judgement.name == "ndcg@10")
-    assert first_ranked == monday(13)  # week 12 was not asked for; earlier ones it learnt from
+    assert first_ranked == monday(13)  # week 12 was not asked for; earlier ones it was trained on
 
     (kept,) = (home / "drift").glob("*.npz")
     before = kept.stat().st_ino

@@ -181,7 +181,7 @@ def test_a_start_goes_on_from_the_tower_with_fewer_steps(
     about = [json.loads((folder / "tower.json").read_text()) for folder in (tower, warm)]
     assert (about[0]["steps"], about[1]["steps"]) == (12, 3)
     assert about[1]["loss"] < about[0]["loss"]
-    assert about[1]["learnt_until"] == about[0]["learnt_until"]
+    assert about[1]["trained_until"] == about[0]["trained_until"]
     close = (vectors(tower, "item") * vectors(warm, "item")).sum(axis=1)
     assert np.nanmedian(close) > 0.8  # not another space
 
@@ -192,8 +192,8 @@ def test_a_start_that_saw_the_future_or_fits_not_is_refused(
     late = tmp_path / "late"
     shutil.copytree(tower, late)
     about = json.loads((late / "tower.json").read_text())
-    (late / "tower.json").write_text(json.dumps(about | {"learnt_until": "2999-01-01"}))
-    with pytest.raises(ModelError, match="learnt until 2999-01-01"):
+    (late / "tower.json").write_text(json.dumps(about | {"trained_until": "2999-01-01"}))
+    with pytest.raises(ModelError, match="trained until 2999-01-01"):
         run_in(tmp_path / "one", run, small(start_from=str(late)), tiny_world.prepared)
     for other in ({"dim": 16}, {"adapter": "adalora"}):
         wrong = small(start_from=str(tower), **other)

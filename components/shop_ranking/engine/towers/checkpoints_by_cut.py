@@ -2,7 +2,7 @@
 
 A tower that has seen the future of a cut must not make that cut's vectors. So the folder keeps the
 weights of every cut (`<cut>/weights.pt`; the last ones stand in the folder itself), tower.json says
-until which day each had learnt (`learnt_until`), and whoever takes a tower over takes the latest
+until which day each was trained (`trained_until`), and whoever takes a tower over takes the latest
 weights from before.
 """
 
@@ -35,13 +35,13 @@ def snapshots(source: str) -> list[Snapshot]:
         source: a folder, or a version in the registry (models:/name/version).
 
     Raises:
-        ModelError: there is no behaviour tower, or it does not say until when it learnt.
+        ModelError: there is no behaviour tower, or it does not say until when it was trained.
         RegistryError: the registry lacks it.
 
     """
     folder = Path(source) if Path(source).is_dir() else tracking.download(source)
     try:
-        days = dict(json.loads((folder / "tower.json").read_text())["learnt_until"])
+        days = dict(json.loads((folder / "tower.json").read_text())["trained_until"])
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"a behaviour tower in {folder}", repr(error), "train it, or name another folder"
@@ -64,8 +64,8 @@ def latest_before(taken: list[Snapshot], day: str, source: str) -> Snapshot:
     fitting = [snapshot for snapshot in taken if snapshot.day <= date.fromisoformat(day)]
     if not fitting:
         raise ModelError(
-            f"weights of {source} that learnt from nothing after the cut of {day}",
-            f"the earliest learnt until {taken[0].day}",
+            f"weights of {source} trained on nothing after the cut of {day}",
+            f"the earliest was trained until {taken[0].day}",
             "choose later cuts, or train without a tower to start from",
         )
     return fitting[-1]

@@ -31,10 +31,10 @@ def first_day(prepared: Path) -> str:
     return str(json.loads((prepared / "cuts.json").read_text())[0]["day"])
 
 
-def learnt_until(folder: Path) -> dict[str, str]:
-    """Return what a taken over tower says of the day up to which it learnt."""
+def trained_until(folder: Path) -> dict[str, str]:
+    """Return what a taken over tower says of the day until which it was trained."""
     about = description(folder)
-    return {key: about[key] for key in ("learnt_until",) if key in about}
+    return {key: about[key] for key in ("trained_until",) if key in about}
 
 
 def description(folder: Path) -> dict[str, Any]:
@@ -177,18 +177,18 @@ def start_tower(source: str, first_cut: str) -> Path:
 
     Raises:
         RegistryError: the registry lacks it.
-        ModelError: there is no tower in it, or it may have learnt from what comes after the cut.
+        ModelError: there is no tower in it, or one that may have seen what comes after the cut.
 
     """
     folder = find_tower(source)
-    until = description(folder).get("learnt_until")
+    until = description(folder).get("trained_until")
     if until is None or until > first_cut:
         raise ModelError(
-            f"a tower at {source} that learnt from nothing after the cut of {first_cut}",
-            f"one that learnt until {until or 'an unknown day'}",
+            f"a tower at {source} trained on nothing after the cut of {first_cut}",
+            f"one trained until {until or 'an unknown day'}",
             "choose later cuts, or train without a tower to start from",
         )
-    say(f"starts from {source}, which learnt until {until}")
+    say(f"starts from {source}, which was trained until {until}")
     return folder
 
 

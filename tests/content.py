@@ -81,8 +81,8 @@ def killed_and_resumed(
 ) -> Path:
     """Kill a stage with signal 9 in one of its trainings, run it again; returns its output.
 
-    At a step's snapshot, or wherever it is when the first one is there. Asserts that the kill left
-    nothing half-written and that the second run went on from there.
+    At a step's checkpoint, or wherever it is when the first one is there. Asserts that the kill
+    left nothing half-written and that the second run went on from there.
     """
     name = stage.removesuffix("_pretraining")
     with pytest.MonkeyPatch.context() as patch:
@@ -90,7 +90,7 @@ def killed_and_resumed(
         (folder / "data").mkdir()
         (folder / "data" / "prepared").symlink_to(prepared)
         (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
-        snapshot = folder / ".checkpoints" / stage / f"{training}.pt"
+        checkpoint = folder / ".checkpoints" / stage / f"{training}.pt"
         script = KILLED.format(stage=stage, training=training, step=step)
         said = folder / "first.log"
         with said.open("w") as stream:
@@ -98,8 +98,8 @@ def killed_and_resumed(
                 [sys.executable, "-c", script], env=os.environ.copy(), stdout=stream
             )
         wait_until(
-            lambda: snapshot.exists() and (step is None or "waiting" in said.read_text()),
-            lambda: f"a snapshot of {training}: {said.read_text()}",
+            lambda: checkpoint.exists() and (step is None or "waiting" in said.read_text()),
+            lambda: f"a checkpoint of {training}: {said.read_text()}",
             seconds=300,
             unless=lambda: first.poll() is not None,
         )
@@ -110,7 +110,7 @@ def killed_and_resumed(
             [sys.executable, "-m", "components", stage], capture_output=True, text=True, check=True
         )
     assert f"{training}: resumed at step {step or ''}" in second.stdout
-    assert not snapshot.exists()
+    assert not checkpoint.exists()
     return folder / "models" / name
 
 

@@ -1,7 +1,7 @@
-"""Snapshots of a training, so that a killed stage goes on where it was.
+"""Checkpoints of a training, so that a killed stage goes on where it was.
 
 They lie outside the stage's output folder, which DVC deletes before every run of the stage:
-`.checkpoints/<stage>/<name>.pt`, relative to the run's folder. A snapshot belongs to one
+`.checkpoints/<stage>/<name>.pt`, relative to the run's folder. A checkpoint belongs to one
 fingerprint of params and data; another training never picks it up.
 """
 
@@ -38,9 +38,9 @@ def fingerprint(values: Iterable[BaseModel | int | str], files: Iterable[Path]) 
 
 
 class Checkpoints:
-    """The snapshots of one stage: one file a training, the newest replaces the older.
+    """The checkpoints of one stage: one file a training, the newest replaces the older.
 
-    A stage of several trainings keeps the last snapshot of those that are done, so that a resumed
+    A stage of several trainings keeps the last checkpoint of those that are done, so that a resumed
     stage skips them; `remove` ends it all when the stage has written its output.
     """
 
@@ -53,11 +53,11 @@ class Checkpoints:
         self._saved_at = time.monotonic()
 
     def due(self) -> bool:
-        """Whether the interval since the last snapshot is over."""
+        """Whether the interval since the last checkpoint is over."""
         return time.monotonic() - self._saved_at >= self.every_seconds
 
     def save(self, name: str, state: dict[str, Any]) -> None:
-        """Write the snapshot `name` atomically: a kill leaves the former one or the new one.
+        """Write the checkpoint `name` atomically: a kill leaves the former one or the new one.
 
         `state` holds tensors and plain values. The states of the random generators go with it.
 
@@ -71,7 +71,7 @@ class Checkpoints:
         self._saved_at = time.monotonic()
 
     def load(self, name: str) -> dict[str, Any] | None:
-        """Return the snapshot `name` and set the random generators as they were then.
+        """Return the checkpoint `name` and set the random generators as they were then.
 
         None when there is none, or it is of other params or data, or it cannot be read.
         """
@@ -90,7 +90,7 @@ class Checkpoints:
         return dict(state)
 
     def remove(self) -> None:
-        """Delete every snapshot of the stage: its output is written."""
+        """Delete every checkpoint of the stage: its output is written."""
         if writes():
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -99,7 +99,7 @@ class Checkpoints:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the generators whose states the snapshots carry."""
+    """Seed the generators whose states the checkpoints carry."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

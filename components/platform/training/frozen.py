@@ -1,4 +1,4 @@
-"""Snapshots of objectives that contain a frozen pretrained network."""
+"""Checkpoints of objectives that contain a frozen pretrained network."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from torch import nn
 class PartlyFrozen(nn.Module):
     """A module whose state leaves out frozen parameters: they are loaded, not trained.
 
-    A snapshot every few seconds then costs the adapters, not the base.
+    A checkpoint every few seconds then costs the adapters, not the base.
     """
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]

@@ -87,7 +87,7 @@ def fit(
     log: Log | None = None,
     after_step: Callable[[int], bool | None] | None = None,
 ) -> Fitted:
-    """Train `objective` in place, going on from the snapshot `name` if there is a fitting one.
+    """Train `objective` in place, going on from the checkpoint `name` if there is a fitting one.
 
     Args:
         objective: maps a batch to {"loss": scalar, ...}; other entries are logged too, those named
@@ -96,8 +96,8 @@ def fit(
         batches: epoch -> its batches. Item i depends on the epoch and i alone (not on batches
             drawn before it), which is what makes a resumed training equal an uninterrupted one.
         plan: epochs, learning rate and clipping.
-        name: of the snapshot, and shown in progress lines.
-        checkpoints: where snapshots go; None keeps none.
+        name: of the checkpoint, and shown in progress lines.
+        checkpoints: where checkpoints go; None keeps none.
         log: called with metrics and the step about every two seconds.
         after_step: called with the number of steps done after each of them; True ends the training.
 
@@ -109,7 +109,7 @@ def fit(
     at = _resume(objective, optimizer, meter, name, checkpoints)
     started = time.monotonic() - at.seconds
 
-    def snapshot() -> None:
+    def save_checkpoint() -> None:
         meter.flush(at.step)
         at.seconds = time.monotonic() - started
         if checkpoints:
@@ -136,9 +136,9 @@ def fit(
             if done:
                 break
             if checkpoints and checkpoints.due():
-                snapshot()
+                save_checkpoint()
         at.epoch, at.index = at.epoch + 1, 0
-    snapshot()
+    save_checkpoint()
     objective.eval()
     say(f"{name}: {at.step} steps in {at.seconds:.1f} s, loss {meter.loss:.4f}")
     return Fitted(at.step, at.seconds, meter.loss, meter.rates(at.seconds))

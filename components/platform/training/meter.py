@@ -95,7 +95,7 @@ class Meter:
         return {f"{key}_per_second": n / max(seconds, 1e-9) for key, n in self._counts.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values for a snapshot, taken after a flush."""
+        """Plain values for a checkpoint, taken after a flush."""
         return {
             "epoch": self._epoch,
             "epoch_loss": self._epoch_loss,
@@ -104,7 +104,7 @@ class Meter:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the values of a snapshot."""
+        """Take up the values of a checkpoint."""
         self._epoch, self._epoch_loss = state["epoch"], state["epoch_loss"]
         self._epoch_steps, self._counts = state["epoch_steps"], dict(state["counts"])
 

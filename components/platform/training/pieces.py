@@ -18,15 +18,15 @@ def in_pieces(
     checkpoints: Checkpoints,
     encoder: nn.Module,
 ) -> tuple[np.ndarray, int]:
-    """Return one vector a row for `count` rows, with a snapshot after each `piece` of them.
+    """Return one vector a row for `count` rows, with a checkpoint after each `piece` of them.
 
     Args:
         encode: vectors of the rows from a first to before a last one; those of a row must not
             depend on the rows beside it.
-        count: number of rows. Up to one piece is encoded without a snapshot.
+        count: number of rows. Up to one piece is encoded without a checkpoint.
         piece: rows that are lost at most.
         checkpoints: of the stage.
-        encoder: what `encode` asks; a snapshot of other weights is not taken.
+        encoder: what `encode` asks; a checkpoint of other weights is not taken.
 
     Returns:
         The vectors, and how many of them were encoded now.

@@ -24,7 +24,7 @@ AGAIN = 500  # records of an entry
 REMEMBERED = 3 * 86_400  # seconds; a click on an offer of the day before yesterday is history
 OWN_KINDS = ("records", "clock")  # of entries; all others are names of values
 
-LEARNT = Counter("shopfusion_replica_learnt", "Entries of other replicas that were taken in")
+APPLIED = Counter("shopfusion_replica_applied", "Entries of the stream that were applied here")
 
 
 class SharedValue(NamedTuple):
@@ -174,7 +174,7 @@ class Replicas:
                     # Own values too: others' older ones may have been read since they came.
                     if entry.replica != self.name or entry.kind in self._values:
                         self._take(entry)
-                        LEARNT.inc()
+                        APPLIED.inc()
             except ServiceError:  # the client has said it
                 self._stopped.wait(PAUSE)
             except Exception as error:  # nobody else follows

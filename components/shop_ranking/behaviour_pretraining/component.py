@@ -20,7 +20,10 @@ from components.shop_ranking.behaviour_pretraining.measure import ndcg_at_10
 from components.shop_ranking.behaviour_pretraining.objective import WantedWithinHorizon
 from components.shop_ranking.engine.towers.behaviour import BehaviourTower
 from components.shop_ranking.engine.towers.behaviour_config import TowerConfig
-from components.shop_ranking.engine.towers.checkpoints_by_cut import latest_before, snapshots
+from components.shop_ranking.engine.towers.checkpoints_by_cut import (
+    checkpoints_by_cut,
+    latest_before,
+)
 from components.shop_ranking.engine.towers.histories import Sessions, read_histories
 from components.shop_ranking.params import Params
 from components.shop_ranking.towers.behaviour import BehaviourParams
@@ -49,7 +52,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
     checkpoints = Checkpoints(STAGE, fingerprint([chosen, params.preparation, params.seed], files))
     seed_everything(params.seed)
     with tracking.stage_run(STAGE, params, "behaviour"), atomic_folder(tower) as folder:
-        taken = snapshots(chosen.reuse) if chosen.reuse else []
+        reused = checkpoints_by_cut(chosen.reuse) if chosen.reuse else []
         model, since = _start(chosen, items, cuts[0]["day"])
         training = Training(model, params, checkpoints, since)
         measured: dict[str, float] = {}
@@ -64,9 +67,9 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
                 )
             sessions = Sessions.of(histories)
             if chosen.reuse:
-                snapshot = latest_before(taken, cut["day"], chosen.reuse)
-                model = snapshot.load().on_catalogue(items).to(best_device())
-                trained_until[cut["name"]] = snapshot.day.isoformat()
+                checkpoint = latest_before(reused, cut["day"], chosen.reuse)
+                model = checkpoint.load().on_catalogue(items).to(best_device())
+                trained_until[cut["name"]] = checkpoint.day.isoformat()
             else:
                 with part(f"training before {cut['name']}"):
                     training.up_to(cut, sessions)
@@ -169,16 +172,16 @@ def _start(
     """Return a fresh tower, or the one to start from and the day until which it was trained."""
     if chosen.start_from is None:
         return BehaviourTower(TowerConfig.of(chosen), items).to(best_device()), None
-    snapshot = latest_before(snapshots(chosen.start_from), first_cut, chosen.start_from)
-    model, wanted = snapshot.load(), TowerConfig.of(chosen)
+    checkpoint = latest_before(checkpoints_by_cut(chosen.start_from), first_cut, chosen.start_from)
+    model, wanted = checkpoint.load(), TowerConfig.of(chosen)
     if model.config != wanted:
         raise ModelError(
             f"a tower of the shape that params name ({wanted}) in {chosen.start_from}",
             f"{model.config}",
             "set behaviour.start_from to null, or behaviour to that tower's shape",
         )
-    say(f"starts from {chosen.start_from}, which was trained until {snapshot.day}")
-    return model.on_catalogue(items).to(best_device()), snapshot.day
+    say(f"starts from {chosen.start_from}, which was trained until {checkpoint.day}")
+    return model.on_catalogue(items).to(best_device()), checkpoint.day
 
 
 def _sequences(prepared: Path, cut: str) -> Path:

@@ -58,10 +58,10 @@ DRIVER = textwrap.dedent(
     torch.optim.Adam([nn.Parameter(torch.zeros(1))])  # slow imports once, before the forks
     fork = multiprocessing.get_context("fork")
     start("whole").join()
-    snapshot, paused = Path("killed/.checkpoints/toy/noisy.pt"), Path("killed/paused")
+    checkpoint, paused = Path("killed/.checkpoints/toy/noisy.pt"), Path("killed/paused")
     seen = None
     for kill in range(2):
-        process = start("killed", 0.02, most=20)  # 0.4 s: several snapshots, the last one older
+        process = start("killed", 0.02, most=20)  # 0.4 s: several checkpoints, the last one older
         while not paused.exists():
             assert process.is_alive()
             time.sleep(0.01)
@@ -69,8 +69,8 @@ DRIVER = textwrap.dedent(
         process.join()
         assert process.exitcode == -signal.SIGKILL
         assert not Path("killed/result.pt").exists()
-        assert snapshot.stat().st_mtime_ns != seen
-        seen = snapshot.stat().st_mtime_ns
+        assert checkpoint.stat().st_mtime_ns != seen
+        seen = checkpoint.stat().st_mtime_ns
         paused.unlink()
     start("killed").join()
     """
@@ -97,7 +97,7 @@ def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(tmp_path):
     assert all(torch.equal(weights[key], expected[key]) for key in expected)
 
 
-def test_random_generators_go_on_where_the_snapshot_was_taken(tmp_path, monkeypatch):
+def test_random_generators_go_on_where_the_checkpoint_was_taken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     checkpoints = Checkpoints("toy", "a")
     seed_everything(3)
@@ -109,7 +109,7 @@ def test_random_generators_go_on_where_the_snapshot_was_taken(tmp_path, monkeypa
     np.testing.assert_array_equal(np.random.rand(3), following[1])
 
 
-def test_a_snapshot_of_another_training_or_a_broken_one_is_not_used(tmp_path, monkeypatch):
+def test_a_checkpoint_of_another_training_or_a_broken_one_is_not_used(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Checkpoints("toy", "a").save("x", {"step": 4})
     assert Checkpoints("toy", "b").load("x") is None

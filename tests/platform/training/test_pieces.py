@@ -75,7 +75,7 @@ def test_pieces_of_another_size_are_not_taken() -> None:
     np.testing.assert_array_equal(vectors[:, 0], np.arange(11))
 
 
-def test_a_single_piece_leaves_no_snapshot(run_folder: Path) -> None:
+def test_a_single_piece_leaves_no_checkpoint(run_folder: Path) -> None:
     encode = Encoder()
     assert len(in_pieces(encode, 4, 4, Checkpoints("stage", "one"), nn.Identity())[0]) == 4
     assert encode.asked == [(0, 4)]

@@ -14,7 +14,10 @@ from components.platform.settings import settings
 from components.platform.training.checkpoints import FOLDER
 from components.shop_ranking.behaviour_pretraining import component
 from components.shop_ranking.engine.towers.behaviour import BehaviourTower
-from components.shop_ranking.engine.towers.checkpoints_by_cut import latest_before, snapshots
+from components.shop_ranking.engine.towers.checkpoints_by_cut import (
+    checkpoints_by_cut,
+    latest_before,
+)
 from components.shop_ranking.params import Params
 from tests.content import killed_and_resumed
 from tests.shop_ranking.behaviour_pretraining.chain import (
@@ -173,12 +176,12 @@ def shifted(table: pa.Table, days: int) -> pa.Table:
 def test_a_start_takes_only_weights_that_have_not_seen_the_first_cut(run_folder):
     prepared = write_chain(run_folder / "prepared", events())
     component.run(params(epochs=2), prepared, run_folder / "champion")
-    by_cut = snapshots(str(run_folder / "champion"))
+    by_cut = checkpoints_by_cut(str(run_folder / "champion"))
     first = np.datetime64("2024-01-01") + np.array(list(CUT_DAYS.values()))
-    assert [str(snapshot.day) for snapshot in by_cut] == [str(day) for day in first]
-    for cut, snapshot in zip(CUT_DAYS, by_cut, strict=True):
+    assert [str(checkpoint.day) for checkpoint in by_cut] == [str(day) for day in first]
+    for cut, checkpoint in zip(CUT_DAYS, by_cut, strict=True):
         expected = vectors(run_folder / "champion", cut)[1]
-        np.testing.assert_array_equal(snapshot.load().encode_items(), expected)
+        np.testing.assert_array_equal(checkpoint.load().encode_items(), expected)
     assert latest_before(by_cut, str(first[2] + 1), "it").day == by_cut[2].day
     with pytest.raises(ModelError, match="trained on nothing after the cut of 2024-01-10"):
         latest_before(by_cut, "2024-01-10", "it")

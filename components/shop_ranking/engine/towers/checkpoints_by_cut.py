@@ -17,7 +17,7 @@ from components.shop_ranking.engine.towers.behaviour import BehaviourTower
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class CutCheckpoint:
     """Weights that saw nothing on or after `day`."""
 
     folder: Path
@@ -28,8 +28,8 @@ class Snapshot:
         return BehaviourTower.load(self.folder)
 
 
-def snapshots(source: str) -> list[Snapshot]:
-    """Return a tower's snapshots in time order.
+def checkpoints_by_cut(source: str) -> list[CutCheckpoint]:
+    """Return a tower's checkpoints in time order.
 
     Args:
         source: a folder, or a version in the registry (models:/name/version).
@@ -47,25 +47,27 @@ def snapshots(source: str) -> list[Snapshot]:
             f"a behaviour tower in {folder}", repr(error), "train it, or name another folder"
         ) from error
     places = [folder / cut if (folder / cut / "weights.pt").is_file() else folder for cut in days]
-    taken = (
-        Snapshot(place, date.fromisoformat(day))
+    checkpoints = (
+        CutCheckpoint(place, date.fromisoformat(day))
         for place, day in zip(places, days.values(), strict=True)
     )
-    return sorted(taken, key=lambda snapshot: snapshot.day)
+    return sorted(checkpoints, key=lambda checkpoint: checkpoint.day)
 
 
-def latest_before(taken: list[Snapshot], day: str, source: str) -> Snapshot:
-    """Return the latest snapshot that saw nothing on or after `day`.
+def latest_before(checkpoints: list[CutCheckpoint], day: str, source: str) -> CutCheckpoint:
+    """Return the latest checkpoint that saw nothing on or after `day`.
 
     Raises:
         ModelError: all of them have.
 
     """
-    fitting = [snapshot for snapshot in taken if snapshot.day <= date.fromisoformat(day)]
+    fitting = [
+        checkpoint for checkpoint in checkpoints if checkpoint.day <= date.fromisoformat(day)
+    ]
     if not fitting:
         raise ModelError(
             f"weights of {source} trained on nothing after the cut of {day}",
-            f"the earliest was trained until {taken[0].day}",
+            f"the earliest was trained until {checkpoints[0].day}",
             "choose later cuts, or train without a tower to start from",
         )
     return fitting[-1]

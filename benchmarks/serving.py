@@ -34,9 +34,14 @@ from scipy.sparse import csr_array
 from components.platform import schemas
 from components.platform.files import write_json, write_table
 from components.shop_ranking import application as shop
+from components.shop_ranking.engine.feature_states import (
+    GROUPS,
+    ITEM_COLUMNS,
+    ItemState,
+    ShopperState,
+)
 from components.shop_ranking.engine.history import summarise
 from components.shop_ranking.engine.reading import events_of
-from components.shop_ranking.engine.states import GROUPS, ITEM_COLUMNS, ItemState, ShopperState
 from components.shop_ranking.model_registration.packages import ranker_package, tower_package
 
 CONNECTIONS = (1, 8, 64)

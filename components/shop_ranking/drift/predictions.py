@@ -17,8 +17,8 @@ from components.platform.params.loop import DriftParams
 from components.platform.progress import say, track
 from components.platform.registered_run import KEPT
 from components.shop_ranking.drift.rows import Rows
+from components.shop_ranking.engine.feature_states import TOWERS
 from components.shop_ranking.engine.ranker import FusedRanker
-from components.shop_ranking.engine.states import TOWERS
 
 K = 10
 BATCH = 256  # shoppers. Capacity only: changes no result.

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from components.shop_ranking.engine.feature_states import ShopperState
 from components.shop_ranking.engine.history import Events, Summary
-from components.shop_ranking.engine.states import ShopperState
 
 
 def stacked(states: Sequence[ShopperState]) -> ShopperState:

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from components.platform.errors import ModelError
 from components.platform.serving.cache import Bounded
 from components.shop_ranking.engine.ease_scores import EaseAt, EaseScores, Scratch
+from components.shop_ranking.engine.feature_states import GROUPS, TOWERS, ItemState, ShopperState
 from components.shop_ranking.engine.history import Ints
 from components.shop_ranking.engine.proposing import SESSIONS, propose
-from components.shop_ranking.engine.states import GROUPS, TOWERS, ItemState, ShopperState
 from components.shop_ranking.engine.trained_with import TrainedWith
 from components.shop_ranking.engine.vector_index import VectorIndex
 

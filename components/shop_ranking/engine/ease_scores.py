@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from components.platform.compiled import compiled
+from components.shop_ranking.engine.feature_states import ItemState, ShopperState
 from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.engine.signals import ease_weights
-from components.shop_ranking.engine.states import ItemState, ShopperState
 
 Doubles = npt.NDArray[np.float64]
 

@@ -18,11 +18,11 @@ from components.shop_ranking.engine.candidate_sets import CandidateSet, concaten
 from components.shop_ranking.engine.candidates import SOURCES, CandidateSources, Proposed
 from components.shop_ranking.engine.ease_scores import EaseScores, Scratch, scratch_of
 from components.shop_ranking.engine.feature_names import FEATURES
+from components.shop_ranking.engine.feature_states import TOWERS, ItemState, ShopperState
 from components.shop_ranking.engine.features import assemble
 from components.shop_ranking.engine.history import Ints
 from components.shop_ranking.engine.row_scores import score_rows
 from components.shop_ranking.engine.signals import EASE, SIGNALS
-from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
 from components.shop_ranking.engine.trained_with import TrainedWith
 
 TOGETHER = 64  # shoppers whose rows are made at once; capacity only: changes no result

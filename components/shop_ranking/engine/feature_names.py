@@ -1,6 +1,6 @@
 """The features by name, each with its meaning, in groups that an ablation can leave out."""
 
-from components.shop_ranking.engine.states import GROUPS, TOWERS
+from components.shop_ranking.engine.feature_states import GROUPS, TOWERS
 
 HABIT = {
     "sessions": "sessions in which the shopper bought the item",

@@ -13,8 +13,13 @@ import numpy.typing as npt
 
 from components.platform.compiled import compiled
 from components.shop_ranking.engine.feature_names import FEATURES, SHOPPER
+from components.shop_ranking.engine.feature_states import (
+    GROUPS,
+    ITEM_COLUMNS,
+    ItemState,
+    ShopperState,
+)
 from components.shop_ranking.engine.history import PAIR_COLUMNS, SHOPPER_COLUMNS, Floats, Ints
-from components.shop_ranking.engine.states import GROUPS, ITEM_COLUMNS, ItemState, ShopperState
 from components.shop_ranking.params.fusion import RowParams
 
 NAN, ONE = np.float32(np.nan), np.float32(1)

@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from components.platform.errors import ModelError
 from components.shop_ranking.engine.engine import Engine
+from components.shop_ranking.engine.feature_states import TOWERS, ItemState, ShopperState
 from components.shop_ranking.engine.fusion import METHODS
 from components.shop_ranking.engine.fusion.interface import Fusion
 from components.shop_ranking.engine.history import Events, Floats, Ints, decay, summarise
-from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
 from components.shop_ranking.engine.trained_with import TrainedWith, read_choice
 
 

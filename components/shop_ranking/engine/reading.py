@@ -14,6 +14,13 @@ from scipy.sparse import csr_array, load_npz
 from components.platform import schemas
 from components.platform.errors import DataError, ModelError
 from components.platform.files import read_table
+from components.shop_ranking.engine.feature_states import (
+    GROUPS,
+    ITEM_COLUMNS,
+    TOWERS,
+    ItemState,
+    ShopperState,
+)
 from components.shop_ranking.engine.history import (
     PAIR_COLUMNS,
     SHOPPER_COLUMNS,
@@ -22,13 +29,6 @@ from components.shop_ranking.engine.history import (
     Ints,
     Summary,
     summarise,
-)
-from components.shop_ranking.engine.states import (
-    GROUPS,
-    ITEM_COLUMNS,
-    TOWERS,
-    ItemState,
-    ShopperState,
 )
 
 

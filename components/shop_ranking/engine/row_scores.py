@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from components.platform.compiled import compiled_sums
+from components.shop_ranking.engine.feature_states import TOWERS, ItemState, ShopperState
 from components.shop_ranking.engine.history import Floats, Ints
-from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
 
 Doubles = npt.NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from components.shop_ranking.engine.states import TOWERS, ShopperState
+from components.shop_ranking.engine.feature_states import TOWERS, ShopperState
 
 # EASE over all a shopper ever bought, and over the same weighted by recency (Steck, WWW 2019).
 EASE = ("ease", "ease_recent")

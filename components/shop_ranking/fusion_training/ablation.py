@@ -11,10 +11,10 @@ import numpy.typing as npt
 from components.platform.errors import ModelError
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.feature_names import FEATURE_GROUPS, FEATURES
+from components.shop_ranking.engine.feature_states import TOWERS
 from components.shop_ranking.engine.fusion import METHODS
 from components.shop_ranking.engine.fusion.lists import VIEWS, shopper_ndcg
 from components.shop_ranking.engine.reading import read_cuts
-from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.fusion_training.component import read_cut
 from components.shop_ranking.params import Params
 

@@ -16,12 +16,12 @@ from components.platform.files import atomic_folder, write_json
 from components.platform.progress import part, say
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.engine import Engine
+from components.shop_ranking.engine.feature_states import ItemState, ShopperState, without
 from components.shop_ranking.engine.fused_rankings import fused_rankings
 from components.shop_ranking.engine.fusion import METHODS, Fusion
 from components.shop_ranking.engine.fusion.lists import mean_ndcg
 from components.shop_ranking.engine.rankings import Candidates, read_candidates
 from components.shop_ranking.engine.reading import read_cuts, read_states
-from components.shop_ranking.engine.states import ItemState, ShopperState, without
 from components.shop_ranking.engine.trained_with import TrainedWith
 from components.shop_ranking.fusion_training.fitting import Fitted, fit_all
 from components.shop_ranking.fusion_training.labels import label, read_targets, recall_by_source

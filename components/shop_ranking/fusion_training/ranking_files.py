@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from components.shop_ranking.engine.feature_states import TOWERS, ItemState, ShopperState
 from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.engine.rankings import Candidates, rank
-from components.shop_ranking.engine.states import TOWERS, ItemState, ShopperState
 
 BELOW_ALL = np.float32(-1e30)  # below any score; its size changes no result
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, HTTPException
 from components.platform.pseudonyms import pseudonym_of
 from components.platform.serving.messages import BAD_REQUEST, problem
 from components.shop_ranking.ads.campaigns import SIMULATED
+from components.shop_ranking.engine.feature_states import TOWERS, ShopperState
 from components.shop_ranking.engine.history import Floats
-from components.shop_ranking.engine.states import TOWERS, ShopperState
 from components.shop_ranking.serving.api import (
     ExplainedItem,
     Explanation,

@@ -10,10 +10,10 @@ from components.platform.files import read_table
 from components.platform.serving.cache import Bounded
 from components.shop_ranking.engine.batches import stacked
 from components.shop_ranking.engine.engine import Engine
+from components.shop_ranking.engine.feature_states import TOWERS
 from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.engine.ranker import FusedRanker, Ranked
 from components.shop_ranking.engine.reciprocal_ranks import fuse_ranks
-from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.params import ServingParams
 from components.shop_ranking.serving.api import Filters, RecommendRequest
 from components.shop_ranking.serving.catalogue import Catalogue, Mask

@@ -18,6 +18,7 @@ from components.platform.schemas import EVENT_TYPES
 from components.platform.serving.cache import Bounded
 from components.platform.serving.live_events import LiveEvent, LiveEvents
 from components.shop_ranking.engine.batches import split, together
+from components.shop_ranking.engine.feature_states import TOWERS, ShopperState
 from components.shop_ranking.engine.history import (
     PAIR_COLUMNS,
     SHOPPER_COLUMNS,
@@ -29,7 +30,6 @@ from components.shop_ranking.engine.history import (
 )
 from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.reading import events_of
-from components.shop_ranking.engine.states import TOWERS, ShopperState
 from components.shop_ranking.serving.catalogue import Catalogue
 
 DAY = 86_400.0

@@ -15,8 +15,8 @@ from scipy.optimize import linprog
 
 from components.platform import schemas, tracking
 from components.platform.files import read_table, write_table
+from components.shop_ranking.engine.feature_states import TOWERS
 from components.shop_ranking.engine.ranker import FusedRanker
-from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.model_registration.packages import RANKER_LOADER
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy.sparse import csr_array, save_npz
 
-from components.shop_ranking.engine.states import TOWERS
+from components.shop_ranking.engine.feature_states import TOWERS
 from components.shop_ranking.engine.trained_with import TrainedWith
 from components.shop_ranking.params import FusionParams, Params
 from tests.world import TinyWorld

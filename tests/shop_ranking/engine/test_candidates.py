@@ -8,9 +8,9 @@ from components.platform.errors import ModelError
 from components.shop_ranking.engine import candidates as sources
 from components.shop_ranking.engine.candidates import NEW_ITEM_SOURCES, SOURCES
 from components.shop_ranking.engine.engine import Engine
+from components.shop_ranking.engine.feature_states import GROUPS, TOWERS
 from components.shop_ranking.engine.reading import read_cuts, read_states
 from components.shop_ranking.engine.signals import ease_weights
-from components.shop_ranking.engine.states import GROUPS, TOWERS
 from tests.shop_ranking.engine.standins import proposing
 
 

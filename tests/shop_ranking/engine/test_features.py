@@ -6,9 +6,9 @@ from components.platform.errors import ModelError
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.feature_names import FEATURES
+from components.shop_ranking.engine.feature_states import ItemState, ShopperState, without
 from components.shop_ranking.engine.history import PAIR_COLUMNS, Events, summarise
 from components.shop_ranking.engine.reading import read_cuts, read_states
-from components.shop_ranking.engine.states import ItemState, ShopperState, without
 from tests.shop_ranking.engine.standins import proposing
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from components.platform.errors import DataError
 from components.platform.files import read_table, write_table
+from components.shop_ranking.engine.feature_states import TOWERS
 from components.shop_ranking.engine.fusion import METHODS
 from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.rankings import Rankings
-from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.fusion_training.component import run
 from tests.registries import new_registry
 from tests.world import QUICK_FUSION, tiny_params

@@ -14,16 +14,16 @@ from scipy.sparse import csr_array
 
 from components.platform.files import write_json, write_table
 from components.platform.schemas import EVENT_TYPES, ITEM_PAIRS
-from components.shop_ranking.engine.fusion.rank_ensemble import RankEnsemble
-from components.shop_ranking.engine.history import Events, summarise
-from components.shop_ranking.engine.rankings import LENGTH, Rankings
-from components.shop_ranking.engine.states import (
+from components.shop_ranking.engine.feature_states import (
     GROUPS,
     ITEM_COLUMNS,
     TOWERS,
     ItemState,
     ShopperState,
 )
+from components.shop_ranking.engine.fusion.rank_ensemble import RankEnsemble
+from components.shop_ranking.engine.history import Events, summarise
+from components.shop_ranking.engine.rankings import LENGTH, Rankings
 from components.shop_ranking.engine.trained_with import TrainedWith
 from components.shop_ranking.params import Params
 from components.shop_ranking.params.fusion import FusionParams

@@ -14,13 +14,13 @@ from components.platform.serving.event_validation import record_of
 from components.platform.serving.live_events import LiveEvents
 from components.shop_ranking.engine.batches import stacked
 from components.shop_ranking.engine.candidate_sets import ROW_COLUMNS
+from components.shop_ranking.engine.feature_states import ShopperState
 from components.shop_ranking.engine.fusion.lists import SEGMENTS
 from components.shop_ranking.engine.fusion.weighted_average import WeightedAverage
 from components.shop_ranking.engine.history import Events, summarise
 from components.shop_ranking.engine.ranker import FusedRanker
 from components.shop_ranking.engine.reading import read_states
 from components.shop_ranking.engine.signals import SIGNALS
-from components.shop_ranking.engine.states import ShopperState
 from components.shop_ranking.params import Params
 from components.shop_ranking.serving.api import RecommendRequest
 from components.shop_ranking.serving.champion import Champion

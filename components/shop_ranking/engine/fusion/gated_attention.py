@@ -13,12 +13,12 @@ from torch import Tensor
 from components.platform.errors import ModelError
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.feature_names import FEATURES
+from components.shop_ranking.engine.feature_states import TOWERS
 from components.shop_ranking.engine.fusion.gated_network import GatedNetwork, listwise_loss
 from components.shop_ranking.engine.fusion.gated_rows import PLAIN, GatedRows, Scaling, scaling_of
 from components.shop_ranking.engine.fusion.interface import Weight
 from components.shop_ranking.engine.fusion.lists import SEGMENTS, quality, rows_of
 from components.shop_ranking.engine.history import Floats
-from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
 TOGETHER = 64  # shoppers that are scored at once; capacity only: rounding apart, no result

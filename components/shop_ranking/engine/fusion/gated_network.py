@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from components.shop_ranking.engine.states import TOWERS
+from components.shop_ranking.engine.feature_states import TOWERS
 
 
 class Batch(NamedTuple):

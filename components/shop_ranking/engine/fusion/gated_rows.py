@@ -10,9 +10,9 @@ import torch
 from components.platform.compiled import compiled, compiled_sums
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.feature_names import FEATURE_GROUPS, FEATURES
+from components.shop_ranking.engine.feature_states import TOWERS
 from components.shop_ranking.engine.fusion.gated_network import Batch
 from components.shop_ranking.engine.history import Floats, Ints
-from components.shop_ranking.engine.states import TOWERS
 
 Doubles = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]

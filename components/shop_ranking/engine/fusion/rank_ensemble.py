@@ -8,12 +8,12 @@ from typing import ClassVar, Self
 import numpy as np
 
 from components.shop_ranking.engine.candidate_sets import CandidateSet
+from components.shop_ranking.engine.feature_states import TOWERS
 from components.shop_ranking.engine.fusion.interface import Weight
 from components.shop_ranking.engine.fusion.lists import ranks_in
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.reciprocal_ranks import reciprocal_rank
 from components.shop_ranking.engine.signals import SIGNALS
-from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
 RANKED = (*TOWERS, "habit")

@@ -6,12 +6,12 @@ import torch
 
 from components.platform.errors import ModelError, StorageError
 from components.platform.files import atomic_folder
+from components.shop_ranking.engine.feature_states import TOWERS
 from components.shop_ranking.engine.fusion import METHODS
 from components.shop_ranking.engine.fusion.lists import mean_ndcg
 from components.shop_ranking.engine.fusion.parameter_averaging import average, digest
 from components.shop_ranking.engine.reading import read_cuts
 from components.shop_ranking.engine.signals import SIGNALS
-from components.shop_ranking.engine.states import TOWERS
 from components.shop_ranking.fusion_training.component import read_cut
 from components.shop_ranking.params.fusion import (
     FusionParams,

@@ -7,7 +7,7 @@ import numpy as np
 from components.platform.compiled import compiled
 from components.shop_ranking.engine.ease_scores import Doubles, add_up, clean, moments_of
 from components.shop_ranking.engine.history import PAIR_COLUMNS, Floats, Ints
-from components.shop_ranking.engine.top_k import largest
+from components.shop_ranking.engine.top_k import top_k
 
 DECAYED, SESSIONS = PAIR_COLUMNS.index("decayed_120"), PAIR_COLUMNS.index("sessions")
 
@@ -101,7 +101,7 @@ def _of_ease(
             item = touched[k]
             scores[k] = scratch.total[item, which]
             usable[k] = scores[k] > 0 and eligible[item] and not scratch.bought[item]
-        for place in largest(scores, usable, new):
+        for place in top_k(scores, usable, new):
             size = _mark(scratch.marks, mine, size, touched[place], source + which)
     return size
 
@@ -125,7 +125,7 @@ def _of_categories(
             if item >= 0 and not scratch.bought[item]:
                 at = k * listed.shape[1] + place
                 scores[at], usable[at] = amount[codes[k]] * sold[item], True
-    for at in largest(scores, usable, new):
+    for at in top_k(scores, usable, new):
         item = listed[codes[at // listed.shape[1]], at % listed.shape[1]]
         size = _mark(scratch.marks, mine, size, item, source)
     return size
@@ -141,6 +141,6 @@ def _habits(
     for k in range(len(own)):
         habit[k] = pairs[k, DECAYED]
         usable[k] = pairs[k, SESSIONS] > 0 and eligible[own[k]]
-    for place in largest(habit, usable, bought):
+    for place in top_k(habit, usable, bought):
         size = _mark(scratch.marks, mine, size, own[place], source)
     return size

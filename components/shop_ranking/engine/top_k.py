@@ -1,4 +1,4 @@
-"""The largest of many scores, in one pass."""
+"""The top k of many scores, in one pass."""
 
 from typing import Any
 
@@ -16,9 +16,7 @@ def _worse(scores: npt.NDArray[Any], place: int, other: int) -> bool:
 
 
 @compiled
-def largest(
-    scores: npt.NDArray[Any], usable: npt.NDArray[np.bool_], k: int
-) -> npt.NDArray[np.int64]:
+def top_k(scores: npt.NDArray[Any], usable: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int64]:
     """Return where the k largest usable scores are, in no order; NaN is none of them.
 
     A heap of k, the worst on top; of equal scores the first ones stay.
@@ -54,5 +52,5 @@ def best_first(
     scores: npt.NDArray[Any], usable: npt.NDArray[np.bool_], k: int
 ) -> npt.NDArray[np.int64]:
     """Return where the k largest usable scores are, best first, of equal ones the first first."""
-    places = np.sort(largest(scores, usable, k))
+    places = np.sort(top_k(scores, usable, k))
     return places[np.argsort(-scores[places], kind="mergesort")]

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, random_array
 from components.shop_ranking.engine.batches import stacked
 from components.shop_ranking.engine.ease_scores import EaseScores, scratch_of
 from components.shop_ranking.engine.signals import EASE, ease_weights
-from components.shop_ranking.engine.top_k import largest
+from components.shop_ranking.engine.top_k import top_k
 from components.shop_ranking.search.fields import Postings
 from components.shop_ranking.serving.ordering import diversified
 from tests.shop_ranking.serving.shop import user_ids
@@ -23,10 +23,10 @@ SCORES = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(SCORES, st.integers(0, 70), st.integers(0, 2**32 - 1), st.sampled_from([np.float32, float]))
-def test_the_largest_are_those_of_a_stable_sort(values, k, seed, kind):
+def test_the_top_k_are_those_of_a_stable_sort(values, k, seed, kind):
     scores = np.array(values, kind)
     usable = np.random.default_rng(seed).random(len(scores)) < 0.7
-    rows = largest(scores, usable, k)
+    rows = top_k(scores, usable, k)
     allowed = np.flatnonzero(usable & ~np.isnan(scores))
     expected = allowed[np.argsort(-scores[allowed], kind="stable")][:k]
     assert sorted(rows.tolist()) == sorted(expected.tolist())

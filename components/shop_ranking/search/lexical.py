@@ -1,4 +1,4 @@
-"""Search by words: BM25 over the catalogue, and words the catalogue lacks put right."""
+"""Search by words: BM25 over the catalogue, and spelling correction of words that it lacks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Understood:
     """A query as the catalogue can read it."""
 
     words: tuple[int, ...]  # rows of the vocabulary
-    corrected: str | None  # the query with words put right, None where nothing was
+    corrected: str | None  # the query with its spelling corrected, None where it was right
 
 
 class Lexical:
@@ -44,22 +44,26 @@ class Lexical:
         self.known = [word for word in self.postings.vocabulary if word]
         # A new query is read once for its vector and once for its words.
         self.understand = lru_cache(UNDERSTOOD)(self._understand)
-        self._mend = lru_cache(UNDERSTOOD)(
+        self._corrected = lru_cache(UNDERSTOOD)(
             lambda word: nearest_word(word, self.known, self.postings.uses, params)
         )
 
     def _understand(self, query: str) -> Understood:
         """Read a query; a word the vocabulary lacks becomes the nearest word that it has."""
         written = as_written(query)
-        mended = {
+        corrections = {
             word: near
             for word in written
-            if (own := singular(word)) not in self.postings.vocabulary and (near := self._mend(own))
+            if (own := singular(word)) not in self.postings.vocabulary
+            and (near := self._corrected(own))
         }
-        read = (self.postings.vocabulary.get(mended.get(word, singular(word))) for word in written)
+        read = (
+            self.postings.vocabulary.get(corrections.get(word, singular(word))) for word in written
+        )
+        corrected = " ".join(corrections.get(word, word) for word in written)
         return Understood(
             words=tuple(dict.fromkeys(row for row in read if row is not None)),
-            corrected=" ".join(mended.get(word, word) for word in written) if mended else None,
+            corrected=corrected if corrections else None,
         )
 
     def search(

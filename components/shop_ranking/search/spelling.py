@@ -1,4 +1,4 @@
-"""Words that a catalogue lacks, put right: the nearest word that it knows."""
+"""Spelling correction: of a word that the catalogue lacks, the nearest word that it knows."""
 
 from collections.abc import Callable, Collection
 

@@ -43,10 +43,10 @@ def test_a_kind_stands_behind_maker_and_model(
     assert product_type(title, brand, model) == kind
 
 
-def test_a_slip_is_mended_and_two_words_may_be_one() -> None:
+def test_spelling_is_corrected_and_two_words_may_be_one() -> None:
     assert INDEX.understood("laptpo") == ["laptop"]
     assert "headset" in INDEX.understood("head set")
-    assert INDEX.understood("x201") == ["x201"]  # a model number is never mended
+    assert INDEX.understood("x201") == ["x201"]  # a model number is never corrected
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from components.platform.pages.approvals import open_approvals
 from components.platform.settings import Settings, settings
 from components.shop_ranking.pages.feedback import read_feedback
 from components.shop_ranking.pages.figures import report
-from components.shop_ranking.pages.page_context import PAGES, Front
+from components.shop_ranking.pages.page_context import PAGES, PageContext
 
 PATH = "/operations"
 
 
-def router(front: Front) -> APIRouter:
-    """Return the routes; `front` knows the champion."""
+def router(context: PageContext) -> APIRouter:
+    """Return the routes; `context` knows the champion."""
     routes = PAGES.router()
     routes.include_router(signing_in.router(PAGES, PATH))
 
@@ -27,15 +27,15 @@ def router(front: Front) -> APIRouter:
             return signing_in.form(PAGES, PATH)
         figures, challengers, problem = None, {}, ""
         try:
-            figures, challengers = report(read_feedback(front.category_of)), concluded()
+            figures, challengers = report(read_feedback(context.category_of)), concluded()
         except ShopError as error:
             problem = f"The feedback cannot be read: {error}."
         return PAGES.page(
             "operations.html",
-            labels=front.labels(),
+            labels=context.labels(),
             here=PATH,
-            champion=front.version(),
-            now=front.now(),
+            champion=context.version(),
+            now=context.now(),
             approvals=open_approvals(settings()),
             links=_links(settings()),
             report=figures,

@@ -1,4 +1,4 @@
-"""The server as the pages see it: rows, results, reasons, and what must be said of the data."""
+"""The context of a page: rows, results, reasons, and what must be said of the data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Side:
     as_of: datetime
 
 
-class Front:
+class PageContext:
     """Answers for the pages; every row is logged as shown, as the API logs it."""
 
     def __init__(self, service: Service) -> None:

@@ -5,15 +5,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from components.shop_ranking.pages.page_context import PAGES, Front
+from components.shop_ranking.pages.page_context import PAGES, PageContext
 from components.shop_ranking.pages.storefront import Text, Who
 from components.shop_ranking.serving.api import Answer, ShownItem
 
 COMPARED = 10  # items a side
 
 
-def router(front: Front) -> APIRouter:
-    """Return the routes; `front` answers."""
+def router(context: PageContext) -> APIRouter:
+    """Return the routes; `context` answers."""
     routes = PAGES.router()
 
     @routes.get("/why/{impression_id}")
@@ -21,22 +21,22 @@ def router(front: Front) -> APIRouter:
         who: Who, impression_id: str, item: Annotated[str, Query(max_length=200)] = ""
     ) -> Response:
         """The shares of the towers, and the history that speaks for an item."""
-        explanation = front.explain(impression_id)
+        explanation = context.explain(impression_id)
         if explanation is None:
             lines = [
                 "The server remembers the answers lately given, and this one is not among them."
             ]
-            return front.page("message.html", who, 404, heading="No such answer", lines=lines)
+            return context.page("message.html", who, 404, heading="No such answer", lines=lines)
         every = list(explanation.items)
         chosen = [explained for explained in every if explained.item_id == item] or every
         pictured = {
             explained.item_id: [
-                vars(reason) | {"image": front.item(reason.item_id).image}
+                vars(reason) | {"image": context.item(reason.item_id).image}
                 for reason in explained.because_of
             ]
             for explained in chosen
         }
-        return front.page(
+        return context.page(
             "why.html",
             who,
             explanation=explanation,
@@ -48,7 +48,7 @@ def router(front: Front) -> APIRouter:
     @routes.get("/compare")
     def compare(who: Who, words: Text = "") -> Response:
         """The same question to champion and challenger; nothing is logged."""
-        answers, problem = front.both(who, words.strip(), COMPARED)
+        answers, problem = context.both(who, words.strip(), COMPARED)
         champion, challenger = answers["Champion"], answers.get("Challenger")
         mine = [item.item_id for item in champion.answer.items]
         theirs = [item.item_id for item in challenger.answer.items] if challenger else []
@@ -61,7 +61,7 @@ def router(front: Front) -> APIRouter:
             }
             for name, side in answers.items()
         ]
-        return front.page(
+        return context.page(
             "compare.html",
             who,
             here="/compare",
@@ -69,7 +69,7 @@ def router(front: Front) -> APIRouter:
             challenger=challenger,
             problem=problem,
             words=words,
-            known=front.known_shoppers(),
+            known=context.known_shoppers(),
             shared=len(set(mine) & set(theirs)),
         )
 

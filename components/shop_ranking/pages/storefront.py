@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, File, Query, UploadFile
 from fastapi.responses import Response
 from pydantic import ValidationError
 
-from components.shop_ranking.pages.page_context import PAGES, Front
+from components.shop_ranking.pages.page_context import PAGES, PageContext
 from components.shop_ranking.pages.visitor import Visitor, visitor
 from components.shop_ranking.serving.api import Answer, Filters, SearchRequest
 from components.shop_ranking.surfaces import HOME, rows_of
@@ -29,44 +29,44 @@ class ShownRow:
     answer: Answer
 
 
-def router(front: Front) -> APIRouter:
-    """Return the routes; `front` answers."""
+def router(context: PageContext) -> APIRouter:
+    """Return the routes; `context` answers."""
     routes = PAGES.router()
 
     @routes.get("/")
     def home(who: Who) -> Response:
         """Rows for this shopper."""
-        rows = _rows(front, who, "home")
-        return front.page(
+        rows = _rows(context, who, "home")
+        return context.page(
             "home.html",
             who,
             here="/",
             rows=rows,
-            paid=front.sponsored(who, HOME, SLOTS, shown=[row.answer for row in rows]),
+            paid=context.sponsored(who, HOME, SLOTS, shown=[row.answer for row in rows]),
             paid_below=HOME,
-            known=front.known_shoppers(),
-            about=front.about(who),
-            basket=[front.item(item) for item in who.basket],
+            known=context.known_shoppers(),
+            about=context.about(who),
+            basket=[context.item(item) for item in who.basket],
         )
 
     @routes.get("/item/{item_id:path}")
     def item(who: Who, item_id: str, seen: Annotated[str, Query(max_length=200)] = "") -> Response:
         """One item, what is like it and what goes with it; `seen` is the answer that led here."""
-        looked_at = front.item(item_id)
+        looked_at = context.item(item_id)
         if not looked_at.known:
             lines = [f"No item has the id {item_id}."]
-            return front.page("message.html", who, 404, heading="No such item", lines=lines)
+            return context.page("message.html", who, 404, heading="No such item", lines=lines)
         names = looked_at.category.split(" > ") if looked_at.category else []
         crumbs = [
             {"name": name, "path": " > ".join(names[: place + 1])}
             for place, name in enumerate(names)
         ]
         if seen:
-            front.note_click(who, seen, item_id)
-        rows = _rows(front, who, "item", item_id)
+            context.note_click(who, seen, item_id)
+        rows = _rows(context, who, "item", item_id)
         shown = [row.answer for row in rows]
-        paid = front.sponsored(who, "similar", SLOTS, item_id=item_id, shown=shown)
-        return front.page("item.html", who, item=looked_at, crumbs=crumbs, rows=rows, paid=paid)
+        paid = context.sponsored(who, "similar", SLOTS, item_id=item_id, shown=shown)
+        return context.page("item.html", who, item=looked_at, crumbs=crumbs, rows=rows, paid=paid)
 
     @routes.get("/search")
     def search(
@@ -91,11 +91,11 @@ def router(front: Front) -> APIRouter:
         except ValidationError as error:
             first = error.errors()[0]
             problem = f"{first['loc'][-1]}: {first['msg']}, but found {first.get('input')!r}."
-            return _results(front, who, q, Filters(), problem=problem.replace("_", " "))
+            return _results(context, who, q, Filters(), problem=problem.replace("_", " "))
         if not q.strip() and filters == Filters():
-            return _results(front, who, q, filters)
+            return _results(context, who, q, filters)
         narrowed = {"category": category, "brand": brand} | asked
-        return _results(front, who, q, filters, wanted, narrowed)
+        return _results(context, who, q, filters, wanted, narrowed)
 
     @routes.post("/search/picture")
     def search_by_picture(who: Who, picture: Annotated[UploadFile, File()]) -> Response:
@@ -103,21 +103,23 @@ def router(front: Front) -> APIRouter:
         data = picture.file.read(LARGEST_PICTURE + 1)
         if len(data) > LARGEST_PICTURE:
             problem = f"The picture is larger than {LARGEST_PICTURE // 1_000_000} MB."
-            return _results(front, who, "", Filters(), problem=problem)
+            return _results(context, who, "", Filters(), problem=problem)
         image = base64.b64encode(data).decode()
         wanted = SearchRequest(image=image, page_size=RESULTS)
-        return _results(front, who, "", Filters(), wanted)
+        return _results(context, who, "", Filters(), wanted)
 
     return routes
 
 
-def _rows(front: Front, who: Visitor, page: Page, item_id: str | None = None) -> list[ShownRow]:
+def _rows(
+    context: PageContext, who: Visitor, page: Page, item_id: str | None = None
+) -> list[ShownRow]:
     """Return the rows of a page beside an item, without those that lack what they need."""
     rows = []
     for surface, row in rows_of(page):
         if row.needs is not None and not getattr(who, row.needs):
             continue
-        answer = front.row(
+        answer = context.row(
             who,
             surface.name,
             row.length,
@@ -131,7 +133,7 @@ def _rows(front: Front, who: Visitor, page: Page, item_id: str | None = None) ->
 
 
 def _results(
-    front: Front,
+    context: PageContext,
     who: Visitor,
     query: str,
     filters: Filters,
@@ -142,10 +144,10 @@ def _results(
     """Render the page of results; without `wanted` only its forms and the problem."""
     answer = sponsored = None
     if wanted:
-        answer, problem = front.search(who, wanted)
+        answer, problem = context.search(who, wanted)
         shown = [answer] if answer else []
         if query:
-            sponsored = front.sponsored(
+            sponsored = context.sponsored(
                 who, "search", SLOTS, query, shown=shown, filters=wanted.filters
             )
     page = wanted.page if wanted else 1
@@ -156,13 +158,13 @@ def _results(
         "after": who.link("/search", q=query, **kept, page=page + 1) if more else "",
     }
     by_picture = bool(wanted and wanted.image)
-    return front.page(
+    return context.page(
         "search.html",
         who,
         422 if problem else 200,
         query=query,
         filters=filters,
-        categories=front.categories(),
+        categories=context.categories(),
         answer=answer,
         heading="Looks like your picture" if by_picture else query or "Everything that fits",
         sponsored=sponsored,

@@ -56,11 +56,11 @@ def test_the_page_says_what_a_challenger_would_have_earned(
     monkeypatch.setenv("SHOPFUSION_ADMIN_KEY", "key-of-admins")
     settings.cache_clear()
     put(date(2017, 11, 5), shown(date(2017, 11, 5), 10))
-    front: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         category_of=lambda item: None, labels=tuple, version=lambda: "ranker/1", now=lambda: None
     )
     app = FastAPI()
-    app.include_router(operations.router(front))
+    app.include_router(operations.router(context))
     with TestClient(app) as person:
         person.post("/operations/sign-in", data={"key": "key-of-admins"})
         before = person.get("/operations").text

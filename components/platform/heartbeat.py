@@ -97,7 +97,7 @@ def last_line(folder: Path, stage: str) -> str | None:
 
 
 def in_words(seconds: float) -> str:
-    """Return a duration for people.
+    """Return a duration in words.
 
     >>> in_words(130.4), in_words(42.0)
     ('2 min 10 s', '42 s')

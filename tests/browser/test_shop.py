@@ -1,4 +1,4 @@
-"""The shop and the business's page, used as people use them."""
+"""The storefront and the operations page in a browser, used as visitors use them."""
 
 import re
 

@@ -59,11 +59,11 @@ def test_a_share_of_the_shoppers_is_the_same_for_a_seed(tiny_world: TinyWorld):
     again = read_visits(tables, begin, share=0.5, seed=3, simulated=True)
     other = read_visits(tables, begin, share=0.5, seed=4, simulated=True)
     everybody = read_visits(tables, begin, simulated=True)
-    people = {visit.user_id for visit in half}
+    shoppers = {visit.user_id for visit in half}
     assert half == again
-    assert people != {visit.user_id for visit in other}
-    assert 0.3 < len(people) / len({visit.user_id for visit in everybody}) < 0.7
-    assert half == [visit for visit in everybody if visit.user_id in people]
+    assert shoppers != {visit.user_id for visit in other}
+    assert 0.3 < len(shoppers) / len({visit.user_id for visit in everybody}) < 0.7
+    assert half == [visit for visit in everybody if visit.user_id in shoppers]
 
 
 def test_simulated_visits_carry_their_words_and_habits(tiny_world: TinyWorld):
@@ -95,9 +95,9 @@ def test_ratings_are_those_of_what_simulated_shoppers_buy_anyway(tiny_world: Tin
         assert (rating.user_id, rating.item_id) in pairs
         assert rating.stars == rated.loc[rating.key, "value"]
     first = datetime(2024, 1, 1, tzinfo=UTC)
-    people = {visit.user_id for visit in read_visits(tables, first, end, 0.5, 3, simulated=True)}
+    shoppers = {visit.user_id for visit in read_visits(tables, first, end, 0.5, 3, simulated=True)}
     half = read_ratings(tables, begin, end, 0.5, 3, simulated=True)
-    assert half == [rating for rating in ratings if rating.user_id in people]
+    assert half == [rating for rating in ratings if rating.user_id in shoppers]
     assert 0 < len(half) < len(ratings)
 
 

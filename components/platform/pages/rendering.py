@@ -83,7 +83,7 @@ class Pages:
         return APIRouter(include_in_schema=False, route_class=PageRoute)
 
     def error(self, error: ShopError | RequestValidationError) -> HTMLResponse:
-        """Tell what people can meet: no model yet, or an address that is not complete."""
+        """Tell what a visitor can meet: no model yet, or an address that is not complete."""
         if isinstance(error, RequestValidationError):
             first = error.errors()[0]
             lines = [f"{first['loc'][-1]}: {first['msg']}."]

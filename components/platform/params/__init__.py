@@ -44,7 +44,7 @@ class Params(Section):
 
     @property
     def simulated(self) -> bool:
-        """Tell whether the people in the data are simulated."""
+        """Tell whether the users in the data are simulated."""
         return False
 
 

@@ -1,1 +1,1 @@
-"""Pages for people: the shop at `/`, the business at `/operations`. Jinja2, no script, own CSS."""
+"""Web pages: the storefront at `/`, operations at `/operations`. Jinja2, no script, own CSS."""

@@ -46,13 +46,13 @@ def _choose(shoppers: Shoppers) -> tuple[Known, ...]:
 def said_of(shoppers: Shoppers, shopper: str | None) -> str:
     """Say in one sentence what the server knows of a shopper."""
     if shopper is None:
-        return "Nobody is signed in: the rows show what most people want."
+        return "Nobody is signed in: the rows show what most shoppers want."
     user = pseudonym_of(shopper)
     place = int(shoppers.place[shoppers.row.get(user, -1)])
     visits = int(_visits(shoppers)[place]) if place >= 0 else 0
     since = len(shoppers.live.since(user, shoppers.as_of))
     if not visits and not since:
-        return "Nothing is known of this shopper yet: the rows show what most people want."
+        return "Nothing is known of this shopper yet: the rows show what most shoppers want."
     return (
         f"{visits} visits before the model's last day, {since} events since then: "
         "both move the rows below."

@@ -1,4 +1,4 @@
-"""The shop for people: home, search, item."""
+"""The storefront: home, search, item."""
 
 import base64
 from dataclasses import dataclass

@@ -49,8 +49,8 @@ def rich(shop: Shop) -> Shop:
 def test_they_are_read_and_no_shopper_is_named(rich: Shop) -> None:
     account = rich.ingest()
     assert {name: account["rows"][name] for name in ROWS} == {k: len(v) for k, v in ROWS.items()}
-    people = {row["user_id"]: row["attributes"] for row in rich.table("shoppers").to_pylist()}
-    assert people == {pseudonym(USERS[0]): [("age", "45-54")], pseudonym(USERS[1]): None}
+    shoppers = {row["user_id"]: row["attributes"] for row in rich.table("shoppers").to_pylist()}
+    assert shoppers == {pseudonym(USERS[0]): [("age", "45-54")], pseudonym(USERS[1]): None}
     for name in ("campaign_shoppers", "redemptions"):
         assert rich.table(name)["user_id"].to_pylist() == [pseudonym(USERS[0])], name
     [promotion] = rich.table("promotions").to_pylist()

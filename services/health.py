@@ -83,20 +83,20 @@ def wait_until_healthy(settings: ServiceSettings, started: float) -> None:
         ServiceError: a program failed, or the deadline passed; carries the end of its log.
 
     """
-    waiting = _checks(settings)
+    pending = _checks(settings)
     first_start: dict[str, int] = {}
-    while waiting:
+    while pending:
         for name, state in supervision.states(settings).items():
             if state.since and first_start.setdefault(name, state.since) != state.since:
                 raise _failed(name, "it ended soon after its start", settings)
             if state.word in FAILED:
                 raise _failed(name, f"state {state.word}", settings)
-        for name in [name for name, check in waiting.items() if check()]:
-            del waiting[name]
+        for name in [name for name, check in pending.items() if check()]:
+            del pending[name]
             say(f"{name} is up after {time.monotonic() - started:.0f} s")
-        if waiting and time.monotonic() - started > settings.start_timeout:
+        if pending and time.monotonic() - started > settings.start_timeout:
             raise _failed(
-                next(iter(waiting)), f"no healthy answer in {settings.start_timeout:g} s", settings
+                next(iter(pending)), f"no healthy answer in {settings.start_timeout:g} s", settings
             )
         time.sleep(0.3)
 

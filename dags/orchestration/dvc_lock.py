@@ -18,10 +18,10 @@ BEGUN = re.compile(r"^Running stage ")
 BUSY = re.compile(r" is busy, it is being blocked by:|Unable to acquire lock")
 
 
-def holder(workspace: Path) -> int | None:
-    """Return the process that holds a workspace's lock; None where nobody does.
+def lock_owner(workspace: Path) -> int | None:
+    """Return the process that owns a workspace's lock; None where nobody does.
 
-    DVC leaves the last holder's id in the file. So the lock itself is tried, as one of many
+    DVC leaves the last owner's id in the file. So the lock itself is tried, as one of many
     readers, and given back at once: those that wait for it try again twice a second.
     """
     try:
@@ -31,13 +31,13 @@ def holder(workspace: Path) -> int | None:
             except BlockingIOError:
                 return int(file.read() or 0)
     except (FileNotFoundError, ValueError):
-        return None  # nobody ever took it, or its holder changes at this moment
+        return None  # nobody ever took it, or its owner changes at this moment
     return None
 
 
 @dataclass
-class Waiting:
-    """How long a process of DVC has been waiting for the lock, by looking at it now and then.
+class LockWait:
+    """How long a process of DVC has been blocked by the lock, by looking at it now and then.
 
     Args:
         workspace: folder of the DVC repository.
@@ -47,21 +47,21 @@ class Waiting:
 
     workspace: Path
     process: int
-    since: float | None = None  # time.monotonic() when it was first seen waiting
+    since: float | None = None  # time.monotonic() when it was first seen blocked
 
     def look(self) -> tuple[float, int] | None:
-        """Return the seconds it has waited and who holds the lock; None where it does not wait.
+        """Return the seconds it has waited and the lock's owner; None where it does not wait.
 
         A process with a child is one whose stage works.
         """
-        other = holder(self.workspace)
-        if other in (None, self.process) or self._works():
+        owner = lock_owner(self.workspace)
+        if owner in (None, self.process) or self._works():
             self.since = None
             return None
         now = time.monotonic()
         self.since = self.since or now
-        assert other is not None
-        return now - self.since, other
+        assert owner is not None
+        return now - self.since, owner
 
     def _works(self) -> bool:
         try:

@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from components.platform.errors import REFUSED
 from orchestration.command import dvc, own_environment, start
-from orchestration.dvc_lock import BEGUN, BUSY, Waiting, described
+from orchestration.dvc_lock import BEGUN, BUSY, LockWait, described
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -126,16 +126,16 @@ class StageOperator(BaseOperator):
 
     def _watch_lock(self, process: int, over: Event) -> None:
         """Say every few seconds for whom the process waits, and end it when it has for too long."""
-        waiting = Waiting(Path(self.workspace), process)
+        lock_wait = LockWait(Path(self.workspace), process)
         while not over.wait(LOOK_SECONDS):
-            if (seen := waiting.look()) is None:
+            if (seen := lock_wait.look()) is None:
                 continue
-            seconds, other = seen
+            seconds, owner = seen
             self.log.info(
                 "waits for DVC's lock of the workspace, %.0f of %.0f s; %s holds it",
                 seconds,
                 self.lock_timeout,
-                described(other),
+                described(owner),
             )
             if seconds >= self.lock_timeout:
                 self.log.error("ends: the lock was not given back in %.0f s", self.lock_timeout)

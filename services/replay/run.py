@@ -29,8 +29,8 @@ class Replay:
     ratings: Sequence[Rating] = ()  # in time order
     feedback: FeedbackParams = field(default_factory=FeedbackParams)  # what the shop takes
     outcome: Outcome = field(default_factory=Outcome)
-    _waiting: list[Json] = field(default_factory=list)
-    _waiting_for: set[str] = field(default_factory=set)  # shoppers with an event that waits
+    _pending: list[Json] = field(default_factory=list)
+    _pending_shoppers: set[str] = field(default_factory=set)  # shoppers of these events
     _latest: datetime | None = None
 
     def run(self, visits: Sequence[Visit], bar: Any) -> None:
@@ -57,13 +57,13 @@ class Replay:
 
     def _visit(self, visit: Visit, show: bool) -> None:
         same_day = self._latest is None or visit.moment.date() == self._latest.date()
-        if visit.user_id in self._waiting_for or not same_day:  # budgets are those of a day
+        if visit.user_id in self._pending_shoppers or not same_day:  # budgets are those of a day
             self._flush()
         self._latest = visit.moment
         given = self._given(visit.moment)
-        self._waiting += given
-        self._waiting_for |= {event["user_id"] for event in given}
-        if visit.user_id in self._waiting_for:  # rated since the last visit of anybody
+        self._pending += given
+        self._pending_shoppers |= {event["user_id"] for event in given}
+        if visit.user_id in self._pending_shoppers:  # rated since the last visit of anybody
             self._flush()
         events: list[Json] = []
         if show:
@@ -73,9 +73,9 @@ class Replay:
         once: dict[str, Json] = {}  # an item that two lists showed is bought from the first
         for event in events:
             once.setdefault(event["event_id"], event)
-        self._waiting += once.values()
-        self._waiting_for.add(visit.user_id)
-        if len(self._waiting) >= BATCH:
+        self._pending += once.values()
+        self._pending_shoppers.add(visit.user_id)
+        if len(self._pending) >= BATCH:
             self._flush()
 
     def _given(self, moment: datetime) -> list[Json]:
@@ -149,11 +149,11 @@ class Replay:
         }
 
     def _flush(self) -> None:
-        if self._waiting and self._latest:
-            accepted, known = self.shop.send(self._waiting, self._latest)
+        if self._pending and self._latest:
+            accepted, known = self.shop.send(self._pending, self._latest)
             self.outcome.accepted += accepted
             self.outcome.duplicates += known
-        self._waiting, self._waiting_for = [], set()
+        self._pending, self._pending_shoppers = [], set()
 
 
 @dataclass

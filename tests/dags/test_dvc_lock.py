@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestration.dvc_lock import holder
+from orchestration.dvc_lock import lock_owner
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,11 +69,11 @@ def held(workspace: Path) -> Iterator[subprocess.Popen]:
 
 
 def test_who_holds_the_lock(workspace: Path) -> None:
-    assert holder(workspace) is None
+    assert lock_owner(workspace) is None
     with held(workspace) as other:
-        assert holder(workspace) == other.pid
-        assert holder(workspace) == other.pid  # to look takes nothing away
-    assert holder(workspace) is None
+        assert lock_owner(workspace) == other.pid
+        assert lock_owner(workspace) == other.pid  # to look takes nothing away
+    assert lock_owner(workspace) is None
 
 
 @contextmanager
@@ -100,11 +100,11 @@ def read_until(text: str, process: subprocess.Popen) -> str:
 
 @pytest.mark.long
 def test_a_stage_waits_for_the_lock_and_says_for_whom(workspace: Path) -> None:
-    with held(workspace) as other, task("first", workspace) as waiting:
-        assert f"process {other.pid} (" in read_until(LONG, waiting)
+    with held(workspace) as other, task("first", workspace) as blocked:
+        assert f"process {other.pid} (" in read_until(LONG, blocked)
         other.stdin.close()
-        waiting.communicate(timeout=300)
-        assert waiting.returncode == 0
+        blocked.communicate(timeout=300)
+        assert blocked.returncode == 0
     assert (workspace / "first").read_text() == "of all"
 
 
@@ -113,17 +113,17 @@ def test_four_stages_begun_at_once_all_succeed(workspace: Path) -> None:
     with ExitStack() as stack:
         other = stack.enter_context(held(workspace))
         tasks = [stack.enter_context(task(name, workspace)) for name in SIDE_BY_SIDE]
-        for waiting in tasks:
-            assert read_until(LONG, waiting)
+        for blocked in tasks:
+            assert read_until(LONG, blocked)
         other.stdin.close()
-        for waiting in tasks:
-            waiting.communicate(timeout=300)
-        assert [waiting.returncode for waiting in tasks] == [0, 0, 0, 0]
+        for blocked in tasks:
+            blocked.communicate(timeout=300)
+        assert [blocked.returncode for blocked in tasks] == [0, 0, 0, 0]
     assert set(yaml.safe_load((workspace / "dvc.lock").read_text())["stages"]) == set(SIDE_BY_SIDE)
 
 
 @pytest.mark.long
-def test_the_wait_ends_and_names_the_holder(
+def test_the_wait_ends_and_names_the_lock_owner(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.sdk.exceptions import AirflowException, AirflowFailException

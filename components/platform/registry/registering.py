@@ -91,8 +91,8 @@ def summary(
     held = [
         alias
         for alias in (policy.aliases.champion, policy.aliases.challenger)
-        if (holder := tracking.version_at(version.name, alias))
-        and holder.version == version.version
+        if (aliased := tracking.version_at(version.name, alias))
+        and aliased.version == version.version
     ]
     verdict = json.loads((tracking.run_folder(version, RECORD) / "verdict.json").read_text())
     return {

@@ -42,7 +42,7 @@ class Batching(Generic[Request]):
         self._prepare, self._reading, self._activity = prepare, reading, activity
         self._readers = ThreadPoolExecutor(READERS, "read")
         self._unread = 0  # requests whose words are being read
-        self._waiting: list[tuple[Request, asyncio.Future[None]]] = []
+        self._queued: list[tuple[Request, asyncio.Future[None]]] = []
         self._due = False  # the event loop is about to flush
 
     async def ready(self, request: Request) -> None:
@@ -52,7 +52,7 @@ class Batching(Generic[Request]):
         try:
             await self._read(request, loop)
             future: asyncio.Future[None] = loop.create_future()
-            self._waiting.append((request, future))
+            self._queued.append((request, future))
             self._flush_soon(loop)
             await future
         finally:
@@ -70,13 +70,13 @@ class Batching(Generic[Request]):
             self._flush_soon(loop)
 
     def _flush_soon(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._waiting and not self._due and (not self._unread or len(self._waiting) >= ENOUGH):
+        if self._queued and not self._due and (not self._unread or len(self._queued) >= ENOUGH):
             self._due = True
             loop.call_soon(self._flush, loop)
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         self._due = False
-        batch, self._waiting = self._waiting[:BATCH_SIZE], self._waiting[BATCH_SIZE:]
+        batch, self._queued = self._queued[:BATCH_SIZE], self._queued[BATCH_SIZE:]
         self._flush_soon(loop)
         try:
             self._prepare([request for request, _ in batch])

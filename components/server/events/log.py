@@ -45,7 +45,7 @@ class EventLog:
         self._changed = threading.Condition()  # guards all that follows
         self._subscribers: list[Subscriber] = []
         self._recent = RecentIds(RECENT_IDS)
-        self._waiting: list[Future[None]] = []
+        self._pending: list[Future[None]] = []
         self._broken: StorageError | None = None
         self._closing = False
         self._syncing = threading.Lock()  # taken before _changed; held while a file is synced
@@ -113,7 +113,7 @@ class EventLog:
             elif self._synced == self._next:
                 future.set_result(None)
             else:
-                self._waiting.append(future)
+                self._pending.append(future)
                 self._changed.notify()
         return future
 
@@ -231,18 +231,18 @@ class EventLog:
         """Make durable what was written, for all who wait at once, until the log is closed."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing)
-                if self._closing and not self._waiting and self._synced == self._next:
+                self._changed.wait_for(lambda: self._pending or self._closing)
+                if self._closing and not self._pending and self._synced == self._next:
                     return
             with self._syncing:
                 with self._changed:
-                    waiting, self._waiting = self._waiting, []
+                    pending, self._pending = self._pending, []
                     file, reached = self._file, self._next
                 with suppress(StorageError):  # all who wait are told
                     self._sync(file.fileno())
                 with self._changed:
                     self._synced = reached
-            for future in waiting:
+            for future in pending:
                 if self._broken:
                     future.set_exception(self._broken)
                 else:

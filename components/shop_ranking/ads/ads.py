@@ -216,11 +216,11 @@ class Ads:
         price = 0.0
         if campaign and not offer.charged and key not in seen:
             pacer = self.pacer(campaign.campaign_id)
-            waiting = pending.get(campaign.campaign_id, 0.0)
-            if pacer.spent_by(now) + waiting < campaign.daily_budget:
+            reserved = pending.get(campaign.campaign_id, 0.0)
+            if pacer.spent_by(now) + reserved < campaign.daily_budget:
                 price = offer.price
             seen.add(key)
-            pending[campaign.campaign_id] = waiting + price
+            pending[campaign.campaign_id] = reserved + price
         return {**record, "campaign_id": offer.campaign_id, "price": price}
 
     def _bidders(

@@ -162,8 +162,8 @@ def _refusal(error: Exception, written: Path) -> str | None:
     Where a writer has removed its file already (safetensors), Rust's words name the reason.
     """
     number = error.errno if isinstance(error, OSError) else None
-    if number is None and (found := OF_RUST.search(str(error))):
-        number = int(found[1])
+    if number is None and (os_error := OF_RUST.search(str(error))):
+        number = int(os_error[1])
     if number is not None:
         return None if number == errno.ENOENT else os.strerror(number)
     try:

@@ -126,10 +126,10 @@ def _add_money(summary: Summary, folder: Path, present: Ints, users: int) -> Non
     by_key = np.argsort(keys)
     asked = row_of_user[table["user_index"].to_numpy()] * width + table["item_index"].to_numpy()
     place = by_key[np.searchsorted(keys, asked, sorter=by_key).clip(max=len(keys) - 1)]
-    found = keys[place] == asked
+    matched = keys[place] == asked
     for name in ("spend", "quantity", "discounted_share"):
         values = _numpy(table[name])
-        summary.pairs[place[found], PAIR_COLUMNS.index(name)] = values[found]
+        summary.pairs[place[matched], PAIR_COLUMNS.index(name)] = values[matched]
     stats = read_table(folder / "user_stats.parquet")
     row = row_of_user[stats["user_index"].to_numpy()]
     for name in ("discounted_share", "mean_price"):

@@ -43,10 +43,10 @@ class PackagedTower:
         for kind in KINDS:
             asked = requests.loc[requests["kind"] == kind, "id"]
             row = self.ids[kind].get_indexer(asked)
-            found_ND = self.vectors[kind][np.maximum(row, 0)].astype(np.float64)
-            known = (row >= 0) & ~np.isnan(found_ND).any(axis=1)
+            vectors_ND = self.vectors[kind][np.maximum(row, 0)].astype(np.float64)
+            known = (row >= 0) & ~np.isnan(vectors_ND).any(axis=1)
             vectors.loc[asked.index[known]] = pd.Series(
-                list(found_ND[known]), index=asked.index[known]
+                list(vectors_ND[known]), index=asked.index[known]
             )
         return pd.DataFrame({"vector": vectors})
 

@@ -42,7 +42,7 @@ class Searcher:
         self.engine = ranker.engine
         self.text, self.image, self.params = text, image, params
         self.limits, self.lexical = search, Lexical(catalogue, search)
-        self._found: Bounded[tuple[str, Filters], tuple[Ints, Floats, str | None]] = Bounded(
+        self._results: Bounded[tuple[str, Filters], tuple[Ints, Floats, str | None]] = Bounded(
             RESULTS
         )
         self.orders: Bounded[object, tuple[npt.NDArray[np.int64], Floats]] = Bounded(RESULTS)
@@ -52,7 +52,7 @@ class Searcher:
         return self.engine.indexes[reading(queries)]
 
     def search(self, request: SearchRequest, shopper: Shopper) -> Slate:
-        """Return one page of what was found.
+        """Return one page of the results.
 
         Raises:
             DataError: the example picture is not a picture, or pictures cannot be searched.
@@ -67,7 +67,7 @@ class Searcher:
             total = int(mask.sum())
             return _page(items, scores, "browse", slice(start, end), total, None)
         items, scores, corrected = (
-            self._found_by_words(*asked)
+            self._results_by_words(*asked)
             if asked
             else self.find(query, request.filters, request.image or None)
         )
@@ -85,7 +85,7 @@ class Searcher:
     def reading(self, request: SearchRequest) -> Callable[[], object] | None:
         """Return what lets the encoder read the words, None where that is done or not needed."""
         asked = _words(request)
-        if self.text is None or asked is None or not self._found.missing([asked]):
+        if self.text is None or asked is None or not self._results.missing([asked]):
             return None
         return partial(self._vector, asked[0])
 
@@ -97,7 +97,7 @@ class Searcher:
         self._find_all(words for words, _ in by_words)
         results: dict[object, tuple[Shopper, Ints]] = {}
         for words, shopper in by_words:
-            items = self._found_by_words(*words)[0]
+            items = self._results_by_words(*words)[0]
             if shopper.key and shopper.has_history and len(items):
                 results[(shopper.key, *words)] = shopper, items
         missing = self.orders.missing(results)
@@ -111,8 +111,8 @@ class Searcher:
             self.orders.put(key, self._mixed(results[key][1], fused))
 
     def _find_all(self, asked: Iterable[tuple[str, Filters]]) -> None:
-        """Find what `_found_by_words` would find one by one, the vectors' nearest in one pass."""
-        missing = self._found.missing(asked)
+        """Find what `_results_by_words` would find one by one, the vectors' nearest in one pass."""
+        missing = self._results.missing(asked)
         if self.text is None or not missing:
             return
         near = self.near("words").nearest_of_all(
@@ -122,14 +122,14 @@ class Searcher:
             among=[self._among(filters) for _, filters in missing],
         )
         for key, nearest in zip(missing, near, strict=True):
-            self._found.put(key, self.find(*key, nearest=nearest))
+            self._results.put(key, self.find(*key, nearest=nearest))
 
     def _vector(self, query: str) -> Floats:
         assert self.text is not None
         return self.text.encode(self.lexical.understand(query).corrected or query)
 
-    def _found_by_words(self, query: str, filters: Filters) -> tuple[Ints, Floats, str | None]:
-        return self._found.get((query, filters), lambda: self.find(query, filters))
+    def _results_by_words(self, query: str, filters: Filters) -> tuple[Ints, Floats, str | None]:
+        return self._results.get((query, filters), lambda: self.find(query, filters))
 
     def _among(self, filters: Filters) -> Mask | None:
         """Return which items the towers may find: None for all of theirs, which is quicker."""

@@ -140,7 +140,7 @@ def _show_chunk(
 ) -> tuple[np.ndarray, ...]:
     user, day = visits.user[rows], visits.day[rows]
     score_VI = POLICY_TASTE * taste[user] + POLICY_APPEAL * truth.appeal
-    allowed = (catalogue.launched <= day[:, None]) & _found(visits.query[rows], catalogue)
+    allowed = (catalogue.launched <= day[:, None]) & _retrievable(visits.query[rows], catalogue)
     score_VI = np.where(allowed, score_VI, -np.inf)
     drawn = score_VI + rng.gumbel(size=score_VI.shape)
     item_VS = np.argsort(-drawn, axis=1, kind="stable")[:, :SLATE]
@@ -168,7 +168,7 @@ def react(utility_VS: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray,
     return clicked, clicked & (rng.random(utility_VS.shape) < BUY_SHARE)
 
 
-def _found(query: np.ndarray, catalogue: Catalogue) -> np.ndarray:
+def _retrievable(query: np.ndarray, catalogue: Catalogue) -> np.ndarray:
     """Return which items the shop's search finds for each query, (V, I); all without a query."""
     word = np.array(catalogue.words)[catalogue.word_of]
     group = np.array(catalogue.groups)[catalogue.group_of]

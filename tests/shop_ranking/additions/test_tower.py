@@ -58,12 +58,22 @@ def sounds(asked):
 '''
 STAGE = """  audio_pretraining:
     desc: A made-up signal
+    meta: {application: shop_ranking, group: pretraining, hours: 1}
     cmd: python -m components audio_pretraining
-    deps: [components/shop_ranking/audio_pretraining, data/prepared]
+    deps:
+      - components/shop_ranking/audio_pretraining
+      - components/shop_ranking/engine/towers
+      - components/shop_ranking/engine/history.py
+      - components/platform/encoders
+      - data/prepared
     params: [seed]
     outs: [models/audio]
   baseline_training:
 """
+USERS_OF_TOWERS = (  # a dep and the one behind it: those of fusion training and registration
+    ("      - models/image\n", "      - models/baselines\n"),
+    ("      - models/image\n", "      - models/fused\n"),
+)
 USES_AUDIO = """
 import importlib, json, shutil, sys
 from pathlib import Path
@@ -153,6 +163,8 @@ def test_a_tower_is_new_files_and_its_stage(tmp_path, tiny_world, standins, mlfl
     copy.add("components/shop_ranking/audio_pretraining/__init__.py", "")
     copy.add("components/shop_ranking/audio_pretraining/component.py", TRAINING)
     copy.edit("dvc.yaml", "  baseline_training:\n", STAGE)
+    for image, following in USERS_OF_TOWERS:
+        copy.edit("dvc.yaml", image + following, f"{image}      - models/audio\n{following}")
     new, edited = copy.touched()
     assert (len(new), edited) == (3, ["dvc.yaml"])
     work = tmp_path / "run"

@@ -25,8 +25,7 @@ from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.trees import Trees
 from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
-# XE-NDCG is a loss over lists, log-loss over rows; on validation their mean ranked better
-# than either, and XE-NDCG better than LambdaMART's pairs (docs/fusion.md).
+# XE-NDCG (Bruch, WWW 2021) is a loss over lists, log-loss over rows; their mean ranks.
 OBJECTIVES = ("rank_xendcg", "binary")
 BLOCK = 4096  # rows whose features the trees read at once; capacity only: changes no result
 Sums = dict[str, npt.NDArray[np.float64]]  # head -> sum of its trees for its segment's rows

@@ -10,7 +10,7 @@ from components.platform import tracking
 from components.platform.errors import AbsentError, RegistryError, StorageError
 from components.platform.registry.fetching import called
 from components.platform.settings import settings
-from components.server import model_manager as holder
+from components.server import model_manager
 from tests.shop_ranking.serving.shop import app_of
 from tests.waiting import wait_until
 
@@ -21,8 +21,8 @@ NOBODY = "http://127.0.0.1:9"
 @pytest.fixture
 def server(mlflow, family, tmp_path, monkeypatch):
     """Answers by the first version, and looks every 50 ms once it watches."""
-    monkeypatch.setattr(holder, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(holder, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(model_manager, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(model_manager, "LONGEST_PAUSE", 0.1)
     with family.server(tmp_path / "spool") as made:
         yield made
 

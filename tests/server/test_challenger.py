@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from components.platform import tracking
 from components.platform.registry.fetching import called
-from components.server import model_manager as holder
+from components.server import model_manager
 from components.shop_ranking.serving.champion import Champion
 from tests.shop_ranking.serving.shop import app_of, logged_by
 from tests.waiting import wait_until
@@ -21,7 +21,7 @@ SHOPPER = "shopper-05"
 
 @pytest.fixture
 def server(mlflow, family, tmp_path, monkeypatch):
-    monkeypatch.setattr(holder, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(model_manager, "POLL_SECONDS", 0.05)
     with family.server(tmp_path / "spool") as made:
         yield made
 

@@ -88,9 +88,9 @@ LIST = 'print([b["Name"] for b in storage.client().list_buckets()["Buckets"]])'
 
 def test_a_busy_port_is_named_with_its_setting(tmp_path):
     other = make_platform(tmp_path)
-    with socket.socket() as holder:
-        holder.bind((HOST, other.settings.mlflow_port))
-        holder.listen()
+    with socket.socket() as listener:
+        listener.bind((HOST, other.settings.mlflow_port))
+        listener.listen()
         refused = other.run("up")
     assert refused.returncode == 1
     port = other.settings.mlflow_port

@@ -125,7 +125,7 @@ class FieldIndex:
         words = words_of(query)
         joined = [left + right for left, right in pairwise(words)]
         words += [word for word in joined if self.whole.uses(word)]
-        return [word if self.whole.uses(word) else self._mended(word) or word for word in words]
+        return [word if self.whole.uses(word) else self._corrected(word) or word for word in words]
 
-    def _mended(self, word: str) -> str | None:
+    def _corrected(self, word: str) -> str | None:
         return nearest_word(word, self.whole.vocabulary.keys(), self.whole.uses)

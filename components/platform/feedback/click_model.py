@@ -2,9 +2,10 @@
 
 Platt scaling (Platt 1999) with the position and the kind of slot beside the scores: a logistic
 regression, because score and examination act on the same click. There are two scores, each with a
-scale and a slope of its own: the model's own (the column fused_score), and, where words or a
-picture were searched for, the relevance (a sum of reciprocal ranks, .003 to .033). Without enough
-clicks there is no calibration to be had: then a prior by position stands in, and says so.
+scale and a slope of its own: the model's own (the column fused_score), and, where the answer was
+ranked by another score, that one: its relevance (say a sum of reciprocal ranks, .003 to .033).
+Without enough clicks there is no calibration to be had: then a prior by position stands in, and
+says so.
 """
 
 from collections.abc import Mapping
@@ -102,7 +103,7 @@ def fit(
 
 
 def _relevance(score: Floats, fused: Floats) -> Floats:
-    """Return the score where it is not the fused one, NaN elsewhere: nothing was searched for."""
+    """Return the score where it is not the fused one, NaN elsewhere: it is no relevance."""
     return np.where(score == fused, np.nan, score)
 
 

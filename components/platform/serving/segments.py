@@ -54,18 +54,18 @@ def whole_lines(data: bytes) -> list[bytes]:
     return texts
 
 
-def mend(path: Path) -> list[bytes]:
+def repair(path: Path) -> list[bytes]:
     """Return the whole lines of a segment, and leave nothing else in the file.
 
     A line can only be torn where the machine stopped before it was acknowledged.
     """
     data = path.read_bytes()
     lines = whole_lines(data)
-    mended = b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in lines)
-    if mended != data:
-        say(f"{path.name}: left out {len(data) - len(mended)} bytes of a write that was cut off")
-        temporary = path.with_suffix(".mended")
-        temporary.write_bytes(mended)
+    repaired = b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in lines)
+    if repaired != data:
+        say(f"{path.name}: left out {len(data) - len(repaired)} bytes of a write that was cut off")
+        temporary = path.with_suffix(".repaired")
+        temporary.write_bytes(repaired)
         _sync(temporary)
         temporary.replace(path)
     _sync(path)  # whoever sends one of these again is told that it is durable

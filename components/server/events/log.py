@@ -19,7 +19,13 @@ import orjson
 from components.platform.errors import ServiceError, StorageError
 from components.platform.progress import say
 from components.platform.serving.event_hooks import Subscriber
-from components.platform.serving.segments import Record, first_sequence, framed, mend, segment_path
+from components.platform.serving.segments import (
+    Record,
+    first_sequence,
+    framed,
+    repair,
+    segment_path,
+)
 from components.server.events.recent import RecentIds
 
 RECENT_IDS = 500_000  # about 100 bytes each; older duplicates are left to what reads the log
@@ -172,13 +178,13 @@ class EventLog:
         os.close(self._lock_file)
 
     def _recover(self) -> tuple[str, int]:
-        """Mend what a crash left, learn the ids again; return the spool's name and next sequence.
+        """Repair what a crash left, learn the ids again; return the spool's name and next sequence.
 
         A spool whose folder was deleted gets another name, so that keys in S3 never meet.
         """
         name, following = secrets.token_hex(4), 0
         for path in self.segments():
-            lines = mend(path)
+            lines = repair(path)
             name, following = path.stem.rpartition("-")[0], first_sequence(path) + len(lines)
             self._recent.add([orjson.loads(line) for line in lines])
             if not lines:

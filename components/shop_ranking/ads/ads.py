@@ -1,6 +1,5 @@
 """Sponsored products: who is shown, what a click costs, and what has been spent."""
 
-import json
 import random
 import threading
 import uuid
@@ -12,19 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from components.platform import storage
-from components.platform.errors import StorageError
-from components.platform.feedback.click_model import KEY, ClickModel, prior
 from components.platform.serving.context import Replicas
 from components.platform.serving.segments import Record
 from components.shop_ranking.ads.auction import Bidder, Won, auction
 from components.shop_ranking.ads.campaigns import Campaign, load, packed, save, unpacked
+from components.shop_ranking.ads.click_models import ClickModels
 from components.shop_ranking.ads.pacing import DEFAULTS, Pacer
 from components.shop_ranking.ads.relevance import Scored
 from components.shop_ranking.params.serving import AdsParams
 from components.shop_ranking.serving.api import AdsRequest
 
-REFRESH_SECONDS = 60.0  # between looks for campaigns. Capacity only: changes no result.
 CAMPAIGNS = "campaigns"  # the value that several servers hold in common
 
 
@@ -48,15 +44,13 @@ class Ads:
         self, folder: Path, params: AdsParams = DEFAULTS, replicas: Replicas | None = None
     ) -> None:
         """Read the campaigns of `folder`; `replicas` where several servers share budgets."""
-        self.params, self._prior = params, prior(params.prior_click_rate)
+        self.params, self.click_models = params, ClickModels(params.prior_click_rate)
         self._path = folder / "campaigns.json"
         self._lock = threading.RLock()
         self._campaigns = {campaign.campaign_id: campaign for campaign in load(self._path)}
         self._pacers: dict[str, Pacer] = {}
         self._offers: OrderedDict[tuple[str, str], Offer] = OrderedDict()
-        self._click_models: dict[str, ClickModel] = {}
         self._replicas = replicas
-        self._stopped = threading.Event()
         if replicas is not None:
             replicas.share_value(
                 CAMPAIGNS,
@@ -90,32 +84,6 @@ class Ads:
     def spent(self, campaign_id: str) -> float:
         """Return what the campaign has spent on the last day it was charged or asked."""
         return self.pacer(campaign_id).spent
-
-    def click_model(self, version: str) -> ClickModel:
-        """Return the calibration of one model version, the prior where there is none."""
-        return self._click_models.get(version, self._prior)
-
-    def start(self) -> None:
-        """Read the click models of feedback ingestion now and then, in a thread of its own."""
-        threading.Thread(target=self._watch, name="click-models", daemon=True).start()
-
-    def stop(self) -> None:
-        """Read them no more."""
-        self._stopped.set()
-
-    def _watch(self) -> None:
-        while not self._stopped.is_set():
-            self.refresh_click_models()
-            self._stopped.wait(REFRESH_SECONDS)
-
-    def refresh_click_models(self) -> None:
-        """Read what feedback ingestion calibrated; keep what is known while S3 is away."""
-        try:
-            if storage.stored(KEY):
-                read = json.loads(storage.get(KEY))
-                self._click_models = {k: ClickModel.from_json(v) for k, v in read.items()}
-        except StorageError:
-            return
 
     def choose(
         self, request: AdsRequest, relevant: dict[str, Scored], version: str, now: datetime
@@ -247,7 +215,7 @@ class Ads:
         score = np.array([bidder.score for bidder in bidders])
         fused = np.array([bidder.fused for bidder in bidders])
         ones = np.ones(len(bidders))
-        pctr = self.click_model(version).probability(score, fused, ones, ones)
+        pctr = self.click_models.of(version).probability(score, fused, ones, ones)
         pairs = zip(bidders, pctr.tolist(), strict=True)
         return [replace(bidder, pctr=probability) for bidder, probability in pairs]
 

@@ -77,7 +77,7 @@ def router(service: Service) -> APIRouter:
     def states() -> CampaignStates:
         """Show every campaign and what it has spent."""
         now, version = service.clock.now(), service.champion.version
-        model = ads.click_model(version)
+        model = ads.click_models.of(version)
         source = f"calibrated on {model.impressions} impressions with {model.clicks} clicks"
         return CampaignStates(
             campaigns=tuple(

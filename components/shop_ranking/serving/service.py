@@ -24,7 +24,7 @@ class Service:
         self.hooks.subscribe(self.ads.observe)
         self.hooks.enrich_with(self.ads)
         if context.settings.s3_endpoint:
-            context.background.append(self.ads)
+            context.background.append(self.ads.click_models)
         self.batching: Batching[RecommendRequest | SearchRequest] = Batching(
             self._prepare,
             self._reading,

@@ -213,7 +213,7 @@ def test_without_enough_clicks_there_is_a_prior_that_says_so(tmp_path: Path):
     clicks = PARAMS.min_clicks - 1
     few = np.r_[np.ones(clicks), np.zeros(1000 - clicks)]
     assert fit(*np.ones((4, 1000)), few, PARAMS) is None
-    stand_in = Ads(tmp_path, AdsParams(prior_click_rate=0.02)).click_model("any/1")
+    stand_in = Ads(tmp_path, AdsParams(prior_click_rate=0.02)).click_models.of("any/1")
     assert not stand_in.calibrated
     at = np.array([1.0, 3.0])
     assert stand_in.probability(np.array([-5.0, 9.0]), at, at, at) == pytest.approx([0.02, 0.01])
@@ -263,7 +263,7 @@ def test_on_a_search_the_auction_knows_which_item_is_clicked(
         storage, "stored", lambda key: [storage.Stored(key, len(models), NOON, "etag")]
     )
     monkeypatch.setattr(storage, "get", lambda key: models)
-    ads.refresh_click_models()
+    ads.click_models.refresh()
     ads.replace([campaign("dear", ("bad",), bid=0.9), campaign("cheap", ("good",), bid=0.3)])
     for name in ("dear", "cheap"):
         ads.pacer(name).probability(campaign(name), NOON)

@@ -149,7 +149,7 @@ def test_a_click_costs_the_second_price_once(
     client: TestClient, server: ShopServer, offered: list[dict]
 ):
     """Both pCTR are the prior's at position 1: the winner pays the loser's bid, not its own."""
-    assert server.ads.click_model("fused-ranker/1") == prior(0.02)
+    assert server.ads.click_models.of("fused-ranker/1") == prior(0.02)
     answer = client.post("/ads", json={"slots": 1}).json()
     (won,) = answer["items"]
     assert won["campaign_id"] == "rich"

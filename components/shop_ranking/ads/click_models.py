@@ -1,0 +1,45 @@
+"""The click models of feedback ingestion, read again now and then."""
+
+import json
+import threading
+
+from components.platform import storage
+from components.platform.errors import StorageError
+from components.platform.feedback.click_model import KEY, ClickModel, prior
+
+REFRESH_SECONDS = 60.0  # between looks for click models. Capacity only: changes no result.
+
+
+class ClickModels:
+    """P(click) of each model version, a prior where nothing is calibrated."""
+
+    def __init__(self, prior_click_rate: float) -> None:
+        self._prior = prior(prior_click_rate)
+        self._by_version: dict[str, ClickModel] = {}
+        self._stopped = threading.Event()
+
+    def of(self, version: str) -> ClickModel:
+        """Return the calibration of one model version, the prior where there is none."""
+        return self._by_version.get(version, self._prior)
+
+    def start(self) -> None:
+        """Read the click models of feedback ingestion now and then, in a thread of its own."""
+        threading.Thread(target=self._watch, name="click-models", daemon=True).start()
+
+    def stop(self) -> None:
+        """Read them no more."""
+        self._stopped.set()
+
+    def _watch(self) -> None:
+        while not self._stopped.is_set():
+            self.refresh()
+            self._stopped.wait(REFRESH_SECONDS)
+
+    def refresh(self) -> None:
+        """Read what feedback ingestion calibrated; keep what is known while S3 is away."""
+        try:
+            if storage.stored(KEY):
+                read = json.loads(storage.get(KEY))
+                self._by_version = {k: ClickModel.from_json(v) for k, v in read.items()}
+        except StorageError:
+            return

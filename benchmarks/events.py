@@ -1,7 +1,7 @@
 """Intake of events: durable acknowledgements a second of the whole server over loopback.
 
-    python benchmarks/serving.py FOLDER             packages of this run into FOLDER, or
-    python benchmarks/serving.py FOLDER 100000      ... of a simulated catalogue
+    python -m benchmarks.serving FOLDER             packages of this run into FOLDER, or
+    python -m benchmarks.serving FOLDER 100000      ... of a simulated catalogue
     python -m benchmarks.events FOLDER [--seconds 4]
 
 The server answers by that champion, follows what its shoppers do, runs campaigns and sends its
@@ -136,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="packages that benchmarks/serving.py made")
+    parser.add_argument("folder", type=Path, help="packages that benchmarks.serving made")
     parser.add_argument("--seconds", type=float, default=4.0)
     asked = parser.parse_args()
     ranker = asked.folder / "fused"

@@ -1,6 +1,6 @@
 """What retraining gains: the last weeks of the replay, retrained against the frozen model, paired.
 
-    python benchmarks/serving.py FOLDER        in a run's workspace: packages of it into FOLDER
+    python -m benchmarks.serving FOLDER        in a run's workspace: packages of it into FOLDER
     python -m benchmarks.loop_gain TABLES FROZEN 2017-11-27=RETRAINED [2017-12-11=AGAIN ...]
 
 Both sides replay the same visits from the cut on, one server process each, on a spool of its own;

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import serving, swap, whole_loop
+from benchmarks import served_packages, swap, whole_loop
 from components.platform import tracking
 from components.platform.application import Packages
 from components.platform.registry.policy import load_policy
@@ -58,9 +58,9 @@ def test_a_server_answers_by_a_simulated_catalogue(
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).symlink_to(source)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(serving, "SHOPPERS", 50)
-    monkeypatch.setattr(serving, "DIMS", dict.fromkeys(serving.DIMS, DIM))
-    serving.simulate(tmp_path / "simulated", ITEMS)
+    monkeypatch.setattr(served_packages, "SHOPPERS", 50)
+    monkeypatch.setattr(served_packages, "DIMS", dict.fromkeys(served_packages.DIMS, DIM))
+    served_packages.simulate(tmp_path / "simulated", ITEMS)
     folders = {folder.name: folder for folder in (tmp_path / "simulated").iterdir()}
     monkeypatch.chdir(ROOT)  # where the policy is
     server = make_server(Packages("local", folders), tmp_path / "spool")

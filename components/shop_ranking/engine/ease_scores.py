@@ -79,8 +79,26 @@ class EaseScores:
 
 @compiled
 def add_up(start: Any, item: Ints, value: Floats, rows: Ints, pairs: Doubles, scratch: Any) -> int:
-    """Add up the weights of a shopper's items; return how many items have a sum."""
+    """Add up the weights of a shopper's items; return how many items may have a sum.
+
+    They are scratch.touched. With as many weights as the catalogue has items nearly each has a
+    sum, and all are taken, ascending: that is cheaper than to note each.
+    """
     total, seen, touched = scratch.total, scratch.seen, scratch.touched
+    weights = 0
+    for k in range(len(rows)):
+        weights += start[rows[k] + 1] - start[rows[k]]
+    if weights >= len(seen):
+        for k in range(len(rows)):
+            first, second = pairs[k]
+            for entry in range(start[rows[k]], start[rows[k] + 1]):
+                place = np.uint32(item[entry])
+                weight = np.float64(value[entry])
+                total[place, 0] += weight * first
+                total[place, 1] += weight * second
+        for place in range(len(touched)):
+            touched[place] = place
+        return len(touched)
     count = 0
     for k in range(len(rows)):
         first, second = pairs[k]
@@ -106,6 +124,13 @@ def moments_of(scratch: Any, count: int, eligible: Any, known: bool, out: Double
             score = np.float64(np.float32(scratch.total[place, 0]))
             out[0] += score
             out[1] += score * score
+
+
+@compiled
+def in_order(scratch: Any, count: int) -> Ints:
+    """Return the items that may have a sum, ascending, (count,)."""
+    touched = scratch.touched[:count]
+    return touched if count == len(scratch.seen) else np.sort(touched)
 
 
 @compiled

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from components.platform.compiled import compiled
-from components.shop_ranking.engine.ease_scores import Doubles, add_up, clean, moments_of
+from components.shop_ranking.engine.ease_scores import Doubles, add_up, clean, in_order, moments_of
 from components.shop_ranking.engine.history import PAIR_COLUMNS, Floats, Ints
 from components.shop_ranking.engine.top_k import top_k
 
@@ -94,7 +94,7 @@ def _of_ease(
     scratch: Any, count: int, eligible: Any, new: int, mine: Ints, size: int, source: int
 ) -> int:
     """The largest scores above 0, which is none; of equal ones the first items."""
-    touched = np.sort(scratch.touched[:count])
+    touched = in_order(scratch, count)
     scores, usable = np.empty(count, np.float32), np.empty(count, np.bool_)
     for which in range(2):
         for k in range(count):

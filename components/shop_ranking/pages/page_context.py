@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import numpy as np
 from fastapi.responses import HTMLResponse
@@ -29,7 +28,7 @@ from components.shop_ranking.serving.api import (
     RecommendRequest,
     SearchRequest,
 )
-from components.shop_ranking.serving.catalogue import Catalogue
+from components.shop_ranking.serving.catalogue import Catalogue, picture_address
 from components.shop_ranking.serving.explaining import explain
 from components.shop_ranking.serving.service import Service
 
@@ -211,7 +210,7 @@ class PageContext:
             category=catalogue.category[row],
             brand=catalogue.brand[row],
             price=None if np.isnan(price) else price,
-            image=f"/pictures/{quote(item_id, safe='')}" if pictured else None,
+            image=picture_address(item_id) if pictured else None,
         )
 
     def category_of(self, item_id: str) -> str | None:

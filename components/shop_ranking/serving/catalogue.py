@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,13 @@ from components.shop_ranking.serving.api import Filters
 
 Mask = npt.NDArray[np.bool_]
 MASKS = 64  # masks of recent filters that are kept. Capacity only: changes no result.
+ADDRESSES = 20_000  # addresses of pictures that are kept. Capacity only: changes no result.
+
+
+@lru_cache(ADDRESSES)
+def picture_address(item_id: str) -> str:
+    """Return where the server shows an item's picture."""
+    return f"/pictures/{quote(item_id, safe='')}"
 
 
 @dataclass(frozen=True)

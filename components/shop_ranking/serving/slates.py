@@ -3,14 +3,13 @@
 import math
 import uuid
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import numpy as np
 
 from components.shop_ranking.engine.history import Floats, Ints
 from components.shop_ranking.params import ServingParams
 from components.shop_ranking.serving.api import Answer, ShownItem, Surface
-from components.shop_ranking.serving.catalogue import Catalogue
+from components.shop_ranking.serving.catalogue import Catalogue, picture_address
 from components.shop_ranking.serving.exploration import explore
 
 
@@ -90,7 +89,7 @@ class Presenter:
             category=shop.category[row],
             brand=shop.brand[row],
             price=None if np.isnan(price) else price,
-            image=f"/pictures/{quote(item_id, safe='')}" if shop.picture_row[row] >= 0 else None,
+            image=picture_address(item_id) if shop.picture_row[row] >= 0 else None,
             sponsored=campaign_id is not None,
             campaign_id=campaign_id,
         )

@@ -48,8 +48,10 @@ class Searcher:
         self.orders: Bounded[object, tuple[npt.NDArray[np.int64], Floats]] = Bounded(RESULTS)
 
     def near(self, queries: Queries) -> VectorIndex:
-        """Return the index of the tower that reads queries of a kind."""
-        return self.engine.indexes[reading(queries)]
+        """Return the index of the tower that reads queries of a kind; there is an encoder of it."""
+        tower = reading(queries)
+        assert tower is not None
+        return self.engine.indexes[tower]
 
     def search(self, request: SearchRequest, shopper: Shopper) -> Slate:
         """Return one page of the results.

@@ -106,6 +106,16 @@ def test_code_that_a_stage_imports_is_among_its_deps(stage):
     assert not uncovered
 
 
+@pytest.mark.parametrize("stage", [name for name in STAGES if "always_changed" not in DVC[name]])
+def test_the_order_of_the_towers_is_a_dep_of_what_is_fitted_on_their_scores(stage):
+    """Signals and features are arrays whose columns follow TOWERS."""
+    graph = grimp.build_graph("components")
+    if "components.shop_ranking.engine.signals" in graph.find_upstream_modules(
+        STAGES[stage].module
+    ):
+        assert "components/shop_ranking/towers" in paths(stage, "deps")
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_params_of_a_stage_exist(stage):
     values = Params().model_dump()

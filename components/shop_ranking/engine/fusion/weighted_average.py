@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from components.platform.errors import ModelError
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.fusion.interface import Weight
 from components.shop_ranking.engine.fusion.lists import (
@@ -66,16 +67,31 @@ class WeightedAverage:
         ]
 
     def save(self, folder: Path) -> None:
-        """Write weights and calibration."""
+        """Write weights, whose they are, and calibration."""
         folder.mkdir(parents=True, exist_ok=True)
-        values = {"simplex": self.simplex.tolist(), "calibration": asdict(self.calibration)}
+        values = {
+            "signals": list(SIGNALS),
+            "simplex": self.simplex.tolist(),
+            "calibration": asdict(self.calibration),
+        }
         (folder / "weights.json").write_text(json.dumps(values))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            ModelError: the weights are of other signals than this code makes, or in another order.
+
+        """
         fusion = cls()
         values = json.loads((folder / "weights.json").read_text())
+        if values.get("signals") != list(SIGNALS):
+            raise ModelError(
+                f"weights of {', '.join(SIGNALS)} in {folder}",
+                ", ".join(values.get("signals", ["weights that do not say of what"])),
+                "train the fusion again",
+            )
         fusion.simplex = np.array(values["simplex"])
         pairs = values["calibration"].items()
         fusion.calibration = Calibration(**{key: tuple(pair) for key, pair in pairs})

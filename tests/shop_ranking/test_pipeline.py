@@ -17,7 +17,6 @@ FILES = ("data/", "models/", "reports/")
 PLUMBING = {
     f"platform.{name}"
     for name in (
-        "compiled",
         "errors",
         "feedback.off_policy",
         "files",

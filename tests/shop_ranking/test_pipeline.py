@@ -17,6 +17,7 @@ FILES = ("data/", "models/", "reports/")
 PLUMBING = {
     f"platform.{name}"
     for name in (
+        "cores",
         "errors",
         "feedback.off_policy",
         "files",

@@ -25,6 +25,7 @@ from components.shop_ranking.serving.recommendation import Recommender
 from components.shop_ranking.serving.shoppers import Shopper, Shoppers
 from components.shop_ranking.serving.slates import Presenter, Slate
 from components.shop_ranking.surfaces import HOME, ROWS
+from components.shop_ranking.surfaces.search import SURFACE as SEARCH
 from components.shop_ranking.towers import reading
 from components.shop_ranking.towers.registration import Queries
 
@@ -145,7 +146,7 @@ class Champion:
             DataError: the example picture is not one.
 
         """
-        return self.presenter.show(self.slate(request, now), "search")
+        return self.presenter.show(self.slate(request, now), SEARCH.name)
 
     def slate(self, request: RecommendRequest | SearchRequest, now: datetime) -> Slate:
         """Return the ranked items of a request, of which nothing is shown yet.

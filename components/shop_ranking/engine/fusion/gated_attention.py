@@ -29,6 +29,7 @@ class GatedAttention:
     """The gated network, trained by a listwise softmax loss with modality dropout."""
 
     name: ClassVar[str] = "gated-attention"
+    needs_torch: ClassVar[bool] = True
 
     def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
         self.seed, self.params = seed, params.gated_attention

@@ -78,6 +78,7 @@ class ParameterAveraging:
     """
 
     name: ClassVar[str] = "parameter-averaging"
+    needs_torch: ClassVar[bool] = True
 
     def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
         self.gated, self.params = GatedAttention(seed, params), params.parameter_averaging

@@ -35,6 +35,7 @@ class Stacking:
     """XE-NDCG (Bruch, WWW 2021) and log-loss boosted by LightGBM, put on one scale."""
 
     name: ClassVar[str] = "stacking"
+    needs_torch: ClassVar[bool] = False
 
     def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
         self.seed, self.params = seed, params

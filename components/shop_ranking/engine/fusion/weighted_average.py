@@ -26,6 +26,7 @@ class WeightedAverage:
     """score = sum_m w_m z_m over the signals present / sum of their weights."""
 
     name: ClassVar[str] = "weighted-average"
+    needs_torch: ClassVar[bool] = False
 
     def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
         self.seed, self.params = seed, params

@@ -183,9 +183,6 @@ class Searcher:
             return *weighted_sum(lists, weights), corrected
         return *fuse_ranks([items for items, _ in lists], weights), corrected
 
-    def _nearest(self, tower: str, vector: Floats, among: Mask | None) -> Nearest:
-        return self.engine.indexes[tower].nearest(vector, self.limits.nearest, among=among)
-
     def _picture(self, image: str) -> Floats:
         if self.image is None:
             raise DataError("a tower with an encoder of pictures", "none", "search by words")

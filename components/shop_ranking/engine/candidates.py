@@ -24,9 +24,12 @@ NEW_ITEM_SOURCES = (*TOWERS, "ease", "ease_recent", "popularity", "category_popu
 SOURCES = (*NEW_ITEM_SOURCES, "bought_habit")
 MOST_SOURCES = np.iinfo(np.uint16).bits  # an item is marked by a bit a source that proposes it
 
-# Capacity only: neither changes a result.
-SPARE = 40  # items that a shopper may buy before the nearest ones are looked for again
-NEAREST = 30_000  # lists of nearest items that are kept, one a vector of a shopper
+# Items that a shopper may buy before the nearest ones are looked for again.
+# Capacity only: changes no result.
+SPARE = 40
+# Lists of nearest items that are kept, one a vector of a shopper.
+# Capacity only: changes no result.
+NEAREST = 30_000
 
 
 @dataclass(frozen=True)

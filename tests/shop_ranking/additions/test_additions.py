@@ -30,13 +30,13 @@ class BestSeller:
     needs_torch: ClassVar[bool] = True
 
     def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
-        self.ridge, self.calibration = params.calibration_ridge, Calibration()
+        self.params, self.calibration = params, Calibration()
 
     def fit(self, train: Sequence[CandidateSet], validation: CandidateSet) -> None:
         self.refit(train)
 
     def refit(self, train: Sequence[CandidateSet]) -> None:
-        self.calibration = calibrate(train, [sold(rows) for rows in train], self.ridge)
+        self.calibration = calibrate(train, [sold(rows) for rows in train], self.params)
 
     def score(self, candidates: CandidateSet) -> Floats:
         return self.calibration.apply(candidates, sold(candidates))

@@ -46,7 +46,7 @@ class WeightedAverage:
         for number, segment in enumerate(SEGMENTS):
             self.simplex[number] = _search(sample, z, segment, rng, searched)
         averages = [self._average(candidates) for candidates in train]
-        self.calibration = calibrate(train, averages, self.params.calibration_ridge)
+        self.calibration = calibrate(train, averages, self.params)
 
     def score(self, candidates: CandidateSet) -> Floats:
         """Return the calibrated average, (rows,)."""
@@ -128,7 +128,8 @@ def _search(
     best = np.full(size, 1 / size)
     best_value = reached(best)
     for number in range(params.rounds):
-        draws = rng.dirichlet(best * 4.0**number * size + 0.3, params.draws)
+        concentration = best * params.narrowing**number * size + params.least_concentration
+        draws = rng.dirichlet(concentration, params.draws)
         tried = np.concatenate([np.eye(size), draws]) if number == 0 else draws
         values = [reached(weights) for weights in tried]
         if max(values) > best_value:

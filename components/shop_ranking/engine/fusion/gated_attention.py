@@ -21,8 +21,7 @@ from components.shop_ranking.engine.fusion.lists import SEGMENTS, quality, rows_
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
-TOGETHER = 64  # shoppers that are scored at once; capacity only: changes no result
-# but for rounding
+TOGETHER = 64  # shoppers scored at once; capacity only: changes no result but for rounding
 DRAWING = Lock()  # torch draws first weights from one generator, whichever thread asks
 
 

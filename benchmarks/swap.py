@@ -31,6 +31,7 @@ from components.platform import tracking
 from components.platform.errors import DataError, ServiceError, ShopError
 from components.platform.progress import say
 from components.platform.promotion import promote
+from components.platform.registry.fetching import parent_tag
 from components.platform.registry.policy import POLICY, Policy, load_policy
 from components.shop_ranking import application as shop
 from components.shop_ranking.application import SHOP_RANKING
@@ -142,7 +143,7 @@ def register_twice(run: Path, policy: Policy) -> list[str]:
         ):
             package = tower_package(run / folder, prepared, Path(scratch))
             made = tracking.register(package, policy.names[name], {})
-            tags[f"parent_{name}"] = f"{made.name}/{made.version}"
+            tags[parent_tag(name)] = f"{made.name}/{made.version}"
         package = ranker_package(run / shop.FUSED, prepared, Path(scratch))
         for _ in range(2):
             made = tracking.register(package, policy.leading, tags)

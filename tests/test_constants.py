@@ -40,14 +40,39 @@ FACTS = {
     "shop_ranking/data_preparation/summary.py": {  # bins of a report
         "DISCOUNT_BIN", "PRICE_BINS_A_DECADE", "QUANTILES", "RANKS",
     },
+    # The engine: what its features, candidates and indices are named after, and what is published.
+    "shop_ranking/engine/features.py": {"MONTH_IN_QUARTER", "ONE"},  # 28 of 91 days; float32
+    "shop_ranking/engine/fusion/lists.py": {"K", "VIEWS"},  # of NDCG@10; columns of `wanted`
+    "shop_ranking/engine/history.py": {  # windows that features are named after
+        "HALF_LIVES_DAYS", "RECENT_DAYS", "RECENT_VISITS",
+    },
+    "shop_ranking/engine/rankings.py": {"LENGTH"},  # of the files of rankings
+    "shop_ranking/engine/reciprocal_ranks.py": {"SMOOTHING"},  # of the paper
+    "shop_ranking/engine/towers/dropout.py": {"LEVELS"},  # of a byte
+    "shop_ranking/engine/towers/list_stacking.py": {  # of the benchmarks' search
+        "HELD_OUT", "MOST_TREES", "PATIENCE",
+    },
+    "shop_ranking/engine/towers/order_tower.py": {"GROUPS"},  # shape of the benchmarks' tower
+    "shop_ranking/engine/towers/order_transformer.py": {"FARTHEST"},  # shape of its network
+    "shop_ranking/engine/towers/spectral.py": {"POWER_STEPS", "SPARE"},  # of a randomised SVD
+    "shop_ranking/engine/trained_with.py": {"LAYOUT"},  # of a package
+    "shop_ranking/engine/trees.py": {"ALL", "LEAVES", "SEQUENCE"},  # bits of an integer
     "shop_ranking/drift/predictions.py": {"K"},  # of what is called NDCG@10
     "shop_ranking/model_registration/packaged_ranker.py": {"DEFAULT_K"},  # of the pyfunc's schema
     "shop_ranking/search/words.py": {"SHORTEST_STEMMED"},  # Harman's S-stemmer
     "shop_ranking/serving/shoppers.py": {"DAY"},
     "shop_ranking/text_pretraining/objective.py": {"NOT_MASKED"},  # of torch
 }  # fmt: skip
-# Numbers that define features, candidates and indices of the engine: part of what a model is.
-ENGINE = "shop_ranking/engine/"
+# Methods of fusion are fitted: there a number inside a function is no choice either.
+FITTED = "shop_ranking/engine/fusion/"
+PLAIN_NUMBERS = {-1, 0, 1, 2}  # of counting, halving, squaring
+ROUNDING = 1e-6  # as small a number only keeps from dividing by zero, or compares sums
+LITERALS = {
+    "gated_attention.py": {1000},  # tells the seeds of passes apart
+    "gated_network.py": {0.5},  # the root in attention's scale
+    "gated_rows.py": {1e-3},  # deviation of a feature that is the same everywhere
+    "parameter_averaging.py": {16, 100},  # characters of a digest; tells seeds apart
+}
 # Search of the benchmarks' rows; the product's has search.* in params.yaml.
 LEARNT_SEARCH = ("shop_ranking/search/hybrid.py", "shop_ranking/search/product_type.py")
 
@@ -107,12 +132,26 @@ def unexplained(source: str, facts: set[str]) -> list[str]:
     return left
 
 
+def literals(source: str) -> set[float]:
+    """Return the numbers inside the functions of a module that are not plain ones."""
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    numbers = [
+        node.value
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, int | float)
+        and not isinstance(node.value, bool)
+    ]
+    return {number for number in numbers if number not in PLAIN_NUMBERS and number > ROUNDING}
+
+
 def modules() -> list[str]:
     return sorted(path.relative_to(COMPONENTS).as_posix() for path in COMPONENTS.rglob("*.py"))
 
 
 def test_a_number_that_changes_a_result_is_a_param():
-    exempt = (*DEFINE_DATA, *SHOW_ONLY, *SERVER_ONLY, *LEARNT_SEARCH, ENGINE)
+    exempt = (*DEFINE_DATA, *SHOW_ONLY, *SERVER_ONLY, *LEARNT_SEARCH)
     left = {
         module: names
         for module in modules()
@@ -120,6 +159,15 @@ def test_a_number_that_changes_a_result_is_a_param():
         and (names := unexplained((COMPONENTS / module).read_text(), FACTS.get(module, set())))
     }
     assert left == {}, f"move them to params.yaml, or say '{HARMLESS}' in their comment"
+
+
+def test_no_number_inside_a_method_of_fusion_is_a_choice():
+    inside = {
+        path.name: numbers
+        for path in sorted((COMPONENTS / FITTED).glob("*.py"))
+        if (numbers := literals(path.read_text()))
+    }
+    assert inside == LITERALS, "move them to fusion.* in params.yaml"
 
 
 def test_the_list_of_facts_names_what_there_is():
@@ -147,3 +195,16 @@ def test_the_list_of_facts_names_what_there_is():
 )
 def test_what_counts_as_such_a_number(source: str, left: list[str]):
     assert unexplained(source, {"DAY"}) == left
+
+
+@pytest.mark.parametrize(
+    ("source", "numbers"),
+    [
+        ("def fit(rows):\n    return max(rows // 200, 5)", {200, 5}),
+        ("class M:\n    def fit(self, n):\n        return 4.0**n + 0.3", {4.0, 0.3}),
+        ("def fit(x, y):\n    return x[:-1] / max(y**2, 1e-9) + 1", set()),
+        ("K = 10", set()),
+    ],
+)
+def test_what_counts_as_a_number_inside_a_function(source: str, numbers: set[float]):
+    assert literals(source) == numbers

@@ -2,15 +2,16 @@
 
 numba itself keeps machine code beside a module, so that every copy of the code (the workspace of
 each run) would compile anew, and it looks at the function's own file alone. Here the code is named
-by what it is made of: the function, the compiled functions that it calls and the constants that it
-reads. Copies share it, and whatever of that changes is compiled again.
+by what it is made of: the function, the compiled functions that it calls, the constants that it
+reads and the fields of named tuples. That is read off what was imported, never off the files, which
+may have been edited since. Copies share it, and whatever of that changes is compiled again.
 """
 
 import fcntl
 import hashlib
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,7 @@ from numba.core.caching import (
     NullCache,
 )
 from numba.core.dispatcher import Dispatcher
+from numba.core.types import BaseTuple
 
 Loop = TypeVar("Loop", bound=Callable[..., Any])
 
@@ -109,6 +111,10 @@ class _Files(FunctionCache):
         self._impl_class = Named
         super().__init__(function.py_func)
 
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        """Return numba's key and the fields of the arguments: numba tells by their class alone."""
+        return super()._index_key(sig, codegen), repr(_fields(sig))
+
 
 class _ByContent(InTreeCacheLocator):
     """Names files by the content of a function, wherever its module lies."""
@@ -131,16 +137,16 @@ class _ByContent(InTreeCacheLocator):
 def content(function: Any) -> str:
     """Return a digest of a compiled function and of all that is compiled into it.
 
-    That is its source and options, the compiled functions that it calls, and the values of globals
-    and of variables around it, which numba takes for constants.
+    That is its bytecode and options, the compiled functions that it calls, and the values of
+    globals and of variables around it, which numba takes for constants.
     """
     return _content(function, frozenset())
 
 
 def _content(function: Any, callers: frozenset[Any]) -> str:
     loop = function.py_func
-    whole = hashlib.sha256(inspect.getsource(loop).encode())
-    whole.update(_text(function.targetoptions).encode())
+    whole = hashlib.sha256(_text(loop.__code__).encode())
+    whole.update(_text((loop.__defaults__, function.targetoptions)).encode())
     around = inspect.getclosurevars(loop).nonlocals
     for name in sorted(set(_names(loop.__code__)) | set(around)):
         value = around.get(name, loop.__globals__.get(name))
@@ -156,15 +162,31 @@ def _content(function: Any, callers: frozenset[Any]) -> str:
 def _text(value: Any) -> str:
     """Return the same text for equal constants in every process."""
     match value:
+        case CodeType():  # neither file nor lines, which differ from copy to copy
+            taken = (value.co_argcount, value.co_kwonlyargcount, value.co_flags)
+            names = (value.co_varnames, value.co_names, value.co_freevars, value.co_cellvars)
+            text = f"{value.co_code.hex()} {taken} {names} {_text(value.co_consts)}"
+        case tuple():
+            text = f"{_text(type(value))} {[_text(part) for part in value]}"
+        case type():
+            text = f"{value!r} {getattr(value, '_fields', '')}"
         case ModuleType():
-            return f"{value.__name__} {getattr(value, '__version__', '')}"
+            text = f"{value.__name__} {getattr(value, '__version__', '')}"
         case np.ndarray():
-            return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+            text = f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
         case dict():
-            return str(sorted((_text(name), _text(inner)) for name, inner in value.items()))
+            text = str(sorted((_text(name), _text(inner)) for name, inner in value.items()))
         case set() | frozenset():
-            return str(sorted(map(_text, value)))
-    return repr(value)
+            text = str(sorted(map(_text, value)))
+        case _:
+            text = repr(value)
+    return text
+
+
+def _fields(arguments: Iterable[Any]) -> list[Any]:
+    """Return the fields of the named tuples among numba's types of arguments, inner ones too."""
+    tuples: list[Any] = [kind for kind in arguments if isinstance(kind, BaseTuple)]
+    return [(getattr(kind, "fields", ()), _fields(kind.types)) for kind in tuples]
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -101,6 +101,7 @@ def _champions(
     if not parts:
         return {}
     from components.platform import tracking  # MLflow takes 3 s to import
+    from components.platform.registry.fetching import parent_tag
 
     policy = load_policy(application, source / POLICY)
     champion = tracking.version_at(policy.leading, policy.aliases.champion)
@@ -111,4 +112,4 @@ def _champions(
             f"leave {RETRAIN} as it is: {', '.join(application.takes_over)}, "
             f"and {WARM_START} false",
         )
-    return {part: f"models:/{champion.tags[f'parent_{part}']}" for part in parts}
+    return {part: f"models:/{champion.tags[parent_tag(part)]}" for part in parts}

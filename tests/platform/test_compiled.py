@@ -32,6 +32,35 @@ if __name__ == "__main__":
     misses = [sum(loop.stats.cache_misses.values()) for loop in (scaled, shifted)]
     print(*hits, *misses)
 """
+EDITED_MEANWHILE = """
+import sys
+from pathlib import Path
+
+if "edit" in sys.argv:
+    file = Path(__file__)
+    file.write_text(file.read_text().replace("return x + 1", "return x + 2"))
+"""
+FIELDS = """
+from typing import NamedTuple
+from components.platform.compiled import compiled
+
+class Pair(NamedTuple):
+    first: float
+    second: float
+
+@compiled
+def difference(pair):
+    return pair.first - pair.second
+
+@compiled
+def made(first):
+    pair = Pair(first, 2.0)
+    return pair.first - pair.second
+
+if __name__ == "__main__":
+    import loops  # numba keeps a class of the main module by value
+    print(loops.difference(loops.Pair(first=5.0, second=2.0)), loops.made(5.0))
+"""
 COMPILED, READ = "0 0 2 2", "2 0 0 0"  # what is read brings what it calls with it
 
 
@@ -46,15 +75,15 @@ def copied(folder: Path, text: str = MODULE) -> Path:
     return folder
 
 
-def start(folder: Path, cache: Path) -> "subprocess.Popen[str]":
+def start(folder: Path, cache: Path, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "loops.py"], cwd=folder, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "loops.py", *arguments], cwd=folder, stdout=subprocess.PIPE, text=True,
         env=os.environ | {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(folder)},
     )  # fmt: skip
 
 
-def run(folder: Path, cache: Path) -> list[str]:
-    process = start(folder, cache)
+def run(folder: Path, cache: Path, *arguments: str) -> list[str]:
+    process = start(folder, cache, *arguments)
     out = process.communicate(timeout=120)[0]
     assert process.returncode == 0
     return out.splitlines()
@@ -81,6 +110,23 @@ def test_code_of_another_version_is_never_used(tmp_path, old, new, answer, count
     other = copied(tmp_path / "second", MODULE.replace(old, new))
     assert run(other, cache) == [answer, counts]
     assert run(tmp_path / "first", cache) == ["17.0 6.5", READ]  # both versions are kept
+
+
+def test_code_edited_after_its_import_is_not_kept_as_the_new(tmp_path):
+    """A server runs, somebody edits the checkout, and the next champion is loaded."""
+    cache = tmp_path / "cache"
+    edits = MODULE.replace("\nif __name__", f"{EDITED_MEANWHILE}\nif __name__")
+    folder = copied(tmp_path / "code", edits)
+    assert run(folder, cache, "edit") == ["17.0 6.5", COMPILED]  # as it was imported
+    assert run(folder, cache) == ["20.0 9.5", COMPILED]
+    assert run(copied(tmp_path / "before", edits), cache) == ["17.0 6.5", READ]
+
+
+def test_named_tuples_of_other_fields_are_not_read_by_their_places(tmp_path):
+    cache = tmp_path / "cache"
+    assert run(copied(tmp_path / "first", FIELDS), cache) == ["3.0 3.0"]
+    swapped = FIELDS.replace("first: float\n    second: float", "second: float\n    first: float")
+    assert run(copied(tmp_path / "second", swapped), cache) == ["3.0 -3.0"]
 
 
 def test_processes_that_compile_at_once_leave_what_the_next_one_reads(tmp_path):

@@ -17,7 +17,7 @@ FILES = ("data/", "models/", "reports/")
 PLUMBING = {
     f"platform.{name}"
     for name in (
-        "compiled",
+        "cores",
         "errors",
         "feedback.off_policy",
         "files",
@@ -104,6 +104,16 @@ def test_code_that_a_stage_imports_is_among_its_deps(stage):
         if not any(name == dep or name.startswith(f"{dep}/") for dep in deps)
     }
     assert not uncovered
+
+
+@pytest.mark.parametrize("stage", [name for name in STAGES if "always_changed" not in DVC[name]])
+def test_the_order_of_the_towers_is_a_dep_of_what_is_fitted_on_their_scores(stage):
+    """Signals and features are arrays whose columns follow TOWERS."""
+    graph = grimp.build_graph("components")
+    if "components.shop_ranking.engine.signals" in graph.find_upstream_modules(
+        STAGES[stage].module
+    ):
+        assert "components/shop_ranking/towers" in paths(stage, "deps")
 
 
 @pytest.mark.parametrize("stage", STAGES)

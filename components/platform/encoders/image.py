@@ -71,10 +71,6 @@ class ImageTower(nn.Module):
         """Return unit vectors, (N, dim) float32; NaN where a picture is unreadable."""
         return self.projection.apply_to(self.base_vectors(pictures))
 
-    def encode_texts(self, text_vectors_NW: np.ndarray) -> np.ndarray:
-        """Map vectors of the text base (TextTower.base_vectors, unadapted) to pictures' space."""
-        return self.text_projection.apply_to(text_vectors_NW)
-
     def save(self, folder: Path) -> None:
         """Write what `load` needs besides the base's frozen blocks."""
         frozen = {name for name, p in self.base.named_parameters() if not p.requires_grad}

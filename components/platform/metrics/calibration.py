@@ -1,4 +1,4 @@
-"""From scores to probabilities: the logistic regression that fits them, and how well it does."""
+"""From scores to probabilities: the logistic regression that fits them."""
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +30,3 @@ def logistic(design_ND: Floats, target_N: Floats, ridge: float) -> Floats:
     model.fit(design_ND[rows], label, sample_weight=share[kept])
     weights: Floats = model.coef_[0]
     return weights
-
-
-def calibration_error(probability: Floats, clicked: Floats, bins: int = 10) -> float:
-    """Return the expected calibration error over bins of equal size (Naeini et al. 2015)."""
-    groups = np.array_split(np.argsort(probability, kind="stable"), bins)
-    gaps = [abs(probability[g].mean() - clicked[g].mean()) * len(g) for g in groups if len(g)]
-    return float(sum(gaps) / len(probability))

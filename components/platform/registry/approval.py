@@ -4,13 +4,13 @@ from components.platform import tracking
 from components.platform.errors import RegistryError, StorageError
 from components.platform.feedback.off_policy import concluded
 from components.platform.promotion import reconcile
+from components.platform.registry.fetching import parent_tag
 from components.platform.registry.policy import Policy
 from components.platform.registry.registering import RECORD
 from components.platform.tracking import Version
 
 # Tags of a version that say nothing of where it comes from: its digest, and what the gate said.
 NO_ORIGIN = {"content", "gate", "aliases_moved"}
-PARENT = "parent_"
 
 
 def ask(policy: Policy, version: str | None = None) -> dict[str, str | None] | None:
@@ -69,8 +69,9 @@ def _body(candidate: Version, champion: Version | None) -> str:
 
 def _origin(candidate: Version) -> list[str]:
     """Return the tags that say where a version comes from, in the order of their names."""
+    of_parts = parent_tag("")  # what the tags of parts begin with
     return sorted(
-        name for name in candidate.tags if name not in NO_ORIGIN and not name.startswith(PARENT)
+        name for name in candidate.tags if name not in NO_ORIGIN and not name.startswith(of_parts)
     )
 
 

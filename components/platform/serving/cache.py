@@ -39,6 +39,14 @@ class Bounded(Generic[Key, Value]):
         with self._lock:
             return [key for key in dict.fromkeys(keys) if key and key not in self._kept]
 
+    def kept(self, keys: Iterable[Key]) -> dict[Key, Value]:
+        """Return the values of those keys that are kept, all as of one moment; they count as used.
+
+        Who has them does not lose them to a `put` of what was absent.
+        """
+        with self._lock:
+            return {key: self._kept[key] for key in keys if key in self._kept}
+
     def put(self, key: Key, value: Value) -> None:
         """Keep a value that was computed elsewhere."""
         with self._lock:

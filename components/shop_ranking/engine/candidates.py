@@ -24,9 +24,12 @@ NEW_ITEM_SOURCES = (*TOWERS, "ease", "ease_recent", "popularity", "category_popu
 SOURCES = (*NEW_ITEM_SOURCES, "bought_habit")
 MOST_SOURCES = np.iinfo(np.uint16).bits  # an item is marked by a bit a source that proposes it
 
-# Capacity only: neither changes a result.
-SPARE = 40  # items that a shopper may buy before the nearest ones are looked for again
-NEAREST = 30_000  # lists of nearest items that are kept, one a vector of a shopper
+# Items that a shopper may buy before the nearest ones are looked for again.
+# Capacity only: changes no result.
+SPARE = 40
+# Lists of nearest items that are kept, one a vector of a shopper.
+# Capacity only: changes no result.
+NEAREST = 30_000
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,9 @@ class CandidateSources:
             vectors = np.ascontiguousarray(shoppers.vectors[tower], np.float32)
             keys = [(tower, vector.tobytes()) for vector in vectors]
             place = {key: row for row, key in enumerate(keys)}
-            missing = self._nearest.missing(keys)
+            near_of = self._nearest.kept(keys)
+            missing = [key for key in place if key not in near_of]
             counts = {key: self.new + SPARE + self._pairs(shoppers, place[key]) for key in missing}
-            made: dict[tuple[str, bytes], Ints] = {}
             if missing:
                 nearest = index.nearest_of_all(
                     vectors[[place[key] for key in missing]],
@@ -119,13 +122,10 @@ class CandidateSources:
                     among=[None] * len(missing),
                 )
                 for key, (items, _) in zip(missing, nearest, strict=True):
-                    made[key] = items[: counts[key]]
-                    self._nearest.put(key, made[key])
+                    near_of[key] = items[: counts[key]]
+                    self._nearest.put(key, near_of[key])
             for row, key in enumerate(keys):
-                kept = made.get(key)
-                if kept is None:
-                    kept = self._nearest.get(key, lambda: np.zeros(0, np.int32))
-                near[row].append(kept)
+                near[row].append(near_of[key])
         return near
 
     def _nearest_new(self, shoppers: ShopperState, row: int, tower: str) -> Ints:

@@ -4,7 +4,6 @@ What a fusion is fitted on and what it is asked with come from the same indexes 
 loops, so that the two cannot drift apart.
 """
 
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.platform.compiled import compiled
+from components.platform.cores import usable_cores
 from components.shop_ranking.engine.candidate_sets import CandidateSet, concatenate
 from components.shop_ranking.engine.candidates import SOURCES, CandidateSources, Proposed
 from components.shop_ranking.engine.ease_scores import EaseScores, Scratch, scratch_of
@@ -66,7 +66,7 @@ class Engine:
             return self._candidates(shoppers)
         starts = range(0, len(shoppers), TOGETHER)
         batches = (np.arange(start, min(start + TOGETHER, len(shoppers))) for start in starts)
-        with ThreadPoolExecutor(os.cpu_count(), "engine") as threads:
+        with ThreadPoolExecutor(usable_cores(), "engine") as threads:
             parts = threads.map(self._candidates, [shoppers.take(batch) for batch in batches])
             return concatenate(list(parts))
 

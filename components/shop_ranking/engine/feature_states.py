@@ -21,7 +21,8 @@ from components.shop_ranking.towers import TOWERS
 
 __all__ = ["GROUPS", "ITEM_COLUMNS", "TOWERS", "ItemState", "Moments", "ShopperState", "without"]
 
-PART = 16_384  # vectors that are taken in double precision at once
+# Vectors that are taken in double precision at once. Capacity only: changes no result.
+PART = 16_384
 ITEM_COLUMNS = (
     "sessions",
     "users",

@@ -4,11 +4,11 @@ Trees and networks let go of the interpreter while they are fitted, and threads 
 as they lie in memory. A method draws from generators of its own, so the order changes no result.
 """
 
-import os
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from components.platform.cores import usable_cores
 from components.platform.progress import part
 
 
@@ -30,7 +30,7 @@ def fit_all(methods: Collection[str], fit: Callable[[str], Fitted]) -> Iterator[
         with part(name, number, len(methods)):
             return fit(name)
 
-    at_once = min(os.cpu_count() or 1, len(methods))
+    at_once = min(usable_cores(), len(methods))
     with ThreadPoolExecutor(at_once, "method") as threads:
         running = [
             (name, threads.submit(run, name, number)) for number, name in enumerate(methods, 1)

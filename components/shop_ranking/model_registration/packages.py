@@ -15,6 +15,7 @@ from components.platform.errors import DataError, ModelError
 from components.platform.files import read_table, write_json, write_table
 from components.platform.packaging.packaging import REQUIREMENTS, ship_code
 from components.platform.tracking import Column, Package
+from components.shop_ranking.engine.fusion import METHODS
 from components.shop_ranking.model_registration.shop import SHOP, last_cut, write_shop
 from components.shop_ranking.retraining import FUSION_TAG
 
@@ -23,7 +24,6 @@ TOWER_LOADER = "components.shop_ranking.model_registration.packaged_tower"
 # Folders whose modules are imported by name: methods of fusion, registrations of towers.
 BY_NAME = ("components.shop_ranking.engine.fusion", "components.shop_ranking.towers")
 IDS = "ids"
-NETWORKS = {"gated-attention", "parameter-averaging"}  # methods of fusion that need torch to answer
 
 
 def tower_package(tower: Path, prepared: Path, scratch: Path) -> Package:
@@ -137,8 +137,8 @@ def _write_ids(prepared: Path, folder: Path) -> dict[str, pa.ChunkedArray]:
 
 
 def _requirements(method: str, scratch: Path) -> Path:
-    """Return the serving requirements, and torch where the method of fusion is a network."""
-    if method not in NETWORKS:
+    """Return the serving requirements, and torch where the method of fusion needs it."""
+    if not METHODS[method].needs_torch:
         return REQUIREMENTS
     path = scratch / "requirements.txt"
     torch = version("torch").split("+")[0]

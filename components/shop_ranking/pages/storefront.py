@@ -13,6 +13,7 @@ from components.shop_ranking.pages.visitor import Visitor, visitor
 from components.shop_ranking.serving.api import Answer, Filters, SearchRequest
 from components.shop_ranking.surfaces import HOME, rows_of
 from components.shop_ranking.surfaces.registration import Page
+from components.shop_ranking.surfaces.search import SURFACE as SEARCH
 
 SLOTS, RESULTS = 2, 24
 LARGEST_PICTURE = 5_000_000  # bytes
@@ -148,7 +149,7 @@ def _results(
         shown = [answer] if answer else []
         if query:
             sponsored = context.sponsored(
-                who, "search", SLOTS, query, shown=shown, filters=wanted.filters
+                who, SEARCH.name, SLOTS, query, shown=shown, filters=wanted.filters
             )
     page = wanted.page if wanted else 1
     kept = {name: value for name, value in (narrowed or {}).items() if value}

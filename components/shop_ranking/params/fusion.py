@@ -24,6 +24,12 @@ class WeightedAverageParams(Section):
     shoppers: int = Field(
         600, ge=1, description="Weighted average: shoppers of the last fit cut that tell weights"
     )
+    narrowing: float = Field(
+        4.0, ge=1, le=100, description="Weighted average: how much closer each round's draws lie"
+    )
+    least_concentration: float = Field(
+        0.3, gt=0, le=100, description="Weighted average: what draws give a signal without weight"
+    )
 
 
 class StackingParams(Section):
@@ -41,6 +47,12 @@ class StackingParams(Section):
     )
     leaf_rows: int = Field(
         100, ge=1, description="Stacking: rows of a leaf at least; fewer where the rows are few"
+    )
+    leaf_parts: int = Field(
+        200, ge=1, description="Stacking: of few rows a leaf has one part of so many at least"
+    )
+    fewest_leaf_rows: int = Field(
+        5, ge=1, description="Stacking: rows of a leaf at least, however few there are"
     )
     feature_share: float = Field(
         0.4, gt=0, le=1, description="Stacking: share of the features that a tree may use"
@@ -68,7 +80,10 @@ class GatedAttentionParams(Section):
     )
     batch_shoppers: int = Field(32, ge=1, le=65_536, description="Gated attention: a batch")
     learning_rate: float = Field(
-        0.002, gt=0, le=1, description="Gated attention: rate of the first pass; pass n has an n-th"
+        0.002, gt=0, le=1, description="Gated attention: rate of the first pass"
+    )
+    rate_decay: float = Field(
+        1.0, ge=0, le=10, description="Gated attention: pass n has that rate / n to this power"
     )
     weight_decay: float = Field(
         0.01, ge=0, le=10, description="Gated attention: decoupled weight decay of AdamW"
@@ -151,6 +166,9 @@ class FusionParams(Section):
     )
     calibration_ridge: float = Field(
         0.001, gt=0, description="L2 regularisation of the log-odds that put scores on one scale"
+    )
+    least_slope: float = Field(
+        0.001, gt=0, le=1, description="Least log-odds that a deviation of a score is worth"
     )
     weighted_average: WeightedAverageParams = WeightedAverageParams()
     stacking: StackingParams = StackingParams()

@@ -48,8 +48,10 @@ class Searcher:
         self.orders: Bounded[object, tuple[npt.NDArray[np.int64], Floats]] = Bounded(RESULTS)
 
     def near(self, queries: Queries) -> VectorIndex:
-        """Return the index of the tower that reads queries of a kind."""
-        return self.engine.indexes[reading(queries)]
+        """Return the index of the tower that reads queries of a kind; there is an encoder of it."""
+        tower = reading(queries)
+        assert tower is not None
+        return self.engine.indexes[tower]
 
     def search(self, request: SearchRequest, shopper: Shopper) -> Slate:
         """Return one page of the results.
@@ -180,9 +182,6 @@ class Searcher:
         if self.params.search_fusion == "weighted-sum":
             return *weighted_sum(lists, weights), corrected
         return *fuse_ranks([items for items, _ in lists], weights), corrected
-
-    def _nearest(self, tower: str, vector: Floats, among: Mask | None) -> Nearest:
-        return self.engine.indexes[tower].nearest(vector, self.limits.nearest, among=among)
 
     def _picture(self, image: str) -> Floats:
         if self.image is None:

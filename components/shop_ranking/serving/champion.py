@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -24,7 +25,9 @@ from components.shop_ranking.serving.recommendation import Recommender
 from components.shop_ranking.serving.shoppers import Shopper, Shoppers
 from components.shop_ranking.serving.slates import Presenter, Slate
 from components.shop_ranking.surfaces import HOME, ROWS
+from components.shop_ranking.surfaces.search import SURFACE as SEARCH
 from components.shop_ranking.towers import reading
+from components.shop_ranking.towers.registration import Queries
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Champion:
         catalogue = Catalogue.read(shop, ranker.engine.items.eligible)
         shoppers = Shoppers(shop, ranker, catalogue, live, as_of, about["target_events"], users)
         recommender = Recommender(shop, ranker, catalogue, params.serving)
-        words, pictures = (packages.folders.get(reading(kind)) for kind in ("words", "pictures"))
+        words, pictures = _reader(packages, "words"), _reader(packages, "pictures")
         searcher = Searcher(
             ranker,
             catalogue,
@@ -143,7 +146,7 @@ class Champion:
             DataError: the example picture is not one.
 
         """
-        return self.presenter.show(self.slate(request, now), "search")
+        return self.presenter.show(self.slate(request, now), SEARCH.name)
 
     def slate(self, request: RecommendRequest | SearchRequest, now: datetime) -> Slate:
         """Return the ranked items of a request, of which nothing is shown yet.
@@ -172,3 +175,9 @@ class Champion:
         """Return who asks, with the state as of now."""
         user = pseudonym_of(request.user_id) if request.user_id else None
         return self.shoppers.of(user, request.history, now)
+
+
+def _reader(packages: Packages, queries: Queries) -> Path | None:
+    """Return the package of the tower that reads queries of a kind; None where there is none."""
+    tower = reading(queries)
+    return packages.folders.get(tower) if tower else None

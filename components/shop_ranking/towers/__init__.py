@@ -8,7 +8,6 @@ stage in dvc.yaml.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from components.platform.errors import ModelError
 from components.shop_ranking.discovery import registered
 from components.shop_ranking.towers.registration import Queries, Tower
 
@@ -17,14 +16,9 @@ TOWERS: Mapping[str, Tower] = MappingProxyType(
 )
 
 
-def reading(queries: Queries) -> str:
-    """Return the tower whose encoder reads queries of a kind; of several the first of TOWERS.
+def reading(queries: Queries) -> str | None:
+    """Return the tower whose encoder reads queries of a kind, of several the first of TOWERS.
 
-    Raises:
-        ModelError: there is none.
-
+    None where there is none: nothing is searched by such queries.
     """
-    for name, tower in TOWERS.items():
-        if tower.queries == queries:
-            return name
-    raise ModelError(f"a tower that reads {queries}", "none", f"register one in {__name__}")
+    return next((name for name, tower in TOWERS.items() if tower.queries == queries), None)

@@ -1,6 +1,8 @@
 """What a person reads before a version becomes champion."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from components.platform.registry.policy import load_policy
 from components.shop_ranking.application import SHOP_RANKING
 
 pytestmark = pytest.mark.xdist_group("store")
+ROOT = Path(__file__).parents[3]
 CONCLUSION = "clicks a slot 0.1000 (0.0900 to 0.1100) against 0.1200 logged: worse"
 
 
@@ -36,3 +39,14 @@ def test_it_shows_what_logged_answers_say_of_this_version(bucket, body):
 
 def test_a_store_that_is_away_does_not_stop_the_question(no_store, body):
     assert "Off policy, from logged answers: unknown (expected an S3 store at http" in body()
+
+
+def test_the_tag_of_a_part_is_called_so_in_one_place():
+    """What registers writes it; approval, champion ranking and the trainings read it."""
+    named = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("components", "dags", "services", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        if re.search(r"""["']parent_["'{]""", path.read_text())
+    ]
+    assert named == ["components/platform/registry/fetching.py"]

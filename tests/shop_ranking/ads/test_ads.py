@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from components.platform import schemas, storage
 from components.platform.feedback.click_model import ClickModel, fit
-from components.platform.metrics.calibration import calibration_error
 from components.platform.params.loop import FeedbackParams
 from components.shop_ranking.ads.ads import Ads
 from components.shop_ranking.ads.auction import Bidder, auction, place_probabilities
@@ -244,6 +243,13 @@ def test_the_click_model_finds_the_probabilities_that_made_the_clicks():
         assert np.abs(predicted - truth)[kind].mean() < 0.015
     assert calibration_error(predicted * 2, clicked) > 0.05  # and the measure would notice
     assert ClickModel.from_json(model.as_json()) == model
+
+
+def calibration_error(probability: np.ndarray, clicked: np.ndarray, bins: int = 10) -> float:
+    """Return the expected calibration error over bins of equal size (Naeini et al. 2015)."""
+    groups = np.array_split(np.argsort(probability, kind="stable"), bins)
+    gaps = [abs(probability[g].mean() - clicked[g].mean()) * len(g) for g in groups if len(g)]
+    return float(sum(gaps) / len(probability))
 
 
 def test_on_a_search_the_auction_knows_which_item_is_clicked(

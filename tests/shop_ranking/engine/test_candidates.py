@@ -98,6 +98,21 @@ def test_another_vector_of_a_known_shopper_has_other_nearest_items(states):
     np.testing.assert_array_equal(engine.candidates(moved).items, fresh.items)
 
 
+def test_a_shopper_whose_lists_fall_out_of_the_cache_is_proposed_the_same(states, monkeypatch):
+    """The lists of the others of a batch push out those of the first, which are known already."""
+    items, shoppers = states
+    batch = shoppers.take(np.arange(3))
+    fresh = Engine(items, proposing(3, 0)).candidates(batch)
+    monkeypatch.setattr(sources, "NEAREST", len(TOWERS) + 1)
+    engine = Engine(items, proposing(3, 0))
+    engine.candidates(shoppers.take(np.array([0])))
+    for _ in range(2):
+        again = engine.candidates(batch)
+        np.testing.assert_array_equal(again.ptr, fresh.ptr)
+        np.testing.assert_array_equal(again.items, fresh.items)
+        np.testing.assert_array_equal(again.sources, fresh.sources)
+
+
 def test_more_sources_than_their_marks_hold_are_refused_in_one_line(states, monkeypatch):
     items, _ = states
     Engine(items, proposing(1, 1))

@@ -1,6 +1,5 @@
 """Methods side by side: results in order, every part named, one failure is the failure."""
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,12 +7,13 @@ import pytest
 
 from components.platform.errors import ModelError
 from components.platform.progress import running_part
+from components.shop_ranking.fusion_training import fitting
 from components.shop_ranking.fusion_training.fitting import Fitted, fit_all
 
 
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(fitting, "usable_cores", lambda: 2)
 
 
 def test_as_many_at_once_as_there_are_processors_each_by_its_name():

@@ -1,13 +1,13 @@
 """Make many pictures: each distinct one once, spread over processes."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TypeVar
 
 import pyarrow as pa
 
+from components.platform.cores import usable_cores
 from components.shop_ranking.data_ingestion.pictures.drawing import Picture, draw
 
 CHUNK = 250  # Capacity only: changes no result.
@@ -25,18 +25,18 @@ def render(pictures: Sequence[Picture]) -> pa.Array:
 
 
 def in_processes(function: Callable[[Given], Made], values: Iterable[Given]) -> Iterator[Made]:
-    """Yield `function` of each value, in order, over as many processes as there are CPUs.
+    """Yield `function` of each value, in order, over as many processes as there are cores.
 
     Only MIN_PARALLEL values are in memory at a time.
     """
     remaining = iter(values)
     first = list(islice(remaining, MIN_PARALLEL))
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if len(first) < MIN_PARALLEL or cpus == 1:
+    cores = usable_cores()
+    if len(first) < MIN_PARALLEL or cores == 1:
         yield from map(function, chain(first, remaining))
         return
     # spawn: a fork would copy the locks of DuckDB's and Arrow's threads in whatever state they are
-    with multiprocessing.get_context("spawn").Pool(cpus) as pool:
+    with multiprocessing.get_context("spawn").Pool(cores) as pool:
         while first:
             yield from pool.map(function, first, CHUNK)
             first = list(islice(remaining, MIN_PARALLEL))

@@ -50,11 +50,12 @@ def binned(
 
 
 def lightgbm_options(params: StackingParams, rows: int) -> dict[str, Any]:
-    """Return LightGBM's options; of few rows a leaf takes a 200th, but 5 at least."""
+    """Return LightGBM's options; of few rows a leaf takes a part, but a few at least."""
+    few = max(rows // params.leaf_parts, params.fewest_leaf_rows)
     return {
         "learning_rate": params.learning_rate,
         "num_leaves": params.leaves,
-        "min_data_in_leaf": min(max(rows // 200, 5), params.leaf_rows),
+        "min_data_in_leaf": min(few, params.leaf_rows),
         "feature_fraction": params.feature_share,
         "bagging_fraction": params.row_share,
         "bagging_freq": 1,

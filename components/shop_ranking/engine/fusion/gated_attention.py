@@ -21,7 +21,7 @@ from components.shop_ranking.engine.fusion.lists import SEGMENTS, quality, rows_
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.params.fusion import DEFAULTS, FusionParams
 
-TOGETHER = 64  # shoppers that are scored at once; capacity only: rounding apart, no result
+TOGETHER = 64  # shoppers scored at once; capacity only: changes no result but for rounding
 DRAWING = Lock()  # torch draws first weights from one generator, whichever thread asks
 
 
@@ -29,6 +29,7 @@ class GatedAttention:
     """The gated network, trained by a listwise softmax loss with modality dropout."""
 
     name: ClassVar[str] = "gated-attention"
+    needs_torch: ClassVar[bool] = True
 
     def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
         self.seed, self.params = seed, params.gated_attention
@@ -50,7 +51,7 @@ class GatedAttention:
         best, behind = -1.0, 0
         state: dict[str, Tensor] = {}
         for epoch in range(1, self.params.epochs + 1):
-            self.train_epoch(rows, epoch, self.params.learning_rate / epoch)
+            self.train_epoch(rows, epoch, self.rate(epoch))
             reached = quality(validation, self.score(validation))
             if reached > best:
                 best, behind, self.epochs = reached, 0, epoch
@@ -64,7 +65,7 @@ class GatedAttention:
         """Train anew for the chosen number of epochs."""
         rows = self.start(train)
         for epoch in range(1, self.epochs + 1):
-            self.train_epoch(rows, epoch, self.params.learning_rate / epoch)
+            self.train_epoch(rows, epoch, self.rate(epoch))
         self.gates = self.mean_gates(train[-1])
 
     def score(self, candidates: CandidateSet) -> Floats:
@@ -142,6 +143,10 @@ class GatedAttention:
                 2 * len(PLAIN), dims, width=self.params.width, dropout=self.params.modality_dropout
             )
         return [GatedRows(candidates, self.scaling) for candidates in train]
+
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate of a pass, counted from 1."""
+        return self.params.learning_rate / epoch**self.params.rate_decay
 
     def train_epoch(self, train: Sequence[GatedRows], epoch: int, rate: float) -> None:
         """Pass over the shoppers of all sets, in an order drawn from seed and epoch."""

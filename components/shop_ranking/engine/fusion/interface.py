@@ -15,6 +15,7 @@ class Fusion(Protocol):
     """Scores candidates from the towers' scores and vectors and from features."""
 
     name: ClassVar[str]
+    needs_torch: ClassVar[bool]  # to answer: a registered model of it then requires torch
 
     def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None: ...
 

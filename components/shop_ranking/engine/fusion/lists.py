@@ -18,9 +18,9 @@ from components.platform.metrics.ranking import ndcg
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.history import Floats
 from components.shop_ranking.engine.top_k import best_first
+from components.shop_ranking.params.fusion import FusionParams
 
 K = 10  # of the NDCG that methods are chosen by, as it is in their names: ndcg_all is NDCG@10
-LEAST_SLOPE = 1e-3  # a better score never means a smaller chance
 SEGMENTS = ("bought", "new")
 VIEWS = {"all": 0, "novel": 1}
 
@@ -87,7 +87,9 @@ class Calibration:
         return (slope * scores + offset).astype(np.float32)
 
 
-def calibrate(sets: Sequence[CandidateSet], scores: Sequence[Floats], ridge: float) -> Calibration:
+def calibrate(
+    sets: Sequence[CandidateSet], scores: Sequence[Floats], params: FusionParams
+) -> Calibration:
     """Fit a logistic regression a segment; slopes are kept positive."""
     slopes, offsets = [], []
     for segment in SEGMENTS:
@@ -96,22 +98,25 @@ def calibrate(sets: Sequence[CandidateSet], scores: Sequence[Floats], ridge: flo
         y = np.concatenate(
             [labels_of(candidates)[rows] for candidates, rows in zip(sets, kept, strict=True)]
         )
-        slope, offset = log_odds(x, y, ridge)
+        slope, offset = log_odds(x, y, params)
         slopes.append(slope)
         offsets.append(offset)
     return Calibration((slopes[0], slopes[1]), (offsets[0], offsets[1]))
 
 
 def log_odds(
-    scores: npt.NDArray[Any], labels: npt.NDArray[np.bool_], ridge: float
+    scores: npt.NDArray[Any], labels: npt.NDArray[np.bool_], params: FusionParams
 ) -> tuple[float, float]:
-    """Return slope (positive) and offset of the log-odds of a label given a score."""
+    """Return slope and offset of the log-odds of a label given a score.
+
+    The slope is positive: a better score never means a smaller chance.
+    """
     x, y = scores.astype(np.float64), labels.astype(np.float64)
     if len(y) == 0:
         return 1.0, 0.0
     scale = float(x.std()) or 1.0
-    slope, offset = logistic(np.stack([x / scale, np.ones_like(x)], 1), y, ridge)
-    return max(float(slope), LEAST_SLOPE) / scale, float(offset)
+    slope, offset = logistic(np.stack([x / scale, np.ones_like(x)], 1), y, params.calibration_ridge)
+    return max(float(slope), params.least_slope) / scale, float(offset)
 
 
 def labels_of(candidates: CandidateSet) -> npt.NDArray[np.bool_]:

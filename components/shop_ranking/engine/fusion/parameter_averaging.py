@@ -78,6 +78,7 @@ class ParameterAveraging:
     """
 
     name: ClassVar[str] = "parameter-averaging"
+    needs_torch: ClassVar[bool] = True
 
     def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
         self.gated, self.params = GatedAttention(seed, params), params.parameter_averaging
@@ -155,7 +156,7 @@ class ParameterAveraging:
         rows = self.gated.start(train)
         whole = self.gated.params.learning_rate
         for epoch in range(1, self.gated.epochs + 1):
-            self.gated.train_epoch(rows, epoch, whole / epoch)
+            self.gated.train_epoch(rows, epoch, self.gated.rate(epoch))
         start = copy.deepcopy(self.gated.trained.state_dict())
         members: list[State] = []
         for k in which:

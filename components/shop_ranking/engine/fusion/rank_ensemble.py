@@ -23,6 +23,7 @@ class RankEnsemble:
     """Sum over the towers and habit of 1 / (60 + rank); missing ones add nothing."""
 
     name: ClassVar[str] = "rank-ensemble"
+    needs_torch: ClassVar[bool] = False
 
     def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
         pass

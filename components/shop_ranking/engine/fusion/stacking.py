@@ -35,6 +35,7 @@ class Stacking:
     """XE-NDCG (Bruch, WWW 2021) and log-loss boosted by LightGBM, put on one scale."""
 
     name: ClassVar[str] = "stacking"
+    needs_torch: ClassVar[bool] = False
 
     def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
         self.seed, self.params = seed, params
@@ -205,7 +206,7 @@ class Stacking:
             kept = [rows_of(candidates, _segment(name)) for candidates in drawn]
             labels = [labels_of(part)[rows] for part, rows in zip(drawn, kept, strict=True)]
             raw = np.concatenate([totals[name] for totals in sums])
-            scales[name] = log_odds(raw, np.concatenate(labels), self.params.calibration_ridge)
+            scales[name] = log_odds(raw, np.concatenate(labels), self.params)
         return scales
 
     def _mean(

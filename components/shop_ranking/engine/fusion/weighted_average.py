@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from components.platform.errors import ModelError
 from components.shop_ranking.engine.candidate_sets import CandidateSet
 from components.shop_ranking.engine.fusion.interface import Weight
 from components.shop_ranking.engine.fusion.lists import (
@@ -25,6 +26,7 @@ class WeightedAverage:
     """score = sum_m w_m z_m over the signals present / sum of their weights."""
 
     name: ClassVar[str] = "weighted-average"
+    needs_torch: ClassVar[bool] = False
 
     def __init__(self, seed: int = 0, params: FusionParams = DEFAULTS) -> None:
         self.seed, self.params = seed, params
@@ -44,7 +46,7 @@ class WeightedAverage:
         for number, segment in enumerate(SEGMENTS):
             self.simplex[number] = _search(sample, z, segment, rng, searched)
         averages = [self._average(candidates) for candidates in train]
-        self.calibration = calibrate(train, averages, self.params.calibration_ridge)
+        self.calibration = calibrate(train, averages, self.params)
 
     def score(self, candidates: CandidateSet) -> Floats:
         """Return the calibrated average, (rows,)."""
@@ -66,16 +68,31 @@ class WeightedAverage:
         ]
 
     def save(self, folder: Path) -> None:
-        """Write weights and calibration."""
+        """Write weights, whose they are, and calibration."""
         folder.mkdir(parents=True, exist_ok=True)
-        values = {"simplex": self.simplex.tolist(), "calibration": asdict(self.calibration)}
+        values = {
+            "signals": list(SIGNALS),
+            "simplex": self.simplex.tolist(),
+            "calibration": asdict(self.calibration),
+        }
         (folder / "weights.json").write_text(json.dumps(values))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            ModelError: the weights are of other signals than this code makes, or in another order.
+
+        """
         fusion = cls()
         values = json.loads((folder / "weights.json").read_text())
+        if values.get("signals") != list(SIGNALS):
+            raise ModelError(
+                f"weights of {', '.join(SIGNALS)} in {folder}",
+                ", ".join(values.get("signals", ["weights that do not say of what"])),
+                "train the fusion again",
+            )
         fusion.simplex = np.array(values["simplex"])
         pairs = values["calibration"].items()
         fusion.calibration = Calibration(**{key: tuple(pair) for key, pair in pairs})
@@ -111,7 +128,8 @@ def _search(
     best = np.full(size, 1 / size)
     best_value = reached(best)
     for number in range(params.rounds):
-        draws = rng.dirichlet(best * 4.0**number * size + 0.3, params.draws)
+        concentration = best * params.narrowing**number * size + params.least_concentration
+        draws = rng.dirichlet(concentration, params.draws)
         tried = np.concatenate([np.eye(size), draws]) if number == 0 else draws
         values = [reached(weights) for weights in tried]
         if max(values) > best_value:

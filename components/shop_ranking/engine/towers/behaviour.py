@@ -24,7 +24,6 @@ from components.shop_ranking.engine.towers.histories import (
     Grid,
     Histories,
     Sessions,
-    fresh_histories,
     grid,
     latest_windows,
     length_buckets,
@@ -163,26 +162,6 @@ class BehaviourTower(nn.Module):
         vectors: npt.NDArray[np.float32] = self.item_vectors(self.item_table()).cpu().numpy()
         blank = ~self.seen_I & (self.word_first.diff() == 0)
         vectors[blank.cpu().numpy()] = np.nan
-        return vectors
-
-    def encode_users(
-        self, sequences: list[tuple[list[str], list[float]]], session_gap_minutes: float
-    ) -> npt.NDArray[np.float32]:
-        """Return vectors (n, D + 1) of fresh histories: item ids and how many days ago each was.
-
-        A pause of more than `session_gap_minutes` starts a session, as in the tower's training.
-        Unknown ids are left out; a history without a known item has a row of NaN.
-        """
-        row = {item: index for index, item in enumerate(self.item_ids)}
-        kept = [
-            sorted(((-ago, row[item]) for item, ago in zip(*sequence, strict=True) if item in row))
-            for sequence in sequences
-        ]
-        known = np.flatnonzero([len(events) > 0 for events in kept])
-        vectors = np.full((len(kept), self.width), np.nan, np.float32)
-        if len(known):
-            histories = fresh_histories([kept[index] for index in known], session_gap_minutes)
-            vectors[known] = self.encode(Sessions.of(histories))
         return vectors
 
     def save(self, folder: Path, about: dict[str, object]) -> None:

@@ -16,9 +16,7 @@ import torch
 from torch import Tensor
 
 from components.platform.files import read_table
-from components.platform.schemas import EVENT_TYPES
 
-MINUTES_A_DAY = 24 * 60
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
@@ -53,21 +51,6 @@ def read_histories(path: Path) -> tuple[npt.NDArray[np.int32], Histories]:
     """Return the user_index of each shopper of a cut's sequences.parquet, and the histories."""
     table = read_table(path)
     return table["user_index"].to_numpy(), Histories.of_table(table)
-
-
-def fresh_histories(events: list[list[tuple[float, int]]], session_gap_minutes: float) -> Histories:
-    """Take each shopper's (day <= 0, item row) pairs in time order; a pause starts a session."""
-    pairs = [pair for shopper in events for pair in shopper]
-    day = np.array([day for day, _ in pairs], np.float32)
-    item = np.array([item for _, item in pairs], np.int64)
-    gap_days = session_gap_minutes / MINUTES_A_DAY
-    return Histories(
-        start=np.cumsum([0, *map(len, events)]),
-        item=item,
-        day=day,
-        session=np.cumsum(np.diff(day, prepend=day[:1]) > gap_days),
-        kind=np.full(len(item), EVENT_TYPES.index("purchase")),
-    )
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from components.shop_ranking.engine.towers.order_transformer import (
 )
 
 GROUPS = 4  # of dimensions that fade alike
-SHOPPERS_A_BATCH = 512
+SHOPPERS_A_BATCH = 512  # that are encoded at once; capacity only: changes no result
 
 
 @dataclass(frozen=True)

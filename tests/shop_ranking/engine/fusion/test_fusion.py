@@ -1,5 +1,7 @@
 """One contract for all methods of fusion, on a world whose right answer is known."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -112,6 +114,24 @@ def test_same_seed_same_scores(name, cuts):
         method.fit([cuts["fit_1"], cuts["fit_2"]], cuts["validation"])
         scores.append(method.score(cuts["test"]))
     np.testing.assert_array_equal(*scores)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values["signals"].reverse(),  # the towers in another order
+        lambda values: values["signals"].pop(),
+        lambda values: values.pop("signals"),
+    ],
+)
+def test_weights_of_other_signals_are_refused(change, tmp_path):
+    METHODS["weighted-average"]().save(tmp_path)
+    METHODS["weighted-average"].load(tmp_path)
+    values = json.loads((tmp_path / "weights.json").read_text())
+    change(values)
+    (tmp_path / "weights.json").write_text(json.dumps(values))
+    with pytest.raises(ModelError, match=r"weights of behaviour, .*train the fusion again"):
+        METHODS["weighted-average"].load(tmp_path)
 
 
 def test_averages_parameters():

@@ -98,26 +98,11 @@ def test_padding_does_not_change_a_shopper(tower):
     np.testing.assert_allclose(together[:1], tower.encode(Sessions.of(alone)), atol=1e-5)
 
 
-def test_fresh_histories_give_the_vectors_of_the_prepared_ones(tower):
-    past = histories([5])
-    ids = [tower.item_ids[index] for index in past.item]
-    fresh = tower.encode_users([(ids, list(-past.day)), (["unknown"], [1.0]), ([], [])], 30)
-    order = np.lexsort((past.item, past.day))
-    same = Histories(past.start, past.item[order], past.day, past.session, past.kind)
-    np.testing.assert_allclose(fresh[:1], tower.encode(Sessions.of(same)), atol=1e-6)
-    assert np.isnan(fresh[1:]).all()
-
-
 def test_an_older_past_gives_another_vector(tower):
-    old, new = tower.encode_users([(["i0", "i1"], [90.0, 60.0]), (["i0", "i1"], [32.0, 2.0])], 30)
+    past = histories([5])
+    older = replace(past, day=past.day - 30)
+    old, new = (tower.encode(Sessions.of(each)) for each in (older, past))
     assert np.abs(old - new).max() > 1e-3
-
-
-def test_the_session_gap_says_what_one_visit_is(tower):
-    hour_apart = [(["i0", "i1"], [3.0, 3.0 - 1 / 24])]
-    short, same, long = (tower.encode_users(hour_apart, minutes) for minutes in (30, 50, 90))
-    np.testing.assert_array_equal(short, same)
-    assert np.abs(short - long).max() > 1e-3
 
 
 def test_another_shape_gives_another_network():
@@ -140,10 +125,8 @@ def test_saved_and_loaded_it_answers_the_same(tower, tmp_path):
     loaded = BehaviourTower.load(tmp_path)
     assert loaded.item_ids == tower.item_ids
     np.testing.assert_array_equal(loaded.encode_items(), tower.encode_items())
-    sequences = [(["i2", "i4"], [3.0, 1.0])]
-    np.testing.assert_array_equal(
-        loaded.encode_users(sequences, 30), tower.encode_users(sequences, 30)
-    )
+    sessions = Sessions.of(histories([2, 7]))
+    np.testing.assert_array_equal(loaded.encode(sessions), tower.encode(sessions))
 
 
 def test_a_tower_of_an_older_layout_says_to_train_again(tower, tmp_path):

@@ -74,7 +74,7 @@ def test_the_tasks_of_the_dag_go_by_the_same_params(champion, monkeypatch, capsy
     from orchestration import feeding
 
     asked = []
-    owner = replace(SHOP_RANKING, counterfactual=lambda params, policy: asked.append(params) or 3)
+    owner = replace(SHOP_RANKING, counterfactual=lambda params, *_: asked.append(params) or 3)
     monkeypatch.setattr(feeding, "APPLICATIONS", (owner,))
     assert feeding.counterfactual() == 3
     (params,) = asked

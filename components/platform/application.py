@@ -130,7 +130,8 @@ class Application:
     lines in mlflow/registry.yaml name those measures; `gate` holds lines for an application that
     the file does not name. `statistics` returns the statistics of every week that drift watches.
     `origin` returns the tags that say where a run's models come from. `counterfactual` writes what
-    the challenger would have shown in the place of logged answers, and returns for how many.
+    the challenger would have shown in the place of logged answers, and returns for how many; it
+    is given the params of the champion's run, and a function that returns those of a version's.
 
     `tables` are files of a run that drift and feedback read; they are published with it. `items`
     names the one whose column item_id holds every item. `form` are paths in params.yaml that the
@@ -148,7 +149,7 @@ class Application:
     statistics: "Callable[[DriftInput], Weekly] | None" = None
     origin: Callable[[Run], Mapping[str, str]] = lambda run: {}
     retraining: Retraining | None = None
-    counterfactual: "Callable[[Any, Policy], int] | None" = None  # params, policy
+    counterfactual: "Callable[[Any, Callable[[Version], Any], Policy], int] | None" = None
     tables: tuple[Path, ...] = ()
     items: str | None = None
     form: Mapping[str, str] = field(default_factory=dict)

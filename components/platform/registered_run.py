@@ -55,6 +55,17 @@ def publish_tables(tables: Iterable[Path], scratch: Path) -> None:
     tracking.log_artifact(scratch / MANIFEST)
 
 
+def fetch_params(version: Version, folder: Path) -> Path:
+    """Fetch params.yaml of the run that a version comes from, into a folder.
+
+    Raises:
+        AbsentError: the run was not published.
+        RegistryError: MLflow does not answer.
+
+    """
+    return _run_file(version, "params.yaml", folder)
+
+
 def fetch_run(version: Version) -> RegisteredRun:
     """Fetch what a version was trained on; tables that are on this machine are not fetched again.
 
@@ -66,11 +77,9 @@ def fetch_run(version: Version) -> RegisteredRun:
         StorageError: S3 cannot be reached, or holds other tables.
 
     """
-    run = version.tags.get("pipeline_run", "none")
     kept = settings().home / "cache" / "runs" / version.name
-    params, manifest = (
-        tracking.run_file(PIPELINE, run, name, kept / "files") for name in ("params.yaml", MANIFEST)
-    )
+    params = fetch_params(version, kept / "files")
+    manifest = _run_file(version, MANIFEST, kept / "files")
     digests: dict[str, str] = json.loads(manifest.read_text())
     tables = kept / "tables" / hashlib.sha256(manifest.read_bytes()).hexdigest()
     for name, digest in digests.items():
@@ -82,6 +91,10 @@ def fetch_run(version: Version) -> RegisteredRun:
         if removed := keep_latest(folder.parent.iterdir(), KEPT, READING):
             say(f"removed of earlier runs, from {folder.parent}: {', '.join(removed)}")
     return RegisteredRun(params, tables)
+
+
+def _run_file(version: Version, name: str, folder: Path) -> Path:
+    return tracking.run_file(PIPELINE, version.tags.get("pipeline_run", "none"), name, folder)
 
 
 def _fetch(name: str, digest: str, target: Path) -> None:

@@ -49,7 +49,7 @@ def _routers(server: Server) -> Mapping[str, Sequence[APIRouter]]:
     """Return the routers by owner: the server, or an application by its name."""
     routers: dict[str, list[APIRouter]] = {
         OWN: [
-            events.router(server.log, server.hooks, server.clock, server.feedback),
+            events.router(server.log, server.hooks, server.clock, lambda: server.feedback),
             operating.router(server),
             clock.router(server.clock),
             static_router(),

@@ -1,14 +1,15 @@
 """The version beside the champion, loaded when a page asks for it and let go when it is no more."""
 
 import threading
-from collections.abc import Callable
 
-from components.platform.application import Application, Packages, Served
+from components.champions import run_params
+from components.platform.application import Application
 from components.platform.errors import ModelError
 from components.platform.files import scratch_folder
 from components.platform.registry.fetching import called, fetch
 from components.platform.tracking import Version
 from components.server.gc_pauses import collect_soon
+from components.server.loading import Loaded, Loader
 from components.server.refusing import Refused, passes, refusal
 
 
@@ -18,20 +19,20 @@ class Challenger:
     What cannot be loaded is remembered and not fetched again before the alias has moved.
     """
 
-    def __init__(self, application: Application, load: Callable[[Packages], Served]) -> None:
-        """`load` reads packages as the champion's are read."""
-        self._application, self._load = application, load
+    def __init__(self, application: Application, loader: Loader) -> None:
+        """`loader` reads packages as the champion's are read."""
+        self._application, self._loader = application, loader
         self._refused: Refused | None = None
-        self._champion: Served | None = None
+        self._champion: Loaded | None = None
         self._loading = threading.Lock()
 
     @property
-    def loaded(self) -> Served | None:
+    def loaded(self) -> Loaded | None:
         """What is loaded now."""
         return self._champion
 
-    def load(self, version: Version) -> Served:
-        """Return this version, loaded if it is not yet.
+    def load(self, version: Version) -> Loaded:
+        """Return this version, loaded by the params of its own run if it is not yet.
 
         Raises:
             ModelError: it cannot be loaded, or does not answer its warm-up.
@@ -48,8 +49,9 @@ class Challenger:
                 self._refused = None
                 try:
                     with scratch_folder() as folder:
+                        params = run_params(self._application, version)
                         packages = fetch(self._application, version, folder)
-                        self._champion = self._load(packages)
+                        self._champion = self._loader.load(packages, params)
                         return self._champion
                 except Exception as error:  # whatever is wrong with it, the page says it
                     if passes(error):
@@ -70,7 +72,7 @@ class Challenger:
             self._champion = None
             collect_soon()  # it holds itself in cycles
 
-    def take(self, version: str) -> Served | None:
+    def take(self, version: str) -> Loaded | None:
         """Return and let go of the challenger if it is this version: it becomes the champion."""
         taken = self._champion
         if taken is None or taken.version != version:

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from components.champions import run_params
 from components.platform import tracking
-from components.platform.application import Application, Packages, Served, Serving
-from components.platform.errors import ModelError, ParamsError, StorageError
+from components.platform.application import Application, Packages
+from components.platform.errors import ModelError, StorageError
 from components.platform.files import scratch_folder
 from components.platform.params import Params
 from components.platform.progress import say
@@ -17,6 +18,7 @@ from components.platform.serving import telemetry
 from components.platform.serving.live_events import LiveEvents
 from components.server.challenger import Challenger
 from components.server.gc_pauses import collect_soon
+from components.server.loading import Loaded, Loader
 from components.server.refusing import Refused, passes, refusal
 
 POLL_SECONDS = 2.0
@@ -29,6 +31,8 @@ class ModelManager:
     A request reads the reference once, so it is answered by one version from start to end; the
     old one is freed when its last request is done. What does not load or does not answer its
     warm-up never takes over, and is not tried again before the alias has moved.
+
+    A version answers by the params of the run that it comes from.
     """
 
     def __init__(
@@ -37,21 +41,26 @@ class ModelManager:
         live: LiveEvents,
         params: Params,
         policy: Policy,
-        loaded: Callable[[Served], None] = lambda champion: None,
+        loaded: Callable[[Loaded], None] = lambda champion: None,
     ) -> None:
-        """`loaded` is called with each new champion before it answers its first request."""
-        self.application, self.live, self.params, self.policy = application, live, params, policy
+        """`loaded` is called with each new champion before it answers its first request.
+
+        `params` are the checkout's, for what comes from no registered run.
+        """
+        self.application, self.policy = application, policy
         self.refused: Refused | None = None
         self.trouble = ""  # why the alias is not followed at present
         self.looked = False  # whether a champion was looked for, with whatever success
         self._loaded = loaded
-        self._current: Served | None = None
+        self._current: Loaded | None = None
+        self._loader = Loader(application, live, params)
+        self._run_params: Params | None = None
         of = application.name
         self._swaps, self._failures = telemetry.SWAPS.labels(of), telemetry.FAILURES.labels(of)
         self._unfollowed = telemetry.UNFOLLOWED.labels(of)
         self._load_seconds = telemetry.LOADING.labels(of)
         self._checked = telemetry.CHECKED.labels(of)
-        self._challenger = Challenger(application, self.load)
+        self._challenger = Challenger(application, self._loader)
         self._loading = threading.Lock()  # one champion is loaded at a time
         self._following = threading.Lock()
         self._stopped = threading.Event()
@@ -62,6 +71,16 @@ class ModelManager:
         """Tell whether there is a champion."""
         return self._current is not None
 
+    @property
+    def run_params(self) -> Params | None:
+        """Params of the run of the champion that answers, or is about to; None without a run."""
+        return self._run_params
+
+    @property
+    def params(self) -> Params:
+        """What this application answers by: its run's params, the checkout's without a run."""
+        return self._loader.params if self._run_params is None else self._run_params
+
     def current(self) -> Any:
         """Return the champion.
 
@@ -71,7 +90,7 @@ class ModelManager:
         """
         if self._current is None:
             raise ModelError("a champion", self.state(), "register one, or move the alias")
-        return self._current
+        return self._current.model
 
     def state(self) -> str:
         """Say in one line what answers, or why nothing does, and what is wrong."""
@@ -82,26 +101,16 @@ class ModelManager:
             parts.append(f"the alias is not followed: {self.trouble}")
         return "; ".join(parts)
 
-    def load(self, packages: Packages) -> Served:
-        """Read packages as this manager's application does; they answer nobody yet."""
-        serving: Serving | None = self.application.serving
-        if serving is None:
-            raise ParamsError(
-                f"the application {self.application.name} to serve its model", "no `serving`",
-                "say in its application.py how the model is loaded",
-            )  # fmt: skip
-        return serving.load(packages, self.params, self.live)
-
-    def use(self, packages: Packages) -> bool:
-        """Load packages and let them answer; return whether they do.
+    def use(self, packages: Packages, run_params: Params | None = None) -> bool:
+        """Load packages and let them answer by the params of their run; return whether they do.
 
         Raises:
             StorageError: the disk refuses what a first champion needs here; it is not refused.
 
         """
-        return self._take_over(packages.version, lambda: self.load(packages))
+        return self._take_over(packages.version, lambda: self._loader.load(packages, run_params))
 
-    def _take_over(self, version: str, load: Callable[[], Served]) -> bool:
+    def _take_over(self, version: str, load: Callable[[], Loaded]) -> bool:
         with self._loading:
             started = time.perf_counter()
             try:
@@ -117,7 +126,8 @@ class ModelManager:
         collect_soon()  # the old one holds itself in cycles
         return True
 
-    def _swap(self, champion: Served) -> None:
+    def _swap(self, champion: Loaded) -> None:
+        self._run_params = champion.run_params  # what follows goes by them
         self._loaded(champion)
         before, self._current = self._current, champion
         self.refused = None
@@ -147,14 +157,14 @@ class ModelManager:
             return None
         current = self._current
         if current is not None and current.version == called(version):
-            return current
-        return self._challenger.load(version)
+            return current.model
+        return self._challenger.load(version).model
 
     def loaded(self, version: str) -> Any | None:
         """Return a loaded champion or challenger by version, without loading anything."""
-        for model in (self._current, self._challenger.loaded):
-            if model is not None and model.version == version:
-                return model
+        for loaded in (self._current, self._challenger.loaded):
+            if loaded is not None and loaded.version == version:
+                return loaded.model
         return None
 
     def refresh(self) -> bool:
@@ -183,8 +193,9 @@ class ModelManager:
             if ready is not None:
                 return self._take_over(name, lambda: ready)
             try:
+                params = run_params(self.application, version)
                 with scratch_folder() as folder:
-                    return self.use(fetch(self.application, version, folder))
+                    return self.use(fetch(self.application, version, folder), params)
             except Exception as error:
                 if passes(error):
                     raise

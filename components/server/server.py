@@ -14,6 +14,7 @@ from components.platform.serving.live_events import LiveEvents
 from components.platform.settings import Settings
 from components.server.events.log import EventLog
 from components.server.events.recovery import Recovery
+from components.server.loading import Loaded
 from components.server.model_manager import ModelManager
 from components.server.replicas.redis_client import RedisClient
 from components.server.replicas.replicas import Replicas
@@ -25,13 +26,16 @@ class Server:
     def __init__(
         self, settings: Settings, clock: Clock, log: EventLog, feedback: FeedbackParams
     ) -> None:
-        """Prepare a server without applications; `feedback` says which events it takes and keeps.
+        """Prepare a server without applications.
+
+        `feedback` says which events it takes and keeps before a champion's run does.
 
         Raises:
             ServiceError: the address of Redis is none.
 
         """
-        self.settings, self.clock, self.log, self.feedback = settings, clock, log, feedback
+        self.settings, self.clock, self.log = settings, clock, log
+        self._checkout = feedback
         self.live = LiveEvents(feedback.live_events, feedback.live_users)
         self.hooks, self.activity = EventHooks(), Activity()
         self.hooks.subscribe(self.live.accept)
@@ -47,13 +51,12 @@ class Server:
         name = application.name
         manager = ModelManager(
             application, self.live, params, policy,
-            lambda model: self.recovery.start(name, model.as_of),
+            lambda champion: self._prepare(name, champion),
         )  # fmt: skip
         self.applications.append(application)
         self.managers[name] = manager
         self.contexts[name] = ServingContext(
             models=manager,
-            params=params,
             settings=self.settings,
             clock=self.clock,
             live=self.live,
@@ -63,6 +66,30 @@ class Server:
             replicas=self.replicas,
         )
         return manager
+
+    @property
+    def feedback(self) -> FeedbackParams:
+        """Which events are taken and kept, by the rule of ingestion (champions.feedback_params).
+
+        So says the champion's run of the first application that has items and a champion with a
+        run; before there is one, the checkout.
+        """
+        for application in self.applications:
+            params = self.managers[application.name].run_params
+            if application.items is not None and params is not None:
+                return params.feedback
+        return self._checkout
+
+    def _prepare(self, name: str, champion: Loaded) -> None:
+        """Let a champion that is about to answer know what happened since its data ended.
+
+        Raises:
+            StorageError: the disk refuses what a first champion needs here.
+
+        """
+        feedback = self.feedback
+        self.live.keep(feedback.live_events, feedback.live_users)
+        self.recovery.start(name, champion.model.as_of)
 
     @property
     def background(self) -> Sequence[Background]:

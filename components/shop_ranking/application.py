@@ -1,6 +1,6 @@
 """Shop ranking: three towers fused into one ranker for search, recommendations and ads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from components.platform.registry.policy import Policy
     from components.platform.serving.context import ServingContext
     from components.platform.serving.live_events import LiveEvents
-    from components.platform.tracking import Package
+    from components.platform.tracking import Package, Version
     from components.shop_ranking.serving.champion import Champion
 
 RAW = Path("data/raw")
@@ -135,10 +135,12 @@ def _statistics(given: DriftInput) -> "Weekly":
     return weekly_statistics(given)
 
 
-def _counterfactual(params: Params, policy: "Policy") -> int:
+def _counterfactual(
+    params: Params, params_of: "Callable[[Version], Params]", policy: "Policy"
+) -> int:
     from components.shop_ranking.serving.counterfactual import run
 
-    return run(params, policy)
+    return run(params, params_of, policy)
 
 
 def _load(packages: Packages, params: Params, live: "LiveEvents") -> "Champion":

@@ -4,9 +4,10 @@ All by the params that the champions' runs were registered with.
 """
 
 from datetime import date
+from functools import partial
 
 from components.applications import APPLICATIONS
-from components.champions import feedback_params, params_of, published
+from components.champions import feedback_params, params_of, published, version_params
 from components.platform.application import Application
 from orchestration.registry import ROOT, policy
 
@@ -42,7 +43,11 @@ def _publish_items(application: Application) -> None:
 def counterfactual() -> int:
     """Write what every challenger would have shown; return for how many logged answers."""
     return sum(
-        application.counterfactual(params_of(application, ROOT), policy(application))
+        application.counterfactual(
+            params_of(application, ROOT),
+            partial(version_params, application, root=ROOT),
+            policy(application),
+        )
         for application in APPLICATIONS
         if application.counterfactual is not None
     )

@@ -23,7 +23,7 @@ def make(ship_seconds: float = 0.5) -> tuple[FastAPI, EventLog]:
     log = EventLog.open(own.spool, own.spool_megabytes << 20)
     own_clock = clock.Clock(own.serving_clock)
     app = FastAPI()
-    app.include_router(events.router(log, EventHooks(), own_clock, FeedbackParams()))
+    app.include_router(events.router(log, EventHooks(), own_clock, FeedbackParams))
     app.include_router(clock.router(own_clock))
     if own.s3_endpoint:
         Shipper(log, seconds=ship_seconds).start()

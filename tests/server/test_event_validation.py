@@ -30,7 +30,7 @@ JSON = KEY | {"Content-Type": "application/json"}
 def app_of(log: EventLog, own_clock: clock.Clock) -> FastAPI:
     """Return a server that takes events and sets its clock, and nothing else."""
     app = FastAPI()
-    app.include_router(events.router(log, EventHooks(), own_clock, FeedbackParams()))
+    app.include_router(events.router(log, EventHooks(), own_clock, FeedbackParams))
     app.include_router(clock.router(own_clock))
     answer_errors(app)
     return app

@@ -1,6 +1,7 @@
 """The applications and dvc.yaml tell the same story, and dvc.yaml tells all of it."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import grimp
 import pytest
@@ -8,6 +9,8 @@ import yaml
 
 from components.shop_ranking.application import STAGES
 from components.shop_ranking.params import Params, load_params
+from components.shop_ranking.towers import TOWERS
+from tests.shop_ranking.params_read import Place, paths_read
 
 ROOT = Path(__file__).parents[2]
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -123,6 +126,59 @@ def test_the_params_of_a_stage_exist(stage):
         value = values
         for part in path.split("."):
             value = value[part]
+
+
+class Recording:
+    """Stands in for a section of params, and notes what is read of it."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __getattr__(self, name: str) -> float:
+        self.names.add(name)
+        return 1.0
+
+
+def _half_lives() -> set[str]:
+    paths = set()
+    for name, tower in TOWERS.items():
+        section = Recording()
+        tower.half_life_days(SimpleNamespace(**{name: section}))
+        paths |= {f"{name}.{read}" for read in section.names}
+    return paths
+
+
+def _of_adapters() -> set[str]:
+    files = (ROOT / "components/shop_ranking/data_ingestion/adapters").glob("*.py")
+    adapters = [file.stem for file in files if "def acquire(" in file.read_text()]
+    module = "components.shop_ranking.data_ingestion.adapters"
+    places = [Place(f"{module}.{name}", "read") for name in adapters]
+    return set().union(*(paths_read(place, {}) for place in places))
+
+
+# What only running it can tell: a call as it is written -> what it reads.
+CALLS = {
+    "tower.half_life_days": _half_lives,
+    "adapter_for(params.data.dataset).read": _of_adapters,
+}
+# The tags and the params of an MLflow run: nothing that a later stage reads.
+TRACKING = Place("components.platform.tracking.runs", "stage_run")
+
+
+@pytest.mark.parametrize("stage", [name for name in STAGES if "always_changed" not in DVC[name]])
+def test_params_that_a_stage_reads_are_among_those_of_dvc_yaml(stage):
+    """Otherwise DVC would answer from the cache after a change of that param."""
+    known = {call: read() for call, read in CALLS.items()}
+    read = paths_read(Place(STAGES[stage].module, "run"), known, [TRACKING])
+    assert read
+    named = DVC[stage]["params"]
+    assert {path for path in read if not _covered(path, named)} == set()
+    # And no other: a stage is not run again for what it does not read.
+    assert {path for path in named if not any(_covered(other, [path]) for other in read)} == set()
+
+
+def _covered(path: str, named: list[str]) -> bool:
+    return any(f"{path}.".startswith(f"{other}.") for other in named)
 
 
 def test_params_yaml_is_valid():

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ class Shop:
     user: Ints  # (U,) user_index of each history
     histories: Histories
     cold: Ints  # (C,) held-out items that are for sale at the cut, ascending
-    cut: dict[str, str]
+    cut: dict[str, Any]
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:

@@ -21,6 +21,10 @@ class Models(Protocol):
 
     policy: Policy
 
+    @property
+    def params(self) -> Params:
+        """What the application answers by: the params of its champion's run."""
+
     def current(self) -> Any:
         """Return the champion; raise ModelError while there is none."""
 
@@ -83,10 +87,9 @@ class Background(Protocol):
 
 @dataclass(eq=False)
 class ServingContext:
-    """One application in one server process; all but `models` and `params` is the process's own."""
+    """One application in one server process; all but `models` is the process's own."""
 
     models: Models
-    params: Params
     settings: Settings
     clock: Clock
     live: LiveEvents
@@ -96,6 +99,11 @@ class ServingContext:
     replicas: Replicas | None = None  # None: one process
     background: list[Background] = field(default_factory=list)  # the server starts and stops it
     _states: dict[object, object] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def params(self) -> Params:
+        """What the application answers by now: the next champion may bring others."""
+        return self.models.params
 
     def state(self, make: Callable[["ServingContext"], State]) -> State:
         """Return what `make` makes of this context, made once: routes and pages share it."""

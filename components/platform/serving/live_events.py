@@ -63,6 +63,10 @@ class LiveEvents:
                     del events[: max(len(events) - self.most_events, 0)]
                 self._note(user)
 
+    def keep(self, events: int, users: int) -> None:
+        """Keep so many from now on; what was forgotten under a lower limit stays forgotten."""
+        self.most_events, self.most_users = events, users
+
     def _note(self, user: str) -> None:
         """Give the user a revision that nobody had, and forget the least recently active."""
         self._taken += 1

@@ -1,6 +1,7 @@
 """POST /events: what users did. What is acknowledged is on disk."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -22,8 +23,10 @@ RETRY_SECONDS = 5
 EVENTS = Counter("shopfusion_events", "Events received, by what became of them", ["outcome"])
 
 
-def router(log: EventLog, hooks: EventHooks, clock: Clock, params: FeedbackParams) -> APIRouter:
-    """Return POST /events; `params` say which times are taken."""
+def router(
+    log: EventLog, hooks: EventHooks, clock: Clock, params: Callable[[], FeedbackParams]
+) -> APIRouter:
+    """Return POST /events; `params` are asked at each request: they say which times are taken."""
     routes = APIRouter(
         tags=["events"],
         dependencies=[Depends(require_event_key)],
@@ -38,7 +41,7 @@ def router(log: EventLog, hooks: EventHooks, clock: Clock, params: FeedbackParam
         """
         try:
             now = clock.now()
-            records, rejected = _checked(batch, now, params)
+            records, rejected = _checked(batch, now, params())
             if hooks.blocks(records):  # in a thread: other requests go on meanwhile
                 enriched = await asyncio.to_thread(hooks.enrich, records, now)
             else:  # no await from here to the log: no other request may be charged in between

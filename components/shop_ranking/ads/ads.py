@@ -4,7 +4,7 @@ import random
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from components.platform.serving.segments import Record
 from components.shop_ranking.ads.auction import Bidder, Won, auction
 from components.shop_ranking.ads.campaigns import Campaign, load, packed, save, unpacked
 from components.shop_ranking.ads.click_models import ClickModels
-from components.shop_ranking.ads.pacing import DEFAULTS, Pacer
+from components.shop_ranking.ads.pacing import Pacer
 from components.shop_ranking.ads.relevance import Scored
 from components.shop_ranking.params.serving import AdsParams
 from components.shop_ranking.serving.api import AdsRequest
@@ -41,10 +41,17 @@ class Ads:
     """
 
     def __init__(
-        self, folder: Path, params: AdsParams = DEFAULTS, replicas: Replicas | None = None
+        self,
+        folder: Path,
+        params: Callable[[], AdsParams] = AdsParams,
+        replicas: Replicas | None = None,
     ) -> None:
-        """Read the campaigns of `folder`; `replicas` where several servers share budgets."""
-        self.params, self.click_models = params, ClickModels(params.prior_click_rate)
+        """Read the campaigns of `folder`; `replicas` where several servers share budgets.
+
+        `params` are asked whenever they are needed: the next champion may bring others.
+        """
+        self._params = params
+        self.click_models = ClickModels(lambda: params().prior_click_rate)
         self._path = folder / "campaigns.json"
         self._lock = threading.RLock()
         self._campaigns = {campaign.campaign_id: campaign for campaign in load(self._path)}
@@ -106,7 +113,7 @@ class Ads:
         takes_part = [
             coin < bidder.participation for coin, bidder in zip(coins, bidders, strict=True)
         ]
-        return impression_id, auction(bidders, takes_part, request.slots, self.params.reserve)
+        return impression_id, auction(bidders, takes_part, request.slots, self._params().reserve)
 
     def enrich(self, records: Sequence[Record], now: datetime) -> list[Record]:
         """Return the records, clicks on offers with the campaign and what they cost.
@@ -160,7 +167,7 @@ class Ads:
                     self._offers.setdefault(key, Offer(campaign_id, price))
                 elif record["event_type"] == "click":
                     self._count(key, campaign_id, price, record)
-            while len(self._offers) > self.params.offers:
+            while len(self._offers) > self._params().offers:
                 self._offers.popitem(last=False)
 
     def _count(self, key: tuple[str, str], campaign_id: str, price: float, record: Record) -> None:
@@ -221,4 +228,4 @@ class Ads:
 
     def pacer(self, campaign_id: str) -> Pacer:
         """Return what paces a campaign: what it spent today, and how eagerly it takes part."""
-        return self._pacers.setdefault(campaign_id, Pacer(self.params))
+        return self._pacers.setdefault(campaign_id, Pacer(self._params))

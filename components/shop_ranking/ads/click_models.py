@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 
 from components.platform import storage
 from components.platform.errors import StorageError
@@ -13,14 +14,15 @@ REFRESH_SECONDS = 60.0  # between looks for click models. Capacity only: changes
 class ClickModels:
     """P(click) of each model version, a prior where nothing is calibrated."""
 
-    def __init__(self, prior_click_rate: float) -> None:
-        self._prior = prior(prior_click_rate)
+    def __init__(self, prior_click_rate: Callable[[], float]) -> None:
+        """`prior_click_rate` is asked whenever it is needed: it is the champion's."""
+        self._prior_click_rate = prior_click_rate
         self._by_version: dict[str, ClickModel] = {}
         self._stopped = threading.Event()
 
     def of(self, version: str) -> ClickModel:
         """Return the calibration of one model version, the prior where there is none."""
-        return self._by_version.get(version, self._prior)
+        return self._by_version.get(version) or prior(self._prior_click_rate())
 
     def start(self) -> None:
         """Read the click models of feedback ingestion now and then, in a thread of its own."""

@@ -5,12 +5,11 @@ After Agarwal, Ghosh, Wei and You, "Budget pacing for targeted online advertisem
 above its plan. The plan here is even over the part of the UTC day in which the campaign runs.
 """
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from components.shop_ranking.ads.campaigns import Campaign
 from components.shop_ranking.params.serving import AdsParams
-
-DEFAULTS = AdsParams()
 
 EVERY = timedelta(minutes=1)
 
@@ -18,10 +17,11 @@ EVERY = timedelta(minutes=1)
 class Pacer:
     """What one campaign has spent today, and how eagerly it takes part."""
 
-    def __init__(self, params: AdsParams = DEFAULTS) -> None:
-        self.params = params
+    def __init__(self, params: Callable[[], AdsParams] = AdsParams) -> None:
+        """`params` are asked whenever they are needed."""
+        self._params = params
         self.spent = 0.0  # today
-        self.participation = params.pacing_begin
+        self.participation = params().pacing_begin
         self._day: date | None = None
         self._adjusted: datetime | None = None
 
@@ -44,16 +44,16 @@ class Pacer:
         if self._adjusted is None or now - self._adjusted >= EVERY:
             self._adjusted = now
             behind = self.spent < campaign.daily_budget * planned(campaign, now)
-            step = self.params.pacing_step
+            step = self._params().pacing_step
             wanted = self.participation * (1 + step if behind else 1 - step)
-            self.participation = min(max(wanted, self.params.pacing_least), 1.0)
+            self.participation = min(max(wanted, self._params().pacing_least), 1.0)
         return self.participation
 
     def _turn(self, now: datetime) -> None:
         """Begin a new day with an empty purse; an earlier day never comes back."""
         if self._day is None or now.date() > self._day:
             self._day, self.spent = now.date(), 0.0
-            self.participation = self.params.pacing_begin
+            self.participation = self._params().pacing_begin
             self._adjusted = None
 
 

@@ -59,7 +59,7 @@ def router(service: Service) -> APIRouter:
     async def sponsored(request: Annotated[AdsRequest, Body()]) -> Response:
         """Fill sponsored slots; fewer items than slots where too few campaigns are relevant."""
         if ads.campaigns():
-            await service.batching.ready(question(request, ads.params.depth))
+            await service.batching.ready(question(request, service.params.ads.depth))
         return as_json(fill(service, request))
 
     admin = APIRouter(
@@ -104,7 +104,7 @@ def fill(service: Service, request: AdsRequest) -> Answer:
     champion, now = service.champion, service.clock.now()
     campaigns = service.ads.campaigns()
     scores = (
-        relevant(champion, champion.slate(question(request, service.ads.params.depth), now))
+        relevant(champion, champion.slate(question(request, service.params.ads.depth), now))
         if campaigns
         else {}
     )

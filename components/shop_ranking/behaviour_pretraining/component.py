@@ -2,8 +2,10 @@
 
 import json
 import time
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +51,7 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
     files += [_sequences(prepared, cut["name"]) for cut in cuts]
     items = read_table(prepared / "items.parquet", ["item_id", "title", "category", "brand"])
     users = read_table(prepared / "users.parquet", ["user_index"]).num_rows
-    checkpoints = Checkpoints(STAGE, fingerprint([chosen, params.preparation, params.seed], files))
+    checkpoints = Checkpoints(STAGE, fingerprint([chosen, params.seed], files))
     seed_everything(params.seed)
     with tracking.stage_run(STAGE, params, "behaviour"), atomic_folder(tower) as folder:
         reused = checkpoints_by_cut(chosen.reuse) if chosen.reuse else []
@@ -121,7 +123,7 @@ class Training:
         self.fitted: dict[str, Fitted] = {}
         self._day = None if since is None else np.datetime64(since.isoformat())
 
-    def up_to(self, cut: dict[str, str], sessions: Sessions) -> None:
+    def up_to(self, cut: Mapping[str, Any], sessions: Sessions) -> None:
         """Train on what was known before the cut; after the first cut mainly on what is new."""
         chosen, first, day = self.params.behaviour, self._day is None, np.datetime64(cut["day"])
         horizon = float(cut["horizon_days"])
@@ -131,7 +133,7 @@ class Training:
         examples = Examples(
             sessions,
             len(self.model.item_ids),
-            self.params.preparation.target_events,
+            cut["target_events"],
             Drawing(
                 horizon_days=horizon,
                 max_sessions=chosen.max_sessions,

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from components.platform.schemas import EVENT_TYPES, STRONGEST_FIRST
+from components.platform.schemas import EVENT_TYPES
 from components.shop_ranking.engine.towers.histories import (
     Grid,
     Ints,
@@ -52,13 +51,16 @@ class Drawing:
 
 
 class Examples:
-    """The moments of the histories before one cut; `since` (days, < 0) leaves out older ones."""
+    """The moments of the histories before one cut; `since` (days, < 0) leaves out older ones.
+
+    What is wanted are the cut's own `target_events`, as in its targets.
+    """
 
     def __init__(
         self,
         sessions: Sessions,
         items: int,
-        targets: Sequence[str] | None,
+        target_events: Sequence[str],
         drawing: Drawing,
         *,
         seed: int,
@@ -67,7 +69,8 @@ class Examples:
         histories = sessions.histories
         self.sessions, self.items, self.drawing, self.seed = sessions, items, drawing, seed
         self.seen = np.unique(histories.item)
-        self.target = np.flatnonzero(np.isin(histories.kind, _kinds(histories.kind, targets)))
+        wanted = [EVENT_TYPES.index(name) for name in target_events]
+        self.target = np.flatnonzero(np.isin(histories.kind, wanted))
         span = float(histories.day.max() - histories.day.min()) + drawing.horizon_days + 1.0
         owner_E = np.repeat(np.arange(len(histories.start) - 1), np.diff(histories.start))
         self.clock_E = histories.day.astype(np.float64) + owner_E * span
@@ -139,11 +142,3 @@ class Epoch(Sequence[Batch]):
     def __getitem__(self, index: int) -> Batch:  # type: ignore[override]
         rng = np.random.default_rng([self.examples.seed, self.epoch, index])
         return self.examples.batch(self.rows[index], rng)
-
-
-def _kinds(kind_E: Ints, targets: Sequence[str] | None) -> npt.NDArray[np.int64]:
-    """Codes of the wanted event types: those named, else the strongest the data has."""
-    codes = [EVENT_TYPES.index(name) for name in STRONGEST_FIRST]
-    strongest = [code for code in codes if (kind_E == code).any()][:1]
-    named = [EVENT_TYPES.index(name) for name in targets] if targets else strongest
-    return np.array(named, np.int64)

@@ -11,6 +11,7 @@ had touched are not in the log.
 """
 
 import io
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from components.platform.progress import say, track
 from components.platform.registry.fetching import fetch
 from components.platform.registry.policy import Policy
 from components.platform.serving.live_events import LiveEvents
+from components.platform.tracking import Version
 from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.params import Params
 from components.shop_ranking.serving.api import RecommendRequest
@@ -38,10 +40,15 @@ from components.shop_ranking.surfaces import ROWS
 PARTITIONS = f"{IN_S3}feedback/"
 
 
-def run(params: Params, policy: Policy) -> int:
+def run(params: Params, params_of: Callable[[Version], Params], policy: Policy) -> int:
     """Ask the challenger again and write its answers to S3; return the number of answers.
 
     Nothing is written where there is no challenger, or where it is the champion already.
+
+    Args:
+        params: of the champion's run: which logged answers are asked again.
+        params_of: returns those of a version's run: the challenger answers as it would be served.
+        policy: names model and aliases.
 
     Raises:
         RegistryError: the registry does not answer, or lacks a part of the challenger.
@@ -60,8 +67,9 @@ def run(params: Params, policy: Policy) -> int:
             if not snapshot(PARTITIONS, scratch / "feedback", file):
                 say("no feedback yet: nothing to ask again")
                 return 0
-        live = LiveEvents(params.feedback.live_events)
-        model = Champion.load(fetch(SHOP_RANKING, challenger, scratch / "packages"), params, live)
+        own, packages = params_of(challenger), fetch(SHOP_RANKING, challenger, scratch / "packages")
+        live = LiveEvents(own.feedback.live_events)
+        model = Champion.load(packages, own, live)
         answers = sampled_answers(scratch / "feedback", model.as_of, params)
         chosen = choose(model, live, answers, known_events(scratch / "feedback", model.as_of))
     asked = len(set(chosen["impression_id"].to_pylist()))

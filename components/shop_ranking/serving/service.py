@@ -18,9 +18,9 @@ class Service:
 
     def __init__(self, context: ServingContext) -> None:
         self.models, self.clock, self.log = context.models, context.clock, context.log
-        self.hooks, self.params = context.hooks, cast(Params, context.params)
+        self.hooks, self._context = context.hooks, context
         self.impressions = Impressions(context.replicas)
-        self.ads = Ads(context.settings.spool, self.params.ads, context.replicas)
+        self.ads = Ads(context.settings.spool, lambda: self.params.ads, context.replicas)
         self.hooks.subscribe(self.ads.observe)
         self.hooks.enrich_with(self.ads)
         if context.settings.s3_endpoint:
@@ -39,6 +39,11 @@ class Service:
 
     def _reading(self, request: RecommendRequest | SearchRequest) -> Callable[[], object] | None:
         return self.champion.reading(request)
+
+    @property
+    def params(self) -> Params:
+        """What is answered by now: the params of the champion's run."""
+        return cast(Params, self._context.params)
 
     @property
     def champion(self) -> Champion:

@@ -212,7 +212,8 @@ def test_without_enough_clicks_there_is_a_prior_that_says_so(tmp_path: Path):
     clicks = PARAMS.min_clicks - 1
     few = np.r_[np.ones(clicks), np.zeros(1000 - clicks)]
     assert fit(*np.ones((4, 1000)), few, PARAMS) is None
-    stand_in = Ads(tmp_path, AdsParams(prior_click_rate=0.02)).click_models.of("any/1")
+    told = AdsParams(prior_click_rate=0.02)
+    stand_in = Ads(tmp_path, lambda: told).click_models.of("any/1")
     assert not stand_in.calibrated
     at = np.array([1.0, 3.0])
     assert stand_in.probability(np.array([-5.0, 9.0]), at, at, at) == pytest.approx([0.02, 0.01])

@@ -46,7 +46,10 @@ def write_chain(folder: Path, table: pa.Table, horizon: int = 1) -> Path:
     for name, cut in CUT_DAYS.items():
         role = "fit" if name.startswith("fit") else name
         date = str(np.datetime64("2024-01-01") + cut)
-        cuts.append({"name": name, "role": role, "day": date, "horizon_days": horizon})
+        cuts.append(
+            {"name": name, "role": role, "day": date, "horizon_days": horizon,
+             "target_events": ["purchase"]}
+        )  # fmt: skip
         past, wanted = day < cut, (day >= cut) & (day < cut + horizon)
         _write_cut(folder / "cuts" / name, user[past], item[past], cut - day[past])
         targets = {"user_index": user[wanted], "item_index": item[wanted]}

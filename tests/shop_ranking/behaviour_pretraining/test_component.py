@@ -75,6 +75,20 @@ def test_vectors_of_a_cut_do_not_depend_on_what_comes_after_it(run_folder):
         assert all(np.array_equal(a, b) for a, b in pairs) == same, cut
 
 
+def test_what_is_wanted_is_what_the_cuts_say(run_folder):
+    """As for every later stage: dvc.yaml does not name preparation.target_events for this one."""
+    prepared, quick = write_chain(run_folder / "prepared", events()), params(epochs=2)
+    component.run(quick, prepared, run_folder / "tower_a")
+    other = quick.preparation.model_copy(update={"target_events": ("view",)})
+    edited = quick.model_copy(update={"preparation": other})  # since the cuts were written
+    component.run(edited, prepared, run_folder / "tower_b")
+    for cut in CUT_DAYS:
+        pairs = zip(
+            vectors(run_folder / "tower_a", cut), vectors(run_folder / "tower_b", cut), strict=True
+        )
+        assert all(np.array_equal(a, b) for a, b in pairs), cut
+
+
 def test_an_interrupted_stage_goes_on_and_ends_the_same(run_folder, monkeypatch, capsys):
     prepared, quick = write_chain(run_folder / "prepared", events()), params(epochs=2)
     component.run(quick, prepared, run_folder / "whole")

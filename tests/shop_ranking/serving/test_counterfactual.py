@@ -214,6 +214,11 @@ def test_few_answers_conclude_nothing(feedback, packages):
     assert "effective samples, fewer than 100" in judged["conclusion"]
 
 
+def params_of(version):
+    """Return what the challenger's run was told: half of the slots are random there alone."""
+    return PARAMS if version.version == "2" else pytest.fail(f"{version} is not asked again")
+
+
 @pytest.fixture
 def registry(packages, monkeypatch):
     """A registry whose challenger is version 2; change its dict to change the aliases."""
@@ -229,17 +234,18 @@ def registry(packages, monkeypatch):
 
 
 def test_the_stage_writes_what_judging_reads(feedback, registry, packages):
-    assert counterfactual.run(PARAMS, POLICY) == DAYS * 60
+    sampled_by = Params.model_validate({"feedback": {"judged_answers": 1000}})
+    assert counterfactual.run(sampled_by, params_of, POLICY) == DAYS * 60
     judged = judge(PARAMS)
     assert judged[packages.version]["answers"] == DAYS * 60
     registry["champion"] = "2"
     before = storage.stored("counterfactual/")
-    assert counterfactual.run(PARAMS, POLICY) == 0  # what is champion needs no estimate
+    assert counterfactual.run(PARAMS, params_of, POLICY) == 0  # what is champion needs no estimate
     assert storage.stored("counterfactual/") == before
 
 
 def test_without_feedback_or_a_challenger_nothing_is_written(bucket, registry):
-    assert counterfactual.run(PARAMS, POLICY) == 0
+    assert counterfactual.run(PARAMS, params_of, POLICY) == 0
     del registry["challenger"]
-    assert counterfactual.run(PARAMS, POLICY) == 0
+    assert counterfactual.run(PARAMS, params_of, POLICY) == 0
     assert storage.stored("counterfactual/") == []

@@ -50,7 +50,8 @@ class _Scale:
 def line_chart(name: str, series: Sequence[Series], said: Callable[[float], str]) -> Markup:
     """Return lines over days from zero up; `said` writes a value on the axis.
 
-    Intervals are bands. Series beyond the style sheet's colours share them.
+    At least one series has a day. Intervals are bands. Series beyond the style sheet's colours
+    share them.
     """
     scale = _scale(series)
     parts = [*_axes(scale, said)]
@@ -72,7 +73,7 @@ def line_chart(name: str, series: Sequence[Series], said: Callable[[float], str]
 
 
 def bar_chart(name: str, series: Sequence[Series], said: Callable[[float], str]) -> Markup:
-    """Return a column a day, the series stacked in their order."""
+    """Return a column a day, the series stacked in their order; at least one has a day."""
     totals: dict[date, float] = {}
     for layer in series:
         for day, value in zip(layer.days, layer.values, strict=True):

@@ -119,7 +119,7 @@ def _charts(feedback: Feedback) -> tuple[Chart, ...]:
     cvr = [_share_series(daily, version, "purchases", "clicks") for version in versions]
     money = [_sum_series(daily, version, "revenue") for version in versions]
     shown = [_sum_series(daily, version, "impressions") for version in versions]
-    charts = [
+    charts: list[Chart | None] = [
         _chart("Click-through rate", "clicks of impressions, by model; band: 95%", line_chart, ctr,
                percent, names),
         _chart("Conversion rate", "purchases of clicks, by model; band: 95%", line_chart, cvr,
@@ -136,7 +136,7 @@ def _charts(feedback: Feedback) -> tuple[Chart, ...]:
             _chart("Advertising budget spent", "charged for clicks", bar_chart, [line], count,
                    Markup())
         )  # fmt: skip
-    return tuple(charts)
+    return tuple(chart for chart in charts if chart is not None)
 
 
 def _chart(
@@ -146,7 +146,10 @@ def _chart(
     series: Sequence[Series],
     said: Callable[[float], str],
     names: Markup,
-) -> Chart:
+) -> Chart | None:
+    """Return a chart, None where no series has a day: nothing was clicked yet, say."""
+    if not any(line.days for line in series):
+        return None
     return Chart(name, note, draw(f"{name}: {note}", series, said), names)
 
 

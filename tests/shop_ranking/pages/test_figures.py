@@ -72,3 +72,24 @@ def test_one_day_can_be_drawn():
     assert made is not None
     assert made.tiles[0].change is None
     assert len(made.charts) == 4  # nothing was spent: no chart of it
+
+
+@pytest.mark.parametrize(
+    ("nothing", "left_out"),
+    [
+        (["clicks", "purchases"], {"Conversion rate"}),
+        (["impressions", "clicks"], {"Click-through rate", "Conversion rate"}),
+    ],
+)
+def test_a_chart_without_a_day_is_left_out(nothing, left_out):
+    """Impressions come first: until somebody clicks there is no conversion rate to draw."""
+    whole = feedback()
+    before = report(whole)
+    made = report(Feedback(whole.metrics.assign(**dict.fromkeys(nothing, 0)), whole.sales,
+                           whole.spend))  # fmt: skip
+    assert made is not None
+    assert before is not None
+    assert {chart.name for chart in before.charts} - {chart.name for chart in made.charts} == (
+        left_out
+    )
+    assert len(made.tiles) == len(before.tiles)

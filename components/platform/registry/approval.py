@@ -3,6 +3,7 @@
 from components.platform import tracking
 from components.platform.errors import RegistryError, StorageError
 from components.platform.feedback.off_policy import concluded
+from components.platform.files import scratch_folder
 from components.platform.promotion import reconcile
 from components.platform.registry.fetching import parent_tag
 from components.platform.registry.policy import Policy
@@ -48,7 +49,8 @@ def ask(policy: Policy, version: str | None = None) -> dict[str, str | None] | N
 
 
 def _body(candidate: Version, champion: Version | None) -> str:
-    verdict = (tracking.run_folder(candidate, RECORD) / "verdict.md").read_text()
+    with scratch_folder() as scratch:
+        verdict = (tracking.run_folder(candidate, RECORD, scratch) / "verdict.md").read_text()
     facts = [
         f"| {name} | {candidate.tags.get(name, '-')} | "
         f"{champion.tags.get(name, '-') if champion else '-'} |"

@@ -9,7 +9,7 @@ from typing import Any
 from components.platform import tracking
 from components.platform.application import Application, Packages, Run
 from components.platform.errors import ModelError, ParamsError
-from components.platform.files import write_json
+from components.platform.files import scratch_folder, write_json
 from components.platform.gate.comparison import Verdict, judge
 from components.platform.gate.latency import request_ms
 from components.platform.gate.measured import Comparisons, Measured, read_record, write_record
@@ -94,7 +94,9 @@ def summary(
         if (aliased := tracking.version_at(version.name, alias))
         and aliased.version == version.version
     ]
-    verdict = json.loads((tracking.run_folder(version, RECORD) / "verdict.json").read_text())
+    with scratch_folder() as scratch:
+        record = tracking.run_folder(version, RECORD, scratch)
+        verdict = json.loads((record / "verdict.json").read_text())
     return {
         **verdict,
         "aliases": " ".join(held) or "none",
@@ -210,4 +212,5 @@ def _reference(
             if tag in comparisons.comparable and measured is not None and measured.model == name:
                 return measured
             return f"the champion was tested on {tag} {theirs}, this run on {own}"
-    return read_record(tracking.run_folder(champion, RECORD), name)
+    with scratch_folder() as scratch:
+        return read_record(tracking.run_folder(champion, RECORD, scratch), name)

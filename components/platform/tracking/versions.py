@@ -134,8 +134,10 @@ def version(name: str, number: str) -> Version:
         return _version(mlflow.MlflowClient().get_model_version(name, number))
 
 
-def download(uri: str, folder: Path | None = None) -> Path:
-    """Fetch the folder that was registered, e.g. as models:/some-model/3; into `folder` if given.
+def download(uri: str, folder: Path) -> Path:
+    """Fetch the folder that was registered, e.g. as models:/some-model/3, into `folder`.
+
+    Who asks also removes it: left to choose, MLflow makes a folder that nobody ever removes.
 
     Raises:
         AbsentError: the registry has no such model or version, or not its files.
@@ -143,12 +145,9 @@ def download(uri: str, folder: Path | None = None) -> Path:
 
     """
     point()
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        local = mlflow.artifacts.download_artifacts(
-            artifact_uri=uri, dst_path=str(folder) if folder else None
-        )
+        local = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
         return Path(local) / Model.load(local).flavors["python_function"]["data"]
     except (MlflowException, RequestException) as error:
         kind = AbsentError if _is_absence(error) else RegistryError
@@ -166,15 +165,17 @@ def _is_absence(error: MlflowException | RequestException) -> bool:
     return error.error_code in ABSENT
 
 
-def run_folder(version: Version, folder: str) -> Path:
-    """Fetch an artifact folder of the run that made a version.
+def run_folder(version: Version, name: str, folder: Path) -> Path:
+    """Fetch an artifact folder of the run that made a version, into `folder`.
 
     Raises:
         RegistryError: the run or its folder is gone, or the server does not answer.
 
     """
     with answering():
-        local = mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path=folder)
+        local = mlflow.artifacts.download_artifacts(
+            run_id=version.run_id, artifact_path=name, dst_path=str(folder)
+        )
     return Path(local)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from components.platform import tracking
 from components.platform.errors import DataError, ModelError
-from components.platform.files import atomic_folder, read_table
+from components.platform.files import atomic_folder, read_table, scratch_folder
 from components.platform.progress import part, say
 from components.platform.training.checkpoints import Checkpoints, fingerprint, seed_everything
 from components.platform.training.loop import Fitted, Plan, best_device, fit
@@ -53,8 +53,12 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
     users = read_table(prepared / "users.parquet", ["user_index"]).num_rows
     checkpoints = Checkpoints(STAGE, fingerprint([chosen, params.seed], files))
     seed_everything(params.seed)
-    with tracking.stage_run(STAGE, params, "behaviour"), atomic_folder(tower) as folder:
-        reused = checkpoints_by_cut(chosen.reuse) if chosen.reuse else []
+    with (
+        tracking.stage_run(STAGE, params, "behaviour"),
+        atomic_folder(tower) as folder,
+        scratch_folder() as scratch,
+    ):
+        reused = checkpoints_by_cut(chosen.reuse, scratch) if chosen.reuse else []
         model, since = _start(chosen, items, cuts[0]["day"])
         training = Training(model, params, checkpoints, since)
         measured: dict[str, float] = {}
@@ -174,8 +178,10 @@ def _start(
     """Return a fresh tower, or the one to start from and the day until which it was trained."""
     if chosen.start_from is None:
         return BehaviourTower(TowerConfig.of(chosen), items).to(best_device()), None
-    checkpoint = latest_before(checkpoints_by_cut(chosen.start_from), first_cut, chosen.start_from)
-    model, wanted = checkpoint.load(), TowerConfig.of(chosen)
+    with scratch_folder() as scratch:
+        by_cut = checkpoints_by_cut(chosen.start_from, scratch)
+        checkpoint = latest_before(by_cut, first_cut, chosen.start_from)
+        model, wanted = checkpoint.load(), TowerConfig.of(chosen)
     if model.config != wanted:
         raise ModelError(
             f"a tower of the shape that params name ({wanted}) in {chosen.start_from}",

@@ -87,9 +87,10 @@ def _knows_the_future(champion: Version, cut: dict[str, str]) -> str | None:
 
 
 def _rank(version: Version, prepared: Path, cut: dict[str, str], folder: Path) -> None:
-    package = tracking.download(f"models:/{version.name}/{version.version}")
-    ranker = FusedRanker.load(package)
     with scratch_folder() as scratch:
+        uri = f"models:/{version.name}/{version.version}"
+        package = tracking.download(uri, scratch / "packages" / NAME)
+        ranker = FusedRanker.load(package)
         towers, baselines = write_knowledge(
             version, package, ranker, prepared, cut["name"], scratch
         )

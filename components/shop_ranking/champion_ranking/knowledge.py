@@ -42,8 +42,9 @@ def write_knowledge(
     for name, tower in TOWERS.items():
         vectors_ID = np.full((len(row_I), state.vectors[name].shape[1]), np.nan, np.float32)
         vectors_ID[row_I >= 0] = np.asarray(state.vectors[name])[row_I[row_I >= 0]]
+        uri = f"models:/{version.tags[parent_tag(name)]}"
         asked = Unencoded(
-            package=tracking.download(f"models:/{version.tags[parent_tag(name)]}"),
+            package=tracking.download(uri, scratch / "packages" / name),
             prepared=prepared,
             cut=cut,
             known_ID=vectors_ID,

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from components.platform import tracking
 from components.platform.drift.statistics import Histogram, Means, Quality, Statistic
-from components.platform.files import atomic_file, keep_latest
+from components.platform.files import atomic_file, keep_latest, scratch_folder
 from components.platform.metrics.ranking import ndcg
 from components.platform.params.loop import DriftParams
 from components.platform.progress import say, track
@@ -44,7 +44,12 @@ def read_champion(version: tracking.Version, cache: Path) -> Champion:
         RegistryError: the registry cannot hand the version out.
 
     """
-    folder = tracking.download(f"models:/{version.name}/{version.version}")
+    with scratch_folder() as scratch:
+        package = tracking.download(f"models:/{version.name}/{version.version}", scratch)
+        return _read_package(version, package, cache)
+
+
+def _read_package(version: tracking.Version, folder: Path, cache: Path) -> Champion:
     ranker = FusedRanker.load(folder)
     items = pd.Index(pd.read_parquet(folder / "ids" / "items.parquet")["item_id"])
     users = pd.Index(pd.read_parquet(folder / "ids" / "users.parquet")["user_id"])

@@ -13,7 +13,7 @@ from components.platform import tracking
 from components.platform.encoders.image import ImageTower
 from components.platform.encoders.text import TextTower
 from components.platform.errors import ModelError
-from components.platform.files import atomic_folder, read_table
+from components.platform.files import atomic_folder, read_table, scratch_folder
 from components.platform.progress import part, say
 from components.platform.training.checkpoints import Checkpoints, fingerprint, seed_everything
 from components.platform.training.loop import Plan, best_device, fit
@@ -58,13 +58,14 @@ def run(params: Params, prepared: Path, tower: Path) -> None:
             vectors_ID = np.full((items.num_rows, image.dim), np.nan, np.float32)
         else:
             if image.reuse is not None:
-                trained = content_tower.find_tower(image.reuse)
-                encoder = ImageTower.load(trained).to(best_device())
-                content_tower.copy_encoder(trained, folder)
-                facts = {
-                    "encoder": f"reused: {image.reuse}",
-                    **content_tower.trained_until(trained),
-                }
+                with scratch_folder() as scratch:
+                    trained = content_tower.find_tower(image.reuse, scratch)
+                    encoder = ImageTower.load(trained).to(best_device())
+                    content_tower.copy_encoder(trained, folder)
+                    facts = {
+                        "encoder": f"reused: {image.reuse}",
+                        **content_tower.trained_until(trained),
+                    }
             else:
                 day = content_tower.first_day(prepared)
                 with part("tuning the encoder"):
@@ -145,8 +146,9 @@ def _start(image: ImageParams, text_width: int, day: str) -> ImageTower:
     """
     if image.start_from is None:
         return ImageTower(image.base_model, image.size, image.dim, text_width)
-    folder = content_tower.start_tower(image.start_from, day)
-    tower, about = ImageTower.load(folder), content_tower.description(folder)
+    with scratch_folder() as scratch:
+        folder = content_tower.start_tower(image.start_from, day, scratch)
+        tower, about = ImageTower.load(folder), content_tower.description(folder)
     widths = (
         tower.projection.linear.out_features,
         tower.text_projection.linear.in_features,

@@ -13,7 +13,7 @@ from peft import PeftModel
 from components.platform import tracking
 from components.platform.encoders.text import TextTower
 from components.platform.errors import ModelError
-from components.platform.files import atomic_folder, read_table
+from components.platform.files import atomic_folder, read_table, scratch_folder
 from components.platform.progress import part, say
 from components.platform.training import processes
 from components.platform.training.allocator import return_large_blocks
@@ -78,10 +78,11 @@ def _reuse(
     source: str, texts: list[str], folder: Path, checkpoints: Checkpoints
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Encode with a tower trained before and keep a copy of it."""
-    trained = content_tower.find_tower(source)
-    tower = TextTower.load(trained).to(best_device())
-    content_tower.copy_encoder(trained, folder)
-    facts = {"encoder": f"reused: {source}", **content_tower.trained_until(trained)}
+    with scratch_folder() as scratch:
+        trained = content_tower.find_tower(source, scratch)
+        tower = TextTower.load(trained).to(best_device())
+        content_tower.copy_encoder(trained, folder)
+        facts = {"encoder": f"reused: {source}", **content_tower.trained_until(trained)}
     return tower.projection.apply_to(_encode(tower, texts, checkpoints)[0]), facts
 
 
@@ -135,8 +136,9 @@ def _start(text: TextParams, day: str) -> TextTower:
     """
     if text.start_from is None:
         return TextTower(text.base_model, text.max_length, text.dim)
-    folder = content_tower.start_tower(text.start_from, day)
-    tower = TextTower.load(folder, trainable=True)
+    with scratch_folder() as scratch:
+        folder = content_tower.start_tower(text.start_from, day, scratch)
+        tower = TextTower.load(folder, trainable=True)
     kind = "lora" if isinstance(tower.base, PeftModel) else "none or frozen"
     shape = (tower.name, tower.max_length, tower.projection.linear.out_features, kind)
     wanted = (text.base_model, text.max_length, text.dim, text.adapter)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,14 @@ CONCLUSION = "clicks a slot 0.1000 (0.0900 to 0.1100) against 0.1200 logged: wor
 def body(monkeypatch, tmp_path):
     """Return the body of the question about version 2, beside champion 1."""
     first, two = (tracking.Version("ranker", n, "run", {"gate": "passed"}) for n in "12")
-    (tmp_path / "verdict.md").write_text("Gate against ranker/1: **passed**")
+
+    def run_folder(version: tracking.Version, name: str, folder: Path) -> Path:
+        (folder / "verdict.md").write_text("Gate against ranker/1: **passed**")
+        return folder
+
     monkeypatch.setattr(approval, "reconcile", lambda policy: Champions(first, None, two))
-    monkeypatch.setattr(tracking, "run_folder", lambda version, folder: tmp_path)
+    monkeypatch.setattr(tracking, "run_folder", run_folder)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return lambda: approval.ask(load_policy(SHOP_RANKING))["body"]
 
 
@@ -35,6 +41,11 @@ def test_it_shows_what_logged_answers_say_of_this_version(bucket, body):
     assert f"Off policy, from logged answers: {CONCLUSION}" in body()
     storage.put(json.dumps({"ranker/1": {"conclusion": CONCLUSION}}).encode(), VALUES)
     assert CONCLUSION not in body()
+
+
+def test_what_is_downloaded_for_the_question_is_removed(no_store, body, tmp_path):
+    body()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_store_that_is_away_does_not_stop_the_question(no_store, body):

@@ -190,7 +190,7 @@ def shifted(table: pa.Table, days: int) -> pa.Table:
 def test_a_start_takes_only_weights_that_have_not_seen_the_first_cut(run_folder):
     prepared = write_chain(run_folder / "prepared", events())
     component.run(params(epochs=2), prepared, run_folder / "champion")
-    by_cut = checkpoints_by_cut(str(run_folder / "champion"))
+    by_cut = checkpoints_by_cut(str(run_folder / "champion"), run_folder / "not_needed")
     first = np.datetime64("2024-01-01") + np.array(list(CUT_DAYS.values()))
     assert [str(checkpoint.day) for checkpoint in by_cut] == [str(day) for day in first]
     for cut, checkpoint in zip(CUT_DAYS, by_cut, strict=True):

@@ -2,7 +2,9 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.behaviour_pretraining import component as behaviour_pretraining
 from components.shop_ranking.champion_ranking.component import run
 from components.shop_ranking.champion_ranking.knowledge import on_rows
+from components.shop_ranking.drift.predictions import read_champion
 from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.fused_rankings import fused_rankings
 from components.shop_ranking.engine.fusion.rank_ensemble import RankEnsemble
@@ -160,6 +163,52 @@ def test_it_does_not_rank_without_need_or_reason(
     assert reason(same) == "it was measured on these rows already"
     assert reason({"trained_until": "2999-01-01"}).startswith("it was trained until 2999-01-01")
     assert load_policy(SHOP_RANKING, champion.policy).leading == "ranker"
+
+
+def rank_the_test_cut(champion: Champion, world: TinyWorld, folder: Path) -> None:
+    out = folder / "champion"
+    run(champion.params, prepared=world.prepared, champion=out, policy=champion.policy)
+
+
+def watch_it(champion: Champion, world: TinyWorld, folder: Path) -> None:
+    version = tracking.version_at("ranker", "champion")
+    assert version is not None
+    tagged = replace(version, tags={**version.tags, "content": "digest"})
+    assert len(read_champion(tagged, folder / "rankings").users)
+
+
+def reuse_its_behaviour_tower(champion: Champion, world: TinyWorld, folder: Path) -> None:
+    behaviour = champion.params.behaviour.model_copy(update={"reuse": "models:/behaviour/1"})
+    params = champion.params.model_copy(update={"behaviour": behaviour})
+    behaviour_pretraining.run(params, world.prepared, folder / "tower")
+
+
+@pytest.mark.parametrize("use", [rank_the_test_cut, watch_it, reuse_its_behaviour_tower])
+def test_what_is_downloaded_of_the_registry_is_removed(
+    champion: Champion,
+    tiny_world: TinyWorld,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    use: Callable[[Champion, TinyWorld, Path], None],
+) -> None:
+    """Nightly jobs use a package each time; MLflow's own temporary folders are never removed."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    fetched: list[Path] = []
+    real = tracking.download
+
+    def download(uri: str, folder: Path) -> Path:
+        package = real(uri, folder)
+        assert package.is_relative_to(folder)
+        fetched.append(package)
+        return package
+
+    monkeypatch.setattr(tracking, "download", download)
+    use(champion, tiny_world, tmp_path)
+    assert fetched
+    assert not any(package.exists() for package in fetched)
+    assert list(temporary.iterdir()) == []
 
 
 def test_weights_between_known_items_move_with_them_and_new_items_have_none():

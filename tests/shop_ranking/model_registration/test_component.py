@@ -85,14 +85,14 @@ def test_versions_say_where_they_come_from(mlflow, shop, monkeypatch):
     assert "| primary | ndcg/all/all | 0.45 |" in described
 
 
-def test_registered_tower_comes_back_as_it_was(mlflow, shop):
+def test_registered_tower_comes_back_as_it_was(mlflow, shop, tmp_path):
     shop.train()
     uri = f"models:/{shop.register()['versions']['behaviour']}"
-    back, own = tracking.download(uri), Path("models/behaviour")
+    back, own = tracking.download(uri, tmp_path / "fetched"), Path("models/behaviour")
     files = [path.relative_to(own) for path in own.rglob("*") if path.is_file()]
     assert [path for path in files if (back / path).read_bytes() != (own / path).read_bytes()] == []
     with pytest.raises(RegistryError, match="no-such-tower"):
-        tracking.download("models:/no-such-tower/1")
+        tracking.download("models:/no-such-tower/1", tmp_path / "none")
 
 
 def test_same_content_again_changes_nothing(mlflow, shop):

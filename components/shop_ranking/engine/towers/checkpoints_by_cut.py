@@ -28,18 +28,19 @@ class CutCheckpoint:
         return BehaviourTower.load(self.folder)
 
 
-def checkpoints_by_cut(source: str) -> list[CutCheckpoint]:
+def checkpoints_by_cut(source: str, scratch: Path) -> list[CutCheckpoint]:
     """Return a tower's checkpoints in time order.
 
     Args:
         source: a folder, or a version in the registry (models:/name/version).
+        scratch: where one of the registry is downloaded to; it is needed as long as they are.
 
     Raises:
         ModelError: there is no behaviour tower, or it does not say until when it was trained.
         RegistryError: the registry lacks it.
 
     """
-    folder = Path(source) if Path(source).is_dir() else tracking.download(source)
+    folder = Path(source) if Path(source).is_dir() else tracking.download(source, scratch)
     try:
         days = dict(json.loads((folder / "tower.json").read_text())["trained_until"])
     except (OSError, KeyError, TypeError, ValueError) as error:

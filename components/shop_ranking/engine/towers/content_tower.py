@@ -155,15 +155,26 @@ def parameter_counts(**parts: nn.Module) -> dict[str, dict[str, int]]:
     return table
 
 
-def find_tower(source: str) -> Path:
+def find_tower(source: str, scratch: Path) -> Path:
     """Return the folder of a trained tower, given as a folder or as a registry URI.
+
+    One of the registry is downloaded into `scratch`.
 
     Raises:
         RegistryError: the registry lacks it.
         ModelError: there is no tower in it.
 
     """
-    folder = tracking.download(source) if ":/" in source else Path(source)
+    return tower_in(tracking.download(source, scratch) if ":/" in source else Path(source), source)
+
+
+def tower_in(folder: Path, source: str) -> Path:
+    """Return the folder of the tower that lies somewhere in `folder`; errors call it `source`.
+
+    Raises:
+        ModelError: there is none.
+
+    """
     descriptions = sorted(folder.rglob(DESCRIPTION)) if folder.is_dir() else []
     if not descriptions:
         raise ModelError(
@@ -172,15 +183,15 @@ def find_tower(source: str) -> Path:
     return descriptions[0].parent
 
 
-def start_tower(source: str, first_cut: str) -> Path:
-    """Return the folder of a tower to go on training from.
+def start_tower(source: str, first_cut: str, scratch: Path) -> Path:
+    """Return the folder of a tower to go on training from; see find_tower for `scratch`.
 
     Raises:
         RegistryError: the registry lacks it.
         ModelError: there is no tower in it, or one that may have seen what comes after the cut.
 
     """
-    folder = find_tower(source)
+    folder = find_tower(source, scratch)
     until = description(folder).get("trained_until")
     if until is None or until > first_cut:
         raise ModelError(

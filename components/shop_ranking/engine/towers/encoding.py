@@ -63,7 +63,7 @@ def content(asked: Unencoded, encode_new: EncodeNew) -> tuple[Floats, Floats]:
 
     Shoppers get the mean of their items' vectors, by the tower's half-life.
     """
-    folder = content_tower.find_tower(str(asked.package))
+    folder = content_tower.tower_in(asked.package, str(asked.package))
     vectors_ID = asked.known_ID.copy()
     if len(asked.new) and (folder / "encoder.json").is_file():
         rows, made_ND = encode_new(folder, asked.new)

@@ -25,7 +25,9 @@ class Settings(BaseSettings):
     git_revision: str = Field(
         default="", description="Revision a run workspace was copied from; empty asks git"
     )
-    s3_endpoint: str | None = Field(default=None, description="S3 endpoint; empty for AWS")
+    s3_endpoint: str | None = Field(
+        default=None, description="S3 endpoint; empty for AWS; not set: no store"
+    )
     s3_bucket: str = Field(default="shopfusion", description="Bucket of artifacts and DVC data")
     s3_access_key: SecretStr | None = Field(default=None, description="S3 access key")
     s3_secret_key: SecretStr | None = Field(default=None, description="S3 secret key")
@@ -83,6 +85,11 @@ class Settings(BaseSettings):
         default=SecretStr("development-only-key"),
         description="Key of the hash that replaces user ids where events come in",
     )
+
+    @property
+    def has_store(self) -> bool:
+        """Tell whether there is an S3 store: one with an address, or with an empty one AWS."""
+        return self.s3_endpoint is not None
 
 
 def writes() -> bool:

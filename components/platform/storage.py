@@ -31,8 +31,18 @@ class Stored:
 
 
 def client() -> Any:
-    """Return an S3 client for the endpoint and keys of the environment; threads may share it."""
-    return _client(settings())
+    """Return an S3 client for the endpoint and keys of the environment; threads may share it.
+
+    Raises:
+        StorageError: the environment names no store.
+
+    """
+    store = settings()
+    if not store.has_store:
+        raise StorageError(
+            "an S3 store in SHOPFUSION_S3_ENDPOINT", "none", "set it; to nothing for AWS"
+        )
+    return _client(store)
 
 
 @lru_cache(maxsize=8)

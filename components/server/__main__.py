@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from components.applications import APPLICATIONS, read_params, read_shared_params
 from components.platform.application import Application, Packages
 from components.platform.errors import ShopError
+from components.platform.progress import say
 from components.platform.registry.policy import load_policy
 from components.platform.serving.clock import Clock
 from components.platform.settings import Settings, settings
@@ -53,10 +54,12 @@ def _prepare(own: Settings, stack: ExitStack) -> tuple[Server, FastAPI]:
     clock = Clock(own.serving_clock)
     log = EventLog.open(own.spool, own.spool_megabytes * MEGABYTE)
     stack.callback(log.close)
-    if own.s3_endpoint:
+    if own.has_store:
         shipper = Shipper(log)
         shipper.start()
         stack.callback(shipper.stop)
+    else:
+        say(f"serving: SHOPFUSION_S3_ENDPOINT is not set: events stay in {own.spool}")
     server = Server(own, clock, log, read_shared_params().feedback)
     stack.callback(server.close)
     for owner, params, policy in read:

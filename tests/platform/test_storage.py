@@ -23,6 +23,13 @@ def test_an_empty_endpoint_in_the_environment_means_aws(monkeypatch):
         settings.cache_clear()
 
 
+def test_without_an_endpoint_in_the_environment_nobody_is_asked(monkeypatch):
+    monkeypatch.delenv("SHOPFUSION_S3_ENDPOINT", raising=False)
+    settings.cache_clear()
+    with pytest.raises(StorageError, match="an S3 store in SHOPFUSION_S3_ENDPOINT; found none"):
+        storage.get("a/key")
+
+
 @pytest.mark.xdist_group("store")
 def test_what_was_put_is_what_the_store_holds(bucket):
     storage.put(b"some bytes", "a/key")

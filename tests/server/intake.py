@@ -25,7 +25,7 @@ def make(ship_seconds: float = 0.5) -> tuple[FastAPI, EventLog]:
     app = FastAPI()
     app.include_router(events.router(log, EventHooks(), own_clock, FeedbackParams))
     app.include_router(clock.router(own_clock))
-    if own.s3_endpoint:
+    if own.has_store:
         Shipper(log, seconds=ship_seconds).start()
     return app, log
 

@@ -23,7 +23,7 @@ class Service:
         self.ads = Ads(context.settings.spool, lambda: self.params.ads, context.replicas)
         self.hooks.subscribe(self.ads.observe)
         self.hooks.enrich_with(self.ads)
-        if context.settings.s3_endpoint:
+        if context.settings.has_store:
             context.background.append(self.ads.click_models)
         self.batching: Batching[RecommendRequest | SearchRequest] = Batching(
             self._prepare,

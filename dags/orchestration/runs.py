@@ -41,6 +41,20 @@ def folder(pipeline_run: str) -> Path:
     return state() / "runs" / re.sub(r"[^A-Za-z0-9._-]", "_", pipeline_run)
 
 
+def workspaces_beside(pipeline_run: str) -> list[Path]:
+    """Return the workspaces of the other runs of a run's DAG."""
+    dag_id = pipeline_run.partition("/")[0]
+    runs = {
+        path.parent: json.loads(path.read_text())["pipeline_run"]
+        for path in state().glob(f"runs/*/{ORIGIN}")
+    }
+    return [
+        workspace
+        for workspace, run in runs.items()
+        if run != pipeline_run and run.startswith(f"{dag_id}/")
+    ]
+
+
 def origin(pipeline_run: str) -> Origin:
     """Read where a run's code and params came from.
 

@@ -4,10 +4,13 @@ It holds a copy of the tracked files, uncommitted edits included, the run's own 
 DVC repository (without git) that shares its cache with every other run.
 """
 
+import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from configparser import ConfigParser
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,12 +20,14 @@ from components.platform.application import Application
 from components.platform.files import write_json
 from components.platform.progress import say
 from components.platform.settings import settings
+from orchestration.dvc_lock import lock_owner
 from orchestration.overrides import write_params
 from orchestration.registry import policy
-from orchestration.runs import ORIGIN, Origin, folder, state
+from orchestration.runs import ORIGIN, Origin, folder, state, workspaces_beside
 
 # Beside the code in a checkout, an image or a workspace: environment, state, what stages write.
 NOT_SOURCE = {".venv", ".state", ".git", ".checkpoints", "data", "models", "reports"}
+AT_WORK = 3600.0  # seconds; a stage may be at work where something was written so lately
 
 
 def create(
@@ -39,38 +44,50 @@ def create(
     """
     target = folder(pipeline_run)
     target.mkdir(parents=True, exist_ok=True)
+    made = Origin(pipeline_run, revision(source), dict(overrides))
+    write_json(asdict(made), target / ORIGIN)
     for name in source_files(source):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / name, target / name)
     write_params(application, source, target, overrides)
     _set_up_dvc(target)
-    made = Origin(pipeline_run, revision(source), dict(overrides))
-    write_json(asdict(made), target / ORIGIN)
     say(f"workspace {target}\nrevision {made.git_revision}\noverrides {made.overrides}")
     return target
 
 
 def prune(keep: int, pipeline_run: str) -> list[str]:
-    """Delete the oldest workspaces beyond `keep`; return their names.
+    """Delete the workspaces of this run's DAG that were written longest ago; return their names.
 
-    This run's stays, and those of each application's champion and of the one before: a replay of
-    the past reads the tables that lie there.
+    `keep` stay, this run's among them, and all of other DAGs. So do those in which a stage may be
+    at work, and those of each application's champion and of the one before: a replay of the past
+    reads the tables that lie there.
 
     Raises:
         RegistryError: MLflow does not answer, so nobody knows which those are.
 
     """
-    workspaces = sorted(
-        (path for path in (state() / "runs").iterdir() if path.is_dir()),
-        key=lambda path: path.stat().st_mtime,
-        reverse=True,
-    )
-    old = [path for path in workspaces if path != folder(pipeline_run)][keep - 1 :]
-    in_use = _served() if old else set()
-    gone = [path for path in old if path not in in_use]
+    written = {path: _last_write(path) for path in workspaces_beside(pipeline_run)}
+    old = sorted(written, key=lambda path: written[path], reverse=True)[keep - 1 :]
+    lately = time.time() - AT_WORK
+    idle = [path for path in old if written[path] < lately and lock_owner(path) is None]
+    in_use = _served() if idle else set()
+    gone = [path for path in idle if path not in in_use]
     for path in gone:
         shutil.rmtree(path)
     return [path.name for path in gone]
+
+
+def _last_write(workspace: Path) -> float:
+    """Return when something in a workspace was last written, as seconds since 1970.
+
+    The folder's own time says only when an entry right in it came or went.
+    """
+    times = [workspace.stat().st_mtime]
+    for parent, folders, files in os.walk(workspace):  # passes over what goes away meanwhile
+        for name in (*folders, *files):
+            with suppress(FileNotFoundError):
+                times.append(os.lstat(os.path.join(parent, name)).st_mtime)
+    return max(times)
 
 
 def _served() -> set[Path]:

@@ -1,7 +1,10 @@
 """The run workspace: whose code, which params."""
 
+import fcntl
+import os
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from components.platform.settings import settings
 from components.platform.tracking.connection import connect
 from components.shop_ranking.application import SHOP_RANKING
 from components.shop_ranking.params import load_params
+from orchestration.dvc_lock import LOCK
 from orchestration.runs import folder, origin, pipeline_run
 from orchestration.workspace import create, prune
 from tests.registries import new_registry
@@ -148,26 +152,69 @@ def test_made_again_it_keeps_outputs_and_takes_new_code(checkout):
     assert (made / "components" / "models" / "code.py").read_text() == "fixed = True\n"
 
 
-def test_the_newest_workspaces_are_kept(checkout, state):
-    for run_id in ("a", "b", "c", "d"):
-        create(SHOP_RANKING, checkout, run_id, {})
-    assert prune(2, "a") == ["c", "b"]
-    assert sorted(path.name for path in (state / "runs").iterdir()) == ["a", "d"]
+def old_runs(checkout: Path, *runs: str) -> list[Path]:
+    """Make workspaces of runs that were last written days ago, each an hour after the one before.
+
+    The folders' own times run the other way.
+    """
+    workspaces = [create(SHOP_RANKING, checkout, run, {}) for run in runs]
+    for number, workspace in enumerate(workspaces):
+        hours = 100 - number
+        for path in (workspace, *workspace.rglob("*")):
+            os.utime(path, (time.time() - 3600 * hours,) * 2, follow_symlinks=False)
+        os.utime(workspace, (time.time() - 3600 * (200 - hours),) * 2)
+    return workspaces
+
+
+def left(state: Path) -> list[str]:
+    return sorted(path.name for path in (state / "runs").iterdir())
+
+
+def test_the_workspaces_written_last_are_kept(checkout, state):
+    old_runs(checkout, "sewing/a", "sewing/b", "sewing/c", "sewing/d")
+    assert prune(2, "sewing/a") == ["sewing_c", "sewing_b"]
+    assert left(state) == ["sewing_a", "sewing_d"]
+
+
+def test_each_dag_prunes_its_own_runs(checkout, state):
+    """Trainings of two applications run at the same time."""
+    old_runs(checkout, "sewing/a", "sewing_more/b", "sewing/c", "cooking/d")
+    assert prune(1, "cooking/d") == []
+    assert prune(1, "sewing/c") == ["sewing_a"]
+    assert left(state) == ["cooking_d", "sewing_c", "sewing_more_b"]
+
+
+def test_a_workspace_in_which_a_stage_may_be_at_work_is_kept(checkout, state):
+    locked, writing, _, _ = old_runs(checkout, "sewing/a", "sewing/b", "sewing/c", "sewing/d")
+    checkpoint = writing / "models" / "behaviour" / "last.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_text("step 10")
+    for path in (writing, writing / "models", checkpoint.parent):
+        os.utime(path, (0, 0))
+    lock = locked / LOCK
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    for path in (lock, lock.parent, lock.parent.parent):
+        os.utime(path, (0, 0))
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert prune(1, "sewing/d") == ["sewing_c"]
+    assert left(state) == ["sewing_a", "sewing_b", "sewing_d"]
+    assert prune(1, "sewing/d") == ["sewing_a"]
 
 
 def test_the_champions_workspace_is_kept_however_old(checkout, state):
-    for run_id in ("a", "b", "c", "d"):
-        create(SHOP_RANKING, checkout, run_id, {})
+    old_runs(checkout, "sewing/a", "sewing/b", "sewing/c", "sewing/d")
     connect()
     client = MlflowClient()
     client.create_registered_model("fused-ranker")
     for run_id in ("a", "b"):
-        tags = {"pipeline_run": run_id}
+        tags = {"pipeline_run": f"sewing/{run_id}"}
         version = client.create_model_version("fused-ranker", str(state), tags=tags)
         alias = {"a": "previous", "b": "champion"}[run_id]
         client.set_registered_model_alias("fused-ranker", alias, version.version)
-    assert prune(1, "d") == ["c"]
-    assert sorted(path.name for path in (state / "runs").iterdir()) == ["a", "b", "d"]
+    assert prune(1, "sewing/d") == ["sewing_c"]
+    assert left(state) == ["sewing_a", "sewing_b", "sewing_d"]
 
 
 def test_a_pruned_workspace_says_what_to_clear():

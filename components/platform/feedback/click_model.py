@@ -8,6 +8,7 @@ Without enough clicks there is no calibration to be had: then a prior by positio
 says so.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.platform import storage
+from components.platform.errors import DataError
 from components.platform.metrics.calibration import logistic
 from components.platform.params.loop import FeedbackParams
 
@@ -69,6 +72,25 @@ class ClickModel:
     def from_json(cls, values: Mapping[str, Any]) -> "ClickModel":
         """Return the model that was written."""
         return cls(**{**values, "weights": tuple(values["weights"])})
+
+
+def read_models() -> dict[str, ClickModel] | None:
+    """Return what feedback ingestion calibrated, by model version; None where it never did.
+
+    Raises:
+        StorageError: S3 cannot be reached.
+        DataError: another version of the platform wrote it in another layout.
+
+    """
+    if not storage.stored(KEY):
+        return None
+    content = storage.get(KEY)
+    try:
+        return {version: ClickModel.from_json(v) for version, v in json.loads(content).items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(
+            f"click models in {KEY}", repr(error), "run the DAG feedback_ingestion of this version"
+        ) from error
 
 
 def prior(rate: float) -> ClickModel:

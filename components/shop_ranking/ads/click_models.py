@@ -1,12 +1,11 @@
 """The click models of feedback ingestion, read again now and then."""
 
-import json
 import threading
 from collections.abc import Callable
 
-from components.platform import storage
-from components.platform.errors import StorageError
-from components.platform.feedback.click_model import KEY, ClickModel, prior
+from components.platform.errors import ShopError
+from components.platform.feedback.click_model import ClickModel, prior, read_models
+from components.platform.progress import say
 
 REFRESH_SECONDS = 60.0  # between looks for click models. Capacity only: changes no result.
 
@@ -18,6 +17,7 @@ class ClickModels:
         """`prior_click_rate` is asked whenever it is needed: it is the champion's."""
         self._prior_click_rate = prior_click_rate
         self._by_version: dict[str, ClickModel] = {}
+        self._unreadable = ""
         self._stopped = threading.Event()
 
     def of(self, version: str) -> ClickModel:
@@ -38,10 +38,12 @@ class ClickModels:
             self._stopped.wait(REFRESH_SECONDS)
 
     def refresh(self) -> None:
-        """Read what feedback ingestion calibrated; keep what is known while S3 is away."""
+        """Read what feedback ingestion calibrated; keep what is known where it cannot be read."""
         try:
-            if storage.stored(KEY):
-                read = json.loads(storage.get(KEY))
-                self._by_version = {k: ClickModel.from_json(v) for k, v in read.items()}
-        except StorageError:
-            return
+            calibrated = read_models()
+            self._by_version = self._by_version if calibrated is None else calibrated
+            self._unreadable = ""
+        except ShopError as error:
+            if str(error) != self._unreadable:  # said once, not every minute
+                say(f"prices of clicks stay with the click models read before: {error}")
+            self._unreadable = str(error)

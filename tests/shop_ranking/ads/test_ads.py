@@ -253,6 +253,30 @@ def calibration_error(probability: np.ndarray, clicked: np.ndarray, bins: int = 
     return float(sum(gaps) / len(probability))
 
 
+def test_click_models_of_another_layout_leave_those_before_and_are_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The thread that reads them goes on, and takes those that are right again."""
+    first, second = (ClickModel((0.1,) * 7, 0.0, 1.0, 0.0, 1.0, 100, n) for n in (10, 20))
+    stored = {"v": first.as_json()}
+    monkeypatch.setattr(storage, "stored", lambda key: [storage.Stored(key, 1, NOON, "etag")])
+    monkeypatch.setattr(storage, "get", lambda key: json.dumps(stored).encode())
+    models = Ads(tmp_path).click_models
+    models.refresh()
+    assert models.of("v") == first
+    for layout in ({"slope": 1.0}, {"weights": [0.1], "slope": 1.0}, [0.1]):
+        stored["v"] = layout
+        models.refresh()
+        models.refresh()
+        assert models.of("v") == first
+        (said,) = capsys.readouterr().out.splitlines()
+        assert "stay with the click models read before: expected click models in feedback/" in said
+    stored["v"] = second.as_json()
+    models.refresh()
+    assert models.of("v") == second
+    assert capsys.readouterr().out == ""
+
+
 def test_on_a_search_the_auction_knows_which_item_is_clicked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -10,6 +10,7 @@ import pytest
 from components.platform import object_cache, storage
 from components.platform.errors import StorageError
 from components.platform.feedback.partitions import read_parquet
+from components.platform.feedback.segments import fetch
 from components.platform.feedback.served_events import EVENTS, LABELLED, snapshot
 from components.platform.retraining import read_fed_back
 from tests.platform.feedback.test_served_events import served, write
@@ -53,6 +54,17 @@ def test_every_reader_of_feedback_shares_one_download(downloads: Counter, tmp_pa
     assert downloads == {key: 1, key.replace(EVENTS, LABELLED): 1}
     copy = tmp_path / "drift" / Path(key).parent.name / EVENTS
     assert copy.read_bytes() == storage.get(key)
+
+
+def test_a_segment_is_downloaded_once_for_all_runs_of_ingestion(downloads: Counter, tmp_path: Path):
+    key = "events/segments/1.jsonl"
+    storage.put(b"{}", key)
+    for run in ("one night", "the next"):
+        (tmp_path / run).mkdir()
+        for _ in range(2):
+            (path,) = fetch([key], tmp_path / run)
+            assert path.read_bytes() == b"{}"
+    assert downloads == {key: 1}
 
 
 def test_an_object_that_was_replaced_is_downloaded_again(downloads: Counter, tmp_path: Path):

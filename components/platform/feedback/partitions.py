@@ -13,6 +13,7 @@ from components.platform import object_cache, schemas, storage
 from components.platform.feedback.days import latest_shown
 from components.platform.feedback.labelling import online_metrics
 from components.platform.settings import settings
+from components.platform.storage import Stored
 
 PREFIX = "feedback/"
 ITEMS = "catalogue/"  # in S3: Parquet files with item_id; one an application
@@ -84,9 +85,22 @@ def latest_labelled(days: int) -> pa.Table | None:
 
 def partition_days() -> list[date]:
     """Return the days that have a whole partition, ascending."""
-    suffix = "/metrics.parquet"
-    keys = [stored.key for stored in storage.stored(f"{PREFIX}day=") if stored.key.endswith(suffix)]
-    return [date.fromisoformat(key.removesuffix(suffix)[-10:]) for key in keys]
+    return sorted(stored_by_day("metrics.parquet"))
+
+
+def stored_by_day(name: str) -> dict[date, Stored]:
+    """Return one file of every partition that has it.
+
+    Raises:
+        StorageError: S3 cannot be reached.
+
+    """
+    start, suffix = f"{PREFIX}day=", f"/{name}"
+    return {
+        date.fromisoformat(stored.key.removeprefix(start).removesuffix(suffix)): stored
+        for stored in storage.stored(start)
+        if stored.key.endswith(suffix)
+    }
 
 
 def known_items() -> pa.Table | None:

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.platform import schemas, storage
+from components.platform import object_cache, schemas, storage
 
 SEGMENTS = "events/segments/"  # where the server's shipper puts them; each is written once
 INDEX = "feedback/segments.parquet"
@@ -95,12 +95,12 @@ def of_days(index: pa.Table, first: date, last: date) -> list[str]:
 
 
 def fetch(keys: Iterable[str], scratch: Path) -> list[Path]:
-    """Copy segments into `scratch` unless they are there."""
+    """Copy segments into `scratch` unless they are there; each is downloaded once."""
     files = []
     for key in keys:
         path = scratch / Path(key).name
         if not path.exists():
-            path.write_bytes(storage.get(key))
+            path.write_bytes(object_cache.read(key))
         files.append(path)
     return files
 

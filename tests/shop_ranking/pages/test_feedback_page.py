@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from components.platform import storage
 from components.platform.feedback.off_policy import VALUES
+from components.platform.feedback.partitions import key_of, read_parquet
 from components.platform.schemas import ONLINE_METRICS
 from components.platform.settings import settings
 from components.shop_ranking.pages import operations
@@ -44,6 +45,16 @@ def test_empty_days_of_today_do_not_hide_a_replay_of_the_past(bucket: str) -> No
     put(today)
     metrics = read_feedback(lambda item: None).metrics
     assert metrics[["day", "impressions"]].to_numpy().tolist() == [[past, 10]]
+
+
+def test_what_another_reader_of_feedback_downloaded_is_not_downloaded_again(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(day := date(2017, 11, 5), shown(day, 4321))
+    read_parquet(key_of(day, "metrics.parquet"))
+    for name in ("get", "download"):
+        monkeypatch.delattr(storage, name)
+    assert read_feedback(lambda item: None).metrics["impressions"].tolist() == [4321]
 
 
 def test_no_partition_is_an_empty_table(bucket: str) -> None:

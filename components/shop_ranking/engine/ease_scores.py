@@ -96,8 +96,8 @@ def add_up(start: Any, item: Ints, value: Floats, rows: Ints, pairs: Doubles, sc
                 weight = np.float64(value[entry])
                 total[place, 0] += weight * first
                 total[place, 1] += weight * second
-        for place in range(len(touched)):
-            touched[place] = place
+        for every in range(len(touched)):
+            touched[every] = every
         return len(touched)
     count = 0
     for k in range(len(rows)):

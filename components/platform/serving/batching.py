@@ -2,7 +2,8 @@
 
 Numpy's cost a call is most of the cost of a few hundred rows: the states, features and trees of
 eight users together cost less than eight times those of one. Features do not depend on who else
-waits (ADR 14). Before that, threads read the words of new queries: the encoder lets go of the
+waits (ADR 14). A thread makes them ready while the event loop answers the batch before and takes
+new requests. Before that, threads read the words of new queries: the encoder lets go of the
 interpreter, so queries are read on one core while another makes a batch ready.
 """
 
@@ -20,10 +21,11 @@ BATCH_SIZE = 16
 ENOUGH = 4
 READERS = 2  # threads. Capacity only: changes no result.
 Request = TypeVar("Request")
+Batch = list[tuple[Request, asyncio.Future[None]]]
 
 
 class Batching(Generic[Request]):
-    """Collects requests until the event loop has read all that have arrived."""
+    """Collects requests while the batch before them is made ready."""
 
     def __init__(
         self,
@@ -42,8 +44,9 @@ class Batching(Generic[Request]):
         self._prepare, self._reading, self._activity = prepare, reading, activity
         self._readers = ThreadPoolExecutor(READERS, "read")
         self._unread = 0  # requests whose words are being read
-        self._queued: list[tuple[Request, asyncio.Future[None]]] = []
-        self._due = False  # the event loop is about to flush
+        self._preparing = ThreadPoolExecutor(1, "prepare")
+        self._queued: Batch[Request] = []
+        self._busy = False  # a batch is made ready, or is about to be
 
     async def ready(self, request: Request) -> None:
         """Return once the request can be answered from what is kept."""
@@ -70,17 +73,25 @@ class Batching(Generic[Request]):
             self._flush_soon(loop)
 
     def _flush_soon(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._queued and not self._due and (not self._unread or len(self._queued) >= ENOUGH):
-            self._due = True
+        if self._busy or not self._queued:
+            return
+        if not self._unread or len(self._queued) >= ENOUGH:
+            self._busy = True
             loop.call_soon(self._flush, loop)
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._due = False
         batch, self._queued = self._queued[:BATCH_SIZE], self._queued[BATCH_SIZE:]
-        self._flush_soon(loop)
-        try:
-            self._prepare([request for request, _ in batch])
-        except Exception as error:  # each is then answered alone, and fails alone if it must
+        prepared = loop.run_in_executor(
+            self._preparing, self._prepare, [request for request, _ in batch]
+        )
+        prepared.add_done_callback(lambda made: self._release(loop, batch, made.exception()))
+
+    def _release(
+        self, loop: asyncio.AbstractEventLoop, batch: Batch[Request], error: BaseException | None
+    ) -> None:
+        self._busy = False
+        self._flush_soon(loop)  # the next batch is made ready while these are answered
+        if error is not None:  # each is then answered alone, and fails alone if it must
             say(f"{len(batch)} requests are answered one by one: {type(error).__name__}: {error}")
         for _, future in batch:
             if not future.done():  # a client may have gone

@@ -4,7 +4,6 @@ It needs numpy, scipy, lightgbm and torch, and no table: shoppers known at train
 of arrays mapped into memory, others are summarised from the events that come with the request.
 """
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.platform.cores import usable_cores
 from components.platform.errors import ModelError
 from components.shop_ranking.engine.engine import Engine
 from components.shop_ranking.engine.feature_states import TOWERS, ItemState, ShopperState
@@ -24,8 +24,7 @@ from components.shop_ranking.engine.fusion.interface import Fusion
 from components.shop_ranking.engine.history import Events, Floats, Ints, decay, summarise
 from components.shop_ranking.engine.trained_with import TrainedWith, read_choice
 
-PROCESSORS = os.cpu_count() or 1
-THREADS = ThreadPoolExecutor(PROCESSORS, "rank")
+THREADS = ThreadPoolExecutor(usable_cores(), "rank")
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ class FusedRanker:
         Nobody's depend on who else is ranked (ADR 14), and the loops let go of the interpreter: a
         batch is shared among the processors.
         """
-        parts = min(len(shoppers), PROCESSORS)
+        parts = min(len(shoppers), usable_cores())
         if parts < 2:
             return self._ranked(shoppers)
         shares = np.array_split(np.arange(len(shoppers)), parts)

@@ -12,6 +12,10 @@ from components.platform.errors import ServiceError
 from services.credentials import USER, Credentials
 from services.settings import ServiceSettings
 
+# SQLite refuses who finds it locked for too long. Nothing was written then, so the request is made
+# again after these pauses; after the last one the answer stands.
+BUSY_SECONDS = (1.0, 2.0, 4.0, 8.0, 0.0)
+
 
 @dataclass(frozen=True)
 class TaskRun:
@@ -104,12 +108,18 @@ class AirflowApi:
         return [text for line in self._ask("GET", path)["content"] for text in _texts(line)]
 
     def _ask(self, method: str, path: str, **arguments: Any) -> Any:
-        try:
-            answer = self._client.request(method, path, **arguments)
-        except httpx.HTTPError as error:
-            raise ServiceError(
-                f"Airflow to answer at {self._client.base_url}", str(error), "run `make up`"
-            ) from error
+        for pause in BUSY_SECONDS:
+            try:
+                answer = self._client.request(method, path, **arguments)
+            except httpx.HTTPError as error:
+                raise ServiceError(
+                    f"Airflow to answer at {self._client.base_url}", str(error), "run `make up`"
+                ) from error
+            if answer.status_code != httpx.codes.INTERNAL_SERVER_ERROR or not pause:
+                break
+            if "Database error" not in answer.text:
+                break
+            time.sleep(pause)
         if answer.is_error:
             raise ServiceError(
                 f"Airflow to accept {method} {path}",

@@ -18,8 +18,8 @@ class Scratch(NamedTuple):
     """Arrays over the catalogue that a loop cleans behind itself: one for each thread."""
 
     total: Doubles  # (I, 2) sums of a shopper
-    seen: npt.NDArray[np.bool_]  # (I,) has a sum
-    touched: Ints  # (I,) the items that have one
+    seen: npt.NDArray[np.bool_]  # (I,) is noted in touched
+    touched: Ints  # (I,) the items that may have a sum
     marks: npt.NDArray[np.uint16]  # (I,) a bit for each source that proposes the item
     bought: npt.NDArray[np.bool_]  # (I,) by the shopper before
 
@@ -88,26 +88,22 @@ def add_up(start: Any, item: Ints, value: Floats, rows: Ints, pairs: Doubles, sc
     weights = 0
     for k in range(len(rows)):
         weights += start[rows[k] + 1] - start[rows[k]]
-    if weights >= len(seen):
-        for k in range(len(rows)):
-            first, second = pairs[k]
-            for entry in range(start[rows[k]], start[rows[k] + 1]):
-                place = np.uint32(item[entry])
-                weight = np.float64(value[entry])
-                total[place, 0] += weight * first
-                total[place, 1] += weight * second
-        for every in range(len(touched)):
-            touched[every] = every
-        return len(touched)
     count = 0
+    if weights >= len(seen):
+        for every in range(len(seen)):
+            touched[every] = every
+        count = len(seen)
+    else:
+        for k in range(len(rows)):
+            for entry in range(start[rows[k]], start[rows[k] + 1]):
+                if not seen[item[entry]]:
+                    seen[item[entry]] = True
+                    touched[count] = item[entry]
+                    count += 1
     for k in range(len(rows)):
         first, second = pairs[k]
         for entry in range(start[rows[k]], start[rows[k] + 1]):
             place = np.uint32(item[entry])
-            if not seen[place]:
-                seen[place] = True
-                touched[count] = place
-                count += 1
             weight = np.float64(value[entry])
             total[place, 0] += weight * first
             total[place, 1] += weight * second

@@ -5,9 +5,9 @@ loops, so that the two cannot drift apart.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,22 @@ from components.shop_ranking.engine.signals import EASE, SIGNALS
 from components.shop_ranking.engine.trained_with import TrainedWith
 
 TOGETHER = 64  # shoppers whose rows are made at once; capacity only: changes no result
+THREADS = ThreadPoolExecutor(usable_cores(), "engine")
+Made = TypeVar("Made")
 PLACE = {name: place for place, name in enumerate(FEATURES)}
+
+
+def in_shares(work: Callable[[ShopperState], Made], shoppers: ShopperState) -> list[Made]:
+    """Return what `work` makes of shares of the shoppers, in their order, on all cores.
+
+    Nobody's rows depend on who else is in a share (ADR 14), and the loops let go of the
+    interpreter. `work` does not call this: it would wait for the threads that it runs on.
+    """
+    count = max(min(len(shoppers), usable_cores()), -(-len(shoppers) // TOGETHER))
+    if count < 2:
+        return [work(shoppers)]
+    shares = np.array_split(np.arange(len(shoppers)), count)
+    return list(THREADS.map(work, [shoppers.take(share) for share in shares]))
 
 
 class Engine:
@@ -58,17 +73,13 @@ class Engine:
         self._own = threading.local()
 
     def candidates(self, shoppers: ShopperState) -> CandidateSet:
-        """Return the candidates of all of `shoppers` with their features.
+        """Return the candidates of all of `shoppers` with their features, on all cores."""
+        parts = in_shares(self.propose, shoppers)
+        return parts[0] if len(parts) == 1 else concatenate(parts)
 
-        The loops let go of the interpreter, so many shoppers are worked off by all processors.
-        """
-        if len(shoppers) <= TOGETHER:
-            return self._candidates(shoppers)
-        starts = range(0, len(shoppers), TOGETHER)
-        batches = (np.arange(start, min(start + TOGETHER, len(shoppers))) for start in starts)
-        with ThreadPoolExecutor(usable_cores(), "engine") as threads:
-            parts = threads.map(self._candidates, [shoppers.take(batch) for batch in batches])
-            return concatenate(list(parts))
+    def propose(self, shoppers: ShopperState) -> CandidateSet:
+        """Return the candidates of a share of shoppers with their features, on this thread."""
+        return self._rows(shoppers, self.sources.propose(shoppers, self._scratch()))
 
     def rows(self, shoppers: ShopperState, items: Sequence[Ints]) -> CandidateSet:
         """Return given items of each shopper with their features; no source is named.
@@ -83,9 +94,6 @@ class Engine:
         ease = self.ease.at(shoppers, ptr, item, self._scratch())
         none = np.zeros((len(item), len(SOURCES)), bool)
         return self._rows(shoppers, Proposed(ptr, item, none, ease))
-
-    def _candidates(self, shoppers: ShopperState) -> CandidateSet:
-        return self._rows(shoppers, self.sources.propose(shoppers, self._scratch()))
 
     def _rows(self, shoppers: ShopperState, proposed: Proposed) -> CandidateSet:
         ptr, item, ease = proposed.ptr, proposed.items, proposed.ease

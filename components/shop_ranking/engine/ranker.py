@@ -5,7 +5,6 @@ of arrays mapped into memory, others are summarised from the events that come wi
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, pairwise
@@ -15,16 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.platform.cores import usable_cores
 from components.platform.errors import ModelError
-from components.shop_ranking.engine.engine import Engine
+from components.shop_ranking.engine.engine import Engine, in_shares
 from components.shop_ranking.engine.feature_states import TOWERS, ItemState, ShopperState
 from components.shop_ranking.engine.fusion import METHODS
 from components.shop_ranking.engine.fusion.interface import Fusion
 from components.shop_ranking.engine.history import Events, Floats, Ints, decay, summarise
 from components.shop_ranking.engine.trained_with import TrainedWith, read_choice
-
-THREADS = ThreadPoolExecutor(usable_cores(), "rank")
 
 
 @dataclass(frozen=True)
@@ -127,20 +123,11 @@ class FusedRanker:
         )
 
     def ranked(self, shoppers: ShopperState) -> list[Ranked]:
-        """Return each shopper's candidates with their fused scores.
-
-        Nobody's depend on who else is ranked (ADR 14), and the loops let go of the interpreter: a
-        batch is shared among the processors.
-        """
-        parts = min(len(shoppers), usable_cores())
-        if parts < 2:
-            return self._ranked(shoppers)
-        shares = np.array_split(np.arange(len(shoppers)), parts)
-        ranked = THREADS.map(self._ranked, [shoppers.take(rows) for rows in shares])
-        return list(chain.from_iterable(ranked))
+        """Return each shopper's candidates with their fused scores, ranked on all cores."""
+        return list(chain.from_iterable(in_shares(self._ranked, shoppers)))
 
     def _ranked(self, shoppers: ShopperState) -> list[Ranked]:
-        candidates = self.engine.candidates(shoppers)
+        candidates = self.engine.propose(shoppers)
         scores, ranked = self.fusion.score(candidates), []
         for first, end in pairwise(candidates.ptr.tolist()):
             best = first + np.argsort(-scores[first:end], kind="stable")
